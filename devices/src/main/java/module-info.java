@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What the guest sees: virtio queues and devices, PCI, serial and platform devices. */
+module dev.spindle.devices {
+  requires org.slf4j;
+  requires transitive dev.spindle.block;
+}

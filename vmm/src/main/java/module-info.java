@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The machine: vCPUs, boot, ACPI, run state and the command line. */
+module dev.spindle.vmm {
+  requires ch.qos.logback.classic;
+  requires dev.spindle.devices;
+  requires info.picocli;
+  requires org.slf4j;
+
+  opens dev.spindle.vmm.cli to
+      info.picocli;
+}
