@@ -7,4 +7,5 @@
  * leave it.
  */
 module dev.spindle.linux {
+  exports dev.spindle.linux;
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.linux;
+
+import dev.spindle.linux.internal.Syscall;
+import dev.spindle.linux.internal.SyscallNumber;
+import java.lang.foreign.Arena;
+
+/**
+ * Anonymous memory with a descriptor (memfd_create(2)), so that it can be mapped here, given to KVM
+ * and passed to another process. Its size is fixed by seals, so that no holder can cut it off under a
+ * mapping.
+ */
+public final class MemFd implements AutoCloseable {
+  /** The kind of page behind the memory. */
+  public enum Pages {
+    /** The system's ordinary pages (4 KiB). */
+    NORMAL,
+    /** Reserved 2 MiB pages from the kernel's hugetlb pool; creation fails if there are too few. */
+    HUGE_2M
+  }
+
+  private static final long HUGE_PAGE = 2L << 20;
+
+  private final Fd fd;
+  private final long size;
+
+  private MemFd(Fd fd, long size) {
+    this.fd = fd;
+    this.size = size;
+  }
+
+  /**
+   * Creates zeroed memory.
+   *
+   * @param name shown in /proc/PID/maps, at most 249 bytes
+   * @param size bytes, positive; a multiple of 2 MiB for huge pages
+   */
+  public static MemFd create(String name, long size, Pages pages) throws LinuxException {
+    if (size <= 0 || (pages == Pages.HUGE_2M && size % HUGE_PAGE != 0)) {
+      throw new IllegalArgumentException("impossible size " + size + " for memory of " + pages);
+    }
+    long flags = FileConstants.MFD_CLOEXEC | FileConstants.MFD_ALLOW_SEALING;
+    if (pages == Pages.HUGE_2M) {
+      flags |= FileConstants.MFD_HUGETLB | FileConstants.MFD_HUGE_2MB;
+    }
+    Fd fd;
+    try (Arena arena = Arena.ofConfined()) {
+      long result =
+          Syscall.invoke(
+              SyscallNumber.MEMFD_CREATE, arena.allocateFrom(name).address(), flags);
+      fd = Fd.owning((int) LinuxException.check("memfd_create", name, result), "memfd " + name);
+    }
+    try {
+      LinuxException.check(
+          "ftruncate", fd.name(), Syscall.invoke(SyscallNumber.FTRUNCATE, fd.number(), size));
+      long seals =
+          FileConstants.F_SEAL_SHRINK | FileConstants.F_SEAL_GROW | FileConstants.F_SEAL_SEAL;
+      LinuxException.check(
+          "fcntl(F_ADD_SEALS)",
+          fd.name(),
+          Syscall.invoke(SyscallNumber.FCNTL, fd.number(), FileConstants.F_ADD_SEALS, seals));
+      return new MemFd(fd, size);
+    } catch (LinuxException e) {
+      fd.close();
+      throw e;
+    }
+  }
+
+  /** The descriptor, owned by this object. */
+  public Fd fd() {
+    return fd;
+  }
+
+  /** Bytes. */
+  public long size() {
+    return size;
+  }
+
+  /** Maps all of it, shared, for reading and writing. The mapping outlives {@link #close}. */
+  public Mapping map() throws LinuxException {
+    return Mapping.shared(fd, 0, size);
+  }
+
+  @Override
+  public void close() {
+    fd.close();
+  }
+}
