@@ -4,4 +4,9 @@
 module dev.spindle.devices {
   requires org.slf4j;
   requires transitive dev.spindle.block;
+
+  exports dev.spindle.devices.bus;
+  exports dev.spindle.devices.irq;
+  exports dev.spindle.devices.pci;
+  exports dev.spindle.devices.platform;
 }

@@ -25,8 +25,7 @@ final class DirectIoProbe {
           Fd.owning((int) LinuxException.check("open(O_DIRECT)", fd.name(), result), fd.name())) {
         MemorySegment buffer = arena.allocate(PAGE, PAGE);
         for (int size = 512; size < PAGE; size *= 2) {
-          if (Syscall.invoke(
-                  SyscallNumber.PREAD64, direct.number(), buffer.address(), size, 0)
+          if (Syscall.invoke(SyscallNumber.PREAD64, direct.number(), buffer.address(), size, 0)
               >= 0) {
             // Memory has the same needs at most; devices that want less say so through statx.
             return new DirectIoAlignment(size, size);

@@ -4,9 +4,9 @@ package dev.spindle.linux;
 import dev.spindle.linux.internal.CConstants;
 
 /**
- * The error numbers of Linux: constants to compare with, their names, and the sentences that explain
- * them. Kernel interfaces that return a result or an error in one word (system calls, io_uring
- * completions) negate them.
+ * The error numbers of Linux: constants to compare with, their names, and the sentences that
+ * explain them. Kernel interfaces that return a result or an error in one word (system calls,
+ * io_uring completions) negate them.
  */
 @CConstants(headers = "errno.h")
 public final class Errno {

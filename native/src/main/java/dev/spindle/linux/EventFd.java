@@ -9,8 +9,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * An eventfd(2): a 64-bit counter that a signal adds to and a read takes and resets. Non-blocking and
- * closed on exec. Any thread may signal and read; neither allocates.
+ * An eventfd(2): a 64-bit counter that a signal adds to and a read takes and resets. Non-blocking
+ * and closed on exec. Any thread may signal and read; neither allocates.
  *
  * <p>The kernel's own users of it (ioeventfd, irqfd, io_uring) take its {@link #fd}.
  */
@@ -26,8 +26,7 @@ public final class EventFd implements AutoCloseable {
     long result =
         Syscall.invoke(
             SyscallNumber.EVENTFD2, 0, FileConstants.EFD_CLOEXEC | FileConstants.EFD_NONBLOCK);
-    return new EventFd(
-        Fd.owning((int) LinuxException.check("eventfd2", "", result), "eventfd"));
+    return new EventFd(Fd.owning((int) LinuxException.check("eventfd2", "", result), "eventfd"));
   }
 
   /** Takes over an eventfd received from elsewhere. It is used as it is, blocking or not. */

@@ -9,7 +9,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * An open file descriptor. Usable from any thread; closing is idempotent, and whoever closes makes
- * sure that no other thread is inside a call on it (the kernel may hand the number out again at once).
+ * sure that no other thread is inside a call on it (the kernel may hand the number out again at
+ * once).
  */
 public final class Fd implements AutoCloseable {
   private static final int CLOSED = -1;
@@ -77,8 +78,7 @@ public final class Fd implements AutoCloseable {
 
   /** A second descriptor for the same open file description, closed on exec. */
   public Fd duplicate() throws LinuxException {
-    long result =
-        Syscall.invoke(SyscallNumber.FCNTL, number(), FileConstants.F_DUPFD_CLOEXEC, 0);
+    long result = Syscall.invoke(SyscallNumber.FCNTL, number(), FileConstants.F_DUPFD_CLOEXEC, 0);
     return owning((int) LinuxException.check("fcntl(F_DUPFD_CLOEXEC)", name, result), name);
   }
 
@@ -86,8 +86,8 @@ public final class Fd implements AutoCloseable {
    * Reads from the descriptor's current position (sockets, terminals, pipes).
    *
    * @return the bytes read; 0 at the end of the stream
-   * @throws LinuxException if the call fails; {@code EAGAIN} on a non-blocking descriptor with nothing
-   *     to read
+   * @throws LinuxException if the call fails; {@code EAGAIN} on a non-blocking descriptor with
+   *     nothing to read
    */
   public long read(MemorySegment target) throws LinuxException {
     return transfer(SyscallNumber.READ, "read", target);
@@ -122,8 +122,8 @@ public final class Fd implements AutoCloseable {
   }
 
   /**
-   * Closes the descriptor. Linux frees the number whatever {@code close(2)} returns, and what it might
-   * report about data is reported by {@code fdatasync} before, so nothing is thrown.
+   * Closes the descriptor. Linux frees the number whatever {@code close(2)} returns, and what it
+   * might report about data is reported by {@code fdatasync} before, so nothing is thrown.
    */
   @Override
   public void close() {

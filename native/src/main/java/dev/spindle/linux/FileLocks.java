@@ -9,9 +9,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Record locks owned by an open file description (fcntl(2), "OFD locks"): unlike the older kind they
- * conflict between two descriptors of one process too, and end when the description is closed, not
- * with any descriptor of the file.
+ * Record locks owned by an open file description (fcntl(2), "OFD locks"): unlike the older kind
+ * they conflict between two descriptors of one process too, and end when the description is closed,
+ * not with any descriptor of the file.
  */
 final class FileLocks {
   private FileLocks() {}

@@ -8,12 +8,12 @@ import java.lang.foreign.ValueLayout;
 import java.util.Objects;
 
 /**
- * A scatter/gather list: the native {@code struct iovec} array that one read or write request points
- * at, built only from ranges of memory segments, each checked against its segment's bounds.
+ * A scatter/gather list: the native {@code struct iovec} array that one read or write request
+ * points at, built only from ranges of memory segments, each checked against its segment's bounds.
  *
- * <p>Made once and reused: {@link #clear} and {@link #add} allocate nothing. Positions in the methods
- * below count bytes from the start of the list, across its ranges. For one thread at a time; while a
- * request that uses it is in flight, nobody changes it.
+ * <p>Made once and reused: {@link #clear} and {@link #add} allocate nothing. Positions in the
+ * methods below count bytes from the start of the list, across its ranges. For one thread at a
+ * time; while a request that uses it is in flight, nobody changes it.
  */
 public final class IoVector {
   /** The most ranges that the kernel takes in one call (IOV_MAX). */
@@ -183,7 +183,8 @@ public final class IoVector {
 
   private void writeEntry(int index) {
     long entry = (long) index * Layout.SIZE;
-    array.set(ValueLayout.JAVA_LONG, entry + Layout.IOV_BASE, bases[index].address() + offsets[index]);
+    array.set(
+        ValueLayout.JAVA_LONG, entry + Layout.IOV_BASE, bases[index].address() + offsets[index]);
     array.set(ValueLayout.JAVA_LONG, entry + Layout.IOV_LEN, lengths[index]);
   }
 

@@ -13,9 +13,9 @@ import java.nio.file.Path;
 import java.util.OptionalLong;
 
 /**
- * An open regular file or block device, with the calls a disk image needs. Every call here may wait,
- * so request traffic goes through io_uring with {@link #fd} instead; these are for opening, growing,
- * locking, and for the straight-line lane. Usable from any thread.
+ * An open regular file or block device, with the calls a disk image needs. Every call here may
+ * wait, so request traffic goes through io_uring with {@link #fd} instead; these are for opening,
+ * growing, locking, and for the straight-line lane. Usable from any thread.
  */
 public final class LinuxFile implements AutoCloseable {
   /** What kind of file it is. */
@@ -290,7 +290,9 @@ public final class LinuxFile implements AutoCloseable {
     return seek("lseek(SEEK_DATA)", FileConstants.SEEK_DATA, offset);
   }
 
-  /** The first offset at or after this one in a hole (the file's end is one); empty past the end. */
+  /**
+   * The first offset at or after this one in a hole (the file's end is one); empty past the end.
+   */
   public OptionalLong nextHole(long offset) throws LinuxException {
     return seek("lseek(SEEK_HOLE)", FileConstants.SEEK_HOLE, offset);
   }

@@ -10,8 +10,8 @@ import java.lang.foreign.MemorySegment;
  * A memory mapping (mmap(2)) seen as one bounds-checked memory segment, usable from every thread.
  *
  * <p>{@link #close} unmaps it; Java code that touches the segment afterwards gets an exception. The
- * kernel knows nothing of that, so whoever closes has first ended what the kernel does with the memory
- * (I/O in flight, registered buffers, KVM slots).
+ * kernel knows nothing of that, so whoever closes has first ended what the kernel does with the
+ * memory (I/O in flight, registered buffers, KVM slots).
  */
 public final class Mapping implements AutoCloseable {
   /** What {@link #advise} can say, as in madvise(2). */

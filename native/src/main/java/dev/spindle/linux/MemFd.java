@@ -7,8 +7,8 @@ import java.lang.foreign.Arena;
 
 /**
  * Anonymous memory with a descriptor (memfd_create(2)), so that it can be mapped here, given to KVM
- * and passed to another process. Its size is fixed by seals, so that no holder can cut it off under a
- * mapping.
+ * and passed to another process. Its size is fixed by seals, so that no holder can cut it off under
+ * a mapping.
  */
 public final class MemFd implements AutoCloseable {
   /** The kind of page behind the memory. */
@@ -46,8 +46,7 @@ public final class MemFd implements AutoCloseable {
     Fd fd;
     try (Arena arena = Arena.ofConfined()) {
       long result =
-          Syscall.invoke(
-              SyscallNumber.MEMFD_CREATE, arena.allocateFrom(name).address(), flags);
+          Syscall.invoke(SyscallNumber.MEMFD_CREATE, arena.allocateFrom(name).address(), flags);
       fd = Fd.owning((int) LinuxException.check("memfd_create", name, result), "memfd " + name);
     }
     try {

@@ -7,7 +7,8 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * Marks a class whose static final {@code int} and {@code long} fields repeat constants of a C header.
+ * Marks a class whose static final {@code int} and {@code long} fields repeat constants of a C
+ * header.
  *
  * <p>Each field stands for the C expression {@code prefix + FIELD_NAME}, unless {@link CName} gives
  * another. A test compiles the headers and compares every one of them, so a field of such a class

@@ -7,8 +7,8 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * The C spelling of a field where the rule of {@link CConstants} or {@link CStruct} does not give it:
- * a whole C expression in the first, a member (possibly {@code outer.inner}) in the second.
+ * The C spelling of a field where the rule of {@link CConstants} or {@link CStruct} does not give
+ * it: a whole C expression in the first, a member (possibly {@code outer.inner}) in the second.
  */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.FIELD)

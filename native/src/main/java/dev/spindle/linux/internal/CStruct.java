@@ -9,9 +9,9 @@ import java.lang.annotation.Target;
 /**
  * Marks a class whose static final {@code int} and {@code long} fields describe one C structure.
  *
- * <p>The field {@code SIZE} is the structure's size. Every other field is the offset in bytes of the
- * member whose name is the field's name in lower case, unless {@link CName} names another member (as
- * in {@code io.port}). A test compiles the headers and compares every one of them.
+ * <p>The field {@code SIZE} is the structure's size. Every other field is the offset in bytes of
+ * the member whose name is the field's name in lower case, unless {@link CName} names another
+ * member (as in {@code io.port}). A test compiles the headers and compares every one of them.
  */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)

@@ -7,8 +7,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * The native memory one system call needs around itself: the captured {@code errno}, and a little
- * scratch space for small arguments. Allocated once per thread (or once per owner, such as a ring), so
- * that a call allocates nothing.
+ * scratch space for small arguments. Allocated once per thread (or once per owner, such as a ring),
+ * so that a call allocates nothing.
  *
  * <p>A call state belongs to one call at a time.
  */
@@ -35,8 +35,8 @@ public final class CallState {
   }
 
   /**
-   * Scratch memory, {@link #SCRATCH_SIZE} bytes, aligned to 16. Its content lasts until the next use
-   * of this call state.
+   * Scratch memory, {@link #SCRATCH_SIZE} bytes, aligned to 16. Its content lasts until the next
+   * use of this call state.
    */
   public MemorySegment scratch() {
     return scratch;

@@ -2,7 +2,9 @@
 package dev.spindle.linux.internal;
 
 /** {@code struct flock}, as fcntl(2) takes it for record locks. */
-@CStruct(value = "struct flock", headers = {"fcntl.h"})
+@CStruct(
+    value = "struct flock",
+    headers = {"fcntl.h"})
 public final class FlockLayout {
   public static final int SIZE = 32;
   public static final int L_TYPE = 0;

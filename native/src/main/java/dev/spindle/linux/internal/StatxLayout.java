@@ -2,7 +2,9 @@
 package dev.spindle.linux.internal;
 
 /** {@code struct statx}. */
-@CStruct(value = "struct statx", headers = {"linux/stat.h"})
+@CStruct(
+    value = "struct statx",
+    headers = {"linux/stat.h"})
 public final class StatxLayout {
   public static final int SIZE = 256;
   public static final int STX_MASK = 0;
