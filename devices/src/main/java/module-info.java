@@ -7,6 +7,8 @@ module dev.spindle.devices {
 
   exports dev.spindle.devices.bus;
   exports dev.spindle.devices.irq;
+  exports dev.spindle.devices.memory;
   exports dev.spindle.devices.pci;
   exports dev.spindle.devices.platform;
+  exports dev.spindle.devices.virtio;
 }
