@@ -11,4 +11,5 @@ module dev.spindle.devices {
   exports dev.spindle.devices.pci;
   exports dev.spindle.devices.platform;
   exports dev.spindle.devices.virtio;
+  exports dev.spindle.devices.virtio.driver;
 }
