@@ -8,4 +8,5 @@
  */
 module dev.spindle.linux {
   exports dev.spindle.linux;
+  exports dev.spindle.linux.kvm;
 }
