@@ -10,6 +10,7 @@ module dev.spindle.devices {
   exports dev.spindle.devices.memory;
   exports dev.spindle.devices.pci;
   exports dev.spindle.devices.platform;
-  exports dev.spindle.devices.virtio;
+  exports dev.spindle.devices.serial;
   exports dev.spindle.devices.virtio.driver;
+  exports dev.spindle.devices.virtio;
 }
