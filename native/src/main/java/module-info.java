@@ -8,5 +8,5 @@
  */
 module dev.spindle.linux {
   exports dev.spindle.linux;
-  exports dev.spindle.linux.kvm;
+  exports dev.spindle.linux.uring;
 }

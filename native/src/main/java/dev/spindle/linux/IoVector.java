@@ -188,6 +188,22 @@ public final class IoVector {
     array.set(ValueLayout.JAVA_LONG, entry + Layout.IOV_LEN, lengths[index]);
   }
 
+  /**
+   * Whether every range starts at an address and has a length with none of the mask's bits set.
+   *
+   * @param addressMask a power of two less one
+   * @param lengthMask a power of two less one
+   */
+  public boolean isAligned(long addressMask, long lengthMask) {
+    long addressBits = 0;
+    long lengthBits = 0;
+    for (int i = 0; i < count; i++) {
+      addressBits |= bases[i].address() + offsets[i];
+      lengthBits |= lengths[i];
+    }
+    return (addressBits & addressMask) == 0 && (lengthBits & lengthMask) == 0;
+  }
+
   /** The ranges in the list. */
   public int count() {
     return count;

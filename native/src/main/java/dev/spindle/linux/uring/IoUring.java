@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.linux.uring;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.spindle.linux.Errno;
+import dev.spindle.linux.Fd;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.Mapping;
+import dev.spindle.linux.internal.CallState;
+import dev.spindle.linux.internal.Syscall;
+import dev.spindle.linux.internal.SyscallNumber;
+import dev.spindle.linux.uring.UringAbi.CqOffsets;
+import dev.spindle.linux.uring.UringAbi.Cqe;
+import dev.spindle.linux.uring.UringAbi.GeteventsArg;
+import dev.spindle.linux.uring.UringAbi.Params;
+import dev.spindle.linux.uring.UringAbi.Probe;
+import dev.spindle.linux.uring.UringAbi.ProbeOp;
+import dev.spindle.linux.uring.UringAbi.RsrcRegister;
+import dev.spindle.linux.uring.UringAbi.RsrcUpdate2;
+import dev.spindle.linux.uring.UringAbi.SqOffsets;
+import dev.spindle.linux.uring.UringAbi.Sqe;
+import dev.spindle.linux.uring.UringAbi.Timespec;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
+
+/**
+ * One io_uring instance, reached by raw system calls ({@code io_uring_setup(2)}, {@code
+ * io_uring_enter(2)}, {@code io_uring_register(2)}).
+ *
+ * <p>The thread that creates a ring owns it: every other method must be called there. Submitting
+ * and waiting allocate nothing.
+ */
+public final class IoUring implements AutoCloseable {
+  private static final int REQUIRED =
+      UringConstants.FEAT_SINGLE_MMAP | UringConstants.FEAT_NODROP | UringConstants.FEAT_EXT_ARG;
+
+  /** Best first; an older kernel refuses flags it does not know with EINVAL. */
+  private static final int[] MODES = {
+    UringConstants.SETUP_SUBMIT_ALL
+        | UringConstants.SETUP_COOP_TASKRUN
+        | UringConstants.SETUP_TASKRUN_FLAG
+        | UringConstants.SETUP_SINGLE_ISSUER
+        | UringConstants.SETUP_DEFER_TASKRUN, // Linux 6.1
+    UringConstants.SETUP_SUBMIT_ALL
+        | UringConstants.SETUP_COOP_TASKRUN
+        | UringConstants.SETUP_TASKRUN_FLAG, // 5.19
+    0,
+  };
+
+  private static final int FILE_SLOTS = 256;
+
+  private final Arena arena;
+  private final Fd fd;
+  private final int features;
+  private final int mode;
+  private final Mapping ringMapping;
+  private final Mapping entriesMapping;
+  private final SubmissionQueue submission;
+  private final CompletionQueue completion;
+  private final CallState callState = new CallState();
+  private final MemorySegment waitArgument;
+  private final MemorySegment timeout;
+  private final BitSet usedFileSlots = new BitSet(FILE_SLOTS);
+  private final boolean fileTable;
+
+  /**
+   * Creates a ring owned by the calling thread.
+   *
+   * @param entries submission slots, 1 to 4096, rounded up to a power of two; the completion queue
+   *     has eight times as many
+   * @throws LinuxException if the kernel has no io_uring, forbids it ({@code
+   *     kernel.io_uring_disabled}, seccomp), or is older than Linux 5.11
+   */
+  public static IoUring create(int entries) throws LinuxException {
+    int errno = 0;
+    for (int mode : MODES) {
+      Arena arena = Arena.ofShared();
+      MemorySegment params = arena.allocate(Params.SIZE, 8);
+      params.set(
+          JAVA_INT, Params.FLAGS, mode | UringConstants.SETUP_CQSIZE | UringConstants.SETUP_CLAMP);
+      params.set(JAVA_INT, Params.CQ_ENTRIES, entries * 8);
+      long result = Syscall.invoke(SyscallNumber.IO_URING_SETUP, entries, params.address());
+      if (result >= 0) {
+        return new IoUring(arena, Fd.owning((int) result, "io_uring"), mode, params);
+      }
+      arena.close();
+      errno = (int) -result;
+      if (errno != Errno.EINVAL) {
+        break;
+      }
+    }
+    throw new LinuxException("io_uring_setup", "", errno);
+  }
+
+  private IoUring(Arena arena, Fd fd, int mode, MemorySegment params) throws LinuxException {
+    this.arena = arena;
+    this.fd = fd;
+    this.mode = mode;
+    this.features = params.get(JAVA_INT, Params.FEATURES);
+    Mapping ring = null;
+    Mapping entries = null;
+    try {
+      if ((features & REQUIRED) != REQUIRED) {
+        throw new LinuxException("io_uring_setup", "", Errno.ENOSYS);
+      }
+      ring = Mapping.shared(fd, UringConstants.OFF_SQ_RING, ringBytes(params));
+      entries =
+          Mapping.shared(
+              fd,
+              UringConstants.OFF_SQES,
+              (long) params.get(JAVA_INT, Params.SQ_ENTRIES) * Sqe.SIZE);
+    } catch (LinuxException e) {
+      if (ring != null) {
+        ring.close();
+      }
+      fd.close();
+      arena.close();
+      throw e;
+    }
+    this.ringMapping = ring;
+    this.entriesMapping = entries;
+    this.submission = new SubmissionQueue(ring.segment(), entries.segment(), params);
+    this.completion = new CompletionQueue(ring.segment(), params);
+    this.waitArgument = arena.allocate(GeteventsArg.SIZE, 8);
+    this.timeout = arena.allocate(Timespec.SIZE, 8);
+    this.fileTable = registerSparse(UringConstants.REGISTER_FILES2, FILE_SLOTS);
+  }
+
+  /** Both rings share one mapping (FEAT_SINGLE_MMAP), as long as the longer of the two. */
+  private static long ringBytes(MemorySegment params) {
+    long sqArray =
+        params.get(JAVA_INT, Params.SQ_OFF + SqOffsets.ARRAY)
+            + 4L * params.get(JAVA_INT, Params.SQ_ENTRIES);
+    long cqEntries =
+        params.get(JAVA_INT, Params.CQ_OFF + CqOffsets.CQES)
+            + (long) Cqe.SIZE * params.get(JAVA_INT, Params.CQ_ENTRIES);
+    return Math.max(sqArray, cqEntries);
+  }
+
+  /** The submission side. */
+  public SubmissionQueue submission() {
+    return submission;
+  }
+
+  /** Whether completions are posted only while the owner enters the ring (DEFER_TASKRUN). */
+  public boolean defersTaskWork() {
+    return (mode & UringConstants.SETUP_DEFER_TASKRUN) != 0;
+  }
+
+  /** Whether {@link #reap} would find something, or entering would post something. Two loads. */
+  public boolean hasWork() {
+    return !completion.isEmpty() || submission.kernelWantsEntry();
+  }
+
+  /**
+   * Hands every posted completion to the handler.
+   *
+   * @return how many there were
+   */
+  public int reap(CompletionHandler handler) {
+    return completion.reap(handler);
+  }
+
+  /** Submits what is pending and lets the kernel post what is done, without waiting. */
+  public void submit() throws LinuxException {
+    enter(0, 0);
+  }
+
+  /**
+   * Submits what is pending and waits for at least one completion: one system call.
+   *
+   * @param timeoutNs longest wait in nanoseconds; negative for no limit
+   */
+  public void submitAndWait(long timeoutNs) throws LinuxException {
+    enter(completion.isEmpty() ? 1 : 0, timeoutNs);
+  }
+
+  private void enter(int minComplete, long timeoutNs) throws LinuxException {
+    submission.publish();
+    int flags = UringConstants.ENTER_GETEVENTS;
+    long argument = 0;
+    long argumentSize = 0;
+    if (minComplete > 0 && timeoutNs >= 0) {
+      timeout.set(JAVA_LONG, Timespec.TV_SEC, timeoutNs / 1_000_000_000L);
+      timeout.set(JAVA_LONG, Timespec.TV_NSEC, timeoutNs % 1_000_000_000L);
+      waitArgument.set(JAVA_LONG, GeteventsArg.TS, timeout.address());
+      flags |= UringConstants.ENTER_EXT_ARG;
+      argument = waitArgument.address();
+      argumentSize = GeteventsArg.SIZE;
+    }
+    long result =
+        Syscall.invoke(
+            callState,
+            SyscallNumber.IO_URING_ENTER,
+            fd.number(),
+            submission.pending(),
+            minComplete,
+            flags,
+            argument,
+            argumentSize);
+    if (result >= 0) {
+      submission.consumed((int) result);
+      return;
+    }
+    switch ((int) -result) {
+      // Nothing was consumed; the caller's next turn tries again after reaping.
+      case Errno.EINTR, Errno.ETIME, Errno.EAGAIN, Errno.EBUSY -> {}
+      default -> throw new LinuxException("io_uring_enter", "", (int) -result);
+    }
+  }
+
+  /**
+   * Registers a file with the ring, which saves the kernel a look-up an operation. Where that is
+   * not possible operations go by descriptor; the caller need not care.
+   *
+   * @return the handle that the submission queue's methods take; it stays valid until {@link
+   *     #unregisterFile}
+   */
+  public int registerFile(Fd file) {
+    int slot = usedFileSlots.nextClearBit(0);
+    if (!fileTable || slot >= FILE_SLOTS || !updateFile(slot, file.number())) {
+      return ~file.number();
+    }
+    usedFileSlots.set(slot);
+    return slot;
+  }
+
+  /** Ends a registration. Operations in flight on it still complete. */
+  public void unregisterFile(int handle) {
+    // A slot that will not be emptied is not used again.
+    if (handle >= 0 && updateFile(handle, -1)) {
+      usedFileSlots.clear(handle);
+    }
+  }
+
+  private boolean updateFile(int slot, int number) {
+    try (Arena scratch = Arena.ofConfined()) {
+      MemorySegment value = scratch.allocate(4, 4);
+      value.set(JAVA_INT, 0, number);
+      MemorySegment update = scratch.allocate(RsrcUpdate2.SIZE, 8);
+      update.set(JAVA_INT, RsrcUpdate2.OFFSET, slot);
+      update.set(JAVA_LONG, RsrcUpdate2.DATA, value.address());
+      update.set(JAVA_INT, RsrcUpdate2.NR, 1);
+      return Syscall.invoke(
+              SyscallNumber.IO_URING_REGISTER,
+              fd.number(),
+              UringConstants.REGISTER_FILES_UPDATE2,
+              update.address(),
+              RsrcUpdate2.SIZE)
+          >= 0;
+    }
+  }
+
+  /** Sparse tables came with Linux 5.19; without them operations go by descriptor. */
+  private boolean registerSparse(int opcode, int slots) {
+    try (Arena scratch = Arena.ofConfined()) {
+      MemorySegment register = scratch.allocate(RsrcRegister.SIZE, 8);
+      register.set(JAVA_INT, RsrcRegister.NR, slots);
+      register.set(JAVA_INT, RsrcRegister.FLAGS, UringConstants.RSRC_REGISTER_SPARSE);
+      return Syscall.invoke(
+              SyscallNumber.IO_URING_REGISTER,
+              fd.number(),
+              opcode,
+              register.address(),
+              RsrcRegister.SIZE)
+          >= 0;
+    }
+  }
+
+  /**
+   * Whether the kernel knows an operation ({@code IORING_OP_…}).
+   *
+   * @param opcode 0 to 255
+   */
+  public boolean supports(int opcode) {
+    int ops = 256;
+    try (Arena scratch = Arena.ofConfined()) {
+      MemorySegment probe = scratch.allocate(Probe.SIZE + (long) ops * ProbeOp.SIZE, 8);
+      long result =
+          Syscall.invoke(
+              SyscallNumber.IO_URING_REGISTER,
+              fd.number(),
+              UringConstants.REGISTER_PROBE,
+              probe.address(),
+              ops);
+      if (result < 0 || opcode >= Byte.toUnsignedInt(probe.get(JAVA_BYTE, Probe.OPS_LEN))) {
+        return false;
+      }
+      long op = Probe.SIZE + (long) opcode * ProbeOp.SIZE;
+      return (probe.get(JAVA_BYTE, op + ProbeOp.FLAGS) & UringConstants.OP_SUPPORTED) != 0;
+    }
+  }
+
+  /**
+   * Closes the ring. The kernel cancels what is in flight; the owner must have drained it before.
+   */
+  @Override
+  public void close() {
+    entriesMapping.close();
+    ringMapping.close();
+    fd.close();
+    arena.close();
+  }
+}
