@@ -2,6 +2,18 @@
 
 /** The block layer: contexts, the graph of nodes, drivers. */
 module dev.spindle.block {
+  exports dev.spindle.block.aio;
+  exports dev.spindle.block.graph;
+  exports dev.spindle.block.options;
+
+  uses dev.spindle.block.graph.BlockDriver;
+
+  provides dev.spindle.block.graph.BlockDriver with
+      dev.spindle.block.driver.file.FileDriver,
+      dev.spindle.block.driver.nullio.NullAioDriver,
+      dev.spindle.block.driver.nullio.NullCoDriver,
+      dev.spindle.block.driver.raw.RawDriver;
+
   requires org.slf4j;
   requires transitive dev.spindle.linux;
 }

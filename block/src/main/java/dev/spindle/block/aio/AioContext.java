@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.aio;
+
+import dev.spindle.linux.EventFd;
+import dev.spindle.linux.Fd;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.uring.CompletionHandler;
+import dev.spindle.linux.uring.IoUring;
+import dev.spindle.linux.uring.SubmissionQueue;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An event loop on one thread: an io_uring, a run queue, timers, and adaptive polling (QEMU's
+ * AioContext). The thread that calls {@link #create} owns it and must call {@link #run}.
+ *
+ * <p>A turn of the loop runs what is queued, ends the turn for whoever asked ({@link TurnEnd}),
+ * then makes one {@code io_uring_enter} that both submits and waits. Work from other threads comes
+ * in through {@link #execute} alone; nobody else touches the ring.
+ */
+public final class AioContext implements Executor {
+  private static final Logger LOG = LoggerFactory.getLogger(AioContext.class);
+  private static final int RING_ENTRIES = 512;
+
+  /** Tasks a turn runs at most, so that tasks which queue further ones do not starve the ring. */
+  private static final int TASKS_PER_TURN = 256;
+
+  private final String name;
+  private final Thread thread;
+  private final IoUring ring;
+  private final SubmissionQueue submission;
+  private final EventFd wakeFd;
+  private final AdaptivePolling polling;
+  private final CompletionHandler dispatcher = this::dispatch;
+  private final TimerQueue timers = new TimerQueue();
+  private final ContextThreads threads = new ContextThreads(this);
+
+  /** Filled by any thread, emptied by the owner. */
+  private final Queue<Runnable> runQueue = new ConcurrentLinkedQueue<>();
+
+  /**
+   * True while the owner may be asleep in the kernel: only then is a wake-up worth a system call.
+   */
+  private volatile boolean asleep;
+
+  private volatile boolean stopping;
+
+  private RingOp[] ops = new RingOp[0];
+  private final BitSet freeSlots = new BitSet();
+  private Pollable[] pollables = new Pollable[0];
+  private TurnEnd[] turnEnds = new TurnEnd[16];
+  private int turnEndCount;
+
+  private AioContext(String name, PollOptions options) throws LinuxException {
+    this.name = name;
+    this.thread = Thread.currentThread();
+    this.ring = IoUring.create(RING_ENTRIES);
+    this.submission = ring.submission();
+    this.polling = new AdaptivePolling(options);
+    try {
+      this.wakeFd = EventFd.create();
+    } catch (LinuxException e) {
+      ring.close();
+      throw e;
+    }
+    // Its count is never read: every write wakes the multishot poll, and 2^64 writes never happen.
+    watch(wakeFd.fd(), () -> {});
+  }
+
+  /**
+   * Makes a context owned by the calling thread.
+   *
+   * @param name what the user calls it (the iothread's id, or {@code main-loop})
+   * @throws LinuxException if io_uring cannot be had
+   */
+  public static AioContext create(String name, PollOptions options) throws LinuxException {
+    return new AioContext(name, options);
+  }
+
+  /** What the user calls it. Any thread. */
+  public String name() {
+    return name;
+  }
+
+  /** The ring. Owner thread only. */
+  public IoUring ring() {
+    return ring;
+  }
+
+  /** Whether the caller is the owner, or a virtual thread that the owner carries. Any thread. */
+  public boolean isOwner() {
+    Thread current = Thread.currentThread();
+    return current == thread || threads.carries(current);
+  }
+
+  /** Fails unless the caller is on this context: for methods that declare their side. */
+  public void assertOwner() {
+    if (!isOwner()) {
+      throw new IllegalStateException(
+          "called on " + Thread.currentThread().getName() + ", belongs on " + name);
+    }
+  }
+
+  /** Runs a task on the owner thread soon, in order of arrival. Any thread. */
+  @Override
+  public void execute(Runnable task) {
+    runQueue.add(task);
+    if (asleep && Thread.currentThread() != thread) {
+      wakeFd.signal();
+    }
+  }
+
+  /**
+   * Starts straight-line code that may wait: a virtual thread that only this context's own thread
+   * carries. Any thread.
+   */
+  public Thread startVirtual(String threadName, Runnable body) {
+    return threads.start(threadName, body);
+  }
+
+  /**
+   * Runs {@code body} on the owner thread and waits for what it returns. Any thread that may wait:
+   * not an owner's platform thread, which would stop its own loop.
+   *
+   * @throws E what {@code body} threw
+   */
+  public <T, E extends Exception> T call(ContextCall<T, E> body) throws E {
+    if (isOwner()) {
+      return body.call();
+    }
+    CompletableFuture<T> result = new CompletableFuture<>();
+    execute(
+        () -> {
+          try {
+            result.complete(body.call());
+          } catch (Throwable e) {
+            result.completeExceptionally(e);
+          }
+        });
+    return Outcome.of(result);
+  }
+
+  /**
+   * Runs {@code task} once, on the owner thread, {@code delayNs} nanoseconds from now. Owner only.
+   */
+  public Timer startTimer(long delayNs, Runnable task) {
+    assertOwner();
+    return timers.add(System.nanoTime() + delayNs, task);
+  }
+
+  /**
+   * Calls {@code onReady} whenever the descriptor (an eventfd) has been signalled. Owner only.
+   *
+   * @return the watch, to be ended on the same context
+   */
+  public FdWatch watch(Fd fd, Runnable onReady) {
+    FdWatch watch = new FdWatch(this, fd, onReady);
+    watch.arm();
+    return watch;
+  }
+
+  /** Has {@code pollable} looked at while the context polls. Owner only. */
+  public void addPollable(Pollable pollable) {
+    assertOwner();
+    pollables = Arrays.copyOf(pollables, pollables.length + 1);
+    pollables[pollables.length - 1] = pollable;
+  }
+
+  /** Ends {@link #addPollable}. Owner only. */
+  public void removePollable(Pollable pollable) {
+    assertOwner();
+    pollables = Arrays.stream(pollables).filter(p -> p != pollable).toArray(Pollable[]::new);
+  }
+
+  /** Calls {@code work} at the end of this turn; whoever asks twice is called twice. Owner only. */
+  public void atTurnEnd(TurnEnd work) {
+    if (turnEndCount == turnEnds.length) {
+      turnEnds = Arrays.copyOf(turnEnds, 2 * turnEndCount);
+    }
+    turnEnds[turnEndCount++] = work;
+  }
+
+  /** Makes room in a full submission queue. Owner only. */
+  public void submitNow() {
+    try {
+      ring.submit();
+    } catch (LinuxException e) {
+      throw new IllegalStateException("ring of " + name + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Gives {@code op} a slot of the completion table; the slot's number is its user data. */
+  long adopt(RingOp op) {
+    assertOwner();
+    int slot = freeSlots.nextSetBit(0);
+    if (slot < 0) {
+      slot = ops.length;
+      ops = Arrays.copyOf(ops, Math.max(64, 2 * slot));
+      freeSlots.set(slot, ops.length);
+    }
+    freeSlots.clear(slot);
+    ops[slot] = op;
+    return slot;
+  }
+
+  void release(RingOp op) {
+    ops[(int) op.token()] = null;
+    freeSlots.set((int) op.token());
+  }
+
+  /** Runs the loop until {@link #stop}; then closes the ring. Owner only. */
+  public void run() throws LinuxException {
+    assertOwner();
+    try {
+      while (!stopping) {
+        turn();
+      }
+      // What was queued before the stop still runs: somebody may be waiting for it.
+      while (runTasks()) {
+        endTurns();
+        ring.submit();
+        reap();
+      }
+    } finally {
+      ring.close();
+      wakeFd.close();
+    }
+  }
+
+  /** Makes {@link #run} return after the current turn. Any thread. */
+  public void stop() {
+    execute(() -> stopping = true);
+  }
+
+  private void turn() throws LinuxException {
+    boolean progress = runTasks();
+    progress |= timers.runDue();
+    endTurns();
+    if (progress || !runQueue.isEmpty()) {
+      if (submission.pending() > 0 || ring.hasWork()) {
+        ring.submit();
+      }
+    } else if (!pollForWork()) {
+      sleep();
+    }
+    reap();
+    endTurns();
+  }
+
+  private boolean runTasks() {
+    int count = 0;
+    Runnable task;
+    while (count < TASKS_PER_TURN && (task = runQueue.poll()) != null) {
+      count++;
+      try {
+        task.run();
+      } catch (RuntimeException | Error e) {
+        LOG.error("task on {} failed", name, e);
+      }
+    }
+    return count > 0;
+  }
+
+  private void reap() {
+    ring.reap(dispatcher);
+  }
+
+  private void dispatch(long userData, int result, boolean more) {
+    ops[(int) userData].complete(result, more);
+  }
+
+  private void endTurns() {
+    for (int i = 0; i < turnEndCount; i++) {
+      TurnEnd work = turnEnds[i];
+      turnEnds[i] = null;
+      work.endTurn();
+    }
+    turnEndCount = 0;
+  }
+
+  /** Spins for a while, looking at memory only; true if that found something. */
+  private boolean pollForWork() throws LinuxException {
+    long budget = Math.min(polling.budgetNs(), timers.untilNextNs());
+    if (budget <= 0) {
+      return false;
+    }
+    if (submission.pending() > 0) {
+      ring.submit();
+    }
+    for (Pollable pollable : pollables) {
+      pollable.beginPolling();
+    }
+    long start = System.nanoTime();
+    boolean found = false;
+    do {
+      if (!runQueue.isEmpty()) {
+        found = true;
+      }
+      if (ring.hasWork()) {
+        ring.submit();
+        found = true;
+      }
+      found |= runReadyPollables();
+      Thread.onSpinWait();
+    } while (!found && System.nanoTime() - start < budget);
+    for (Pollable pollable : pollables) {
+      pollable.endPolling();
+    }
+    // What became ready while notifications were off and the last look was past.
+    return runReadyPollables() || found;
+  }
+
+  private boolean runReadyPollables() {
+    boolean any = false;
+    for (Pollable pollable : pollables) {
+      if (pollable.ready()) {
+        pollable.run();
+        any = true;
+      }
+    }
+    return any;
+  }
+
+  private void sleep() throws LinuxException {
+    asleep = true;
+    long started = System.nanoTime();
+    // Seen after the flag: whoever queued work before it was up did not write the eventfd.
+    boolean wait = runQueue.isEmpty();
+    if (wait) {
+      ring.submitAndWait(timers.untilNextNs());
+    } else {
+      ring.submit();
+    }
+    asleep = false;
+    if (wait) {
+      polling.slept(System.nanoTime() - started);
+    }
+  }
+}

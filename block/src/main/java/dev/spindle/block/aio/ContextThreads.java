@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.aio;
+
+import java.lang.reflect.Constructor;
+import java.lang.reflect.InvocationTargetException;
+import java.util.concurrent.Executor;
+
+/**
+ * The straight-line lane: virtual threads that only the context's own thread carries. Such code may
+ * wait like any blocking code, and between two waits it has the context to itself.
+ *
+ * <p>JDK 25 has no public way to name a virtual thread's scheduler; its builder has a constructor
+ * that takes one, reached by opening {@code java.base/java.lang} to this module. This class alone
+ * knows.
+ */
+final class ContextThreads {
+  private static final ThreadLocal<AioContext> CARRIER = new ThreadLocal<>();
+
+  private final AioContext context;
+
+  ContextThreads(AioContext context) {
+    this.context = context;
+  }
+
+  /** Whether {@code current}, the calling thread, is one of this context's virtual threads. */
+  boolean carries(Thread current) {
+    return current.isVirtual() && CARRIER.get() == context;
+  }
+
+  /** Starts {@code body} on a new virtual thread carried by the context's thread. */
+  Thread start(String name, Runnable body) {
+    return Builder.scheduledBy(context)
+        .name(name)
+        .start(
+            () -> {
+              CARRIER.set(context);
+              body.run();
+            });
+  }
+
+  /** Found once, when the first virtual thread is wanted. */
+  private static final class Builder {
+    private static final Constructor<?> CONSTRUCTOR = find();
+
+    static Thread.Builder.OfVirtual scheduledBy(Executor scheduler) {
+      try {
+        return (Thread.Builder.OfVirtual) CONSTRUCTOR.newInstance(scheduler);
+      } catch (InvocationTargetException | InstantiationException | IllegalAccessException e) {
+        throw new IllegalStateException(unavailable(), e);
+      }
+    }
+
+    private static Constructor<?> find() {
+      try {
+        Constructor<?> constructor =
+            Class.forName("java.lang.ThreadBuilders$VirtualThreadBuilder")
+                .getDeclaredConstructor(Executor.class);
+        constructor.setAccessible(true);
+        return constructor;
+      } catch (ReflectiveOperationException | RuntimeException e) {
+        throw new IllegalStateException(unavailable(), e);
+      }
+    }
+
+    private static String unavailable() {
+      return "virtual threads cannot be given a scheduler in this Java: run JDK 25 with"
+          + " --add-opens java.base/java.lang=dev.spindle.block";
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.aio;
+
+import dev.spindle.linux.Errno;
+import dev.spindle.linux.Fd;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Calls somebody each time an eventfd is signalled: a multishot poll, so that an event costs no
+ * system call and no read of the eventfd. Owner thread only.
+ */
+public final class FdWatch extends RingOp {
+  private static final Logger LOG = LoggerFactory.getLogger(FdWatch.class);
+
+  private final Runnable onReady;
+  private final int file;
+  private boolean armed;
+  private Runnable whenEnded;
+
+  FdWatch(AioContext context, Fd fd, Runnable onReady) {
+    super(context);
+    this.onReady = onReady;
+    this.file = context.ring().registerFile(fd);
+  }
+
+  void arm() {
+    while (!context().ring().submission().prepPollMultishot(file, token())) {
+      context().submitNow();
+    }
+    armed = true;
+  }
+
+  /**
+   * Ends the watch. Until {@code whenEnded} has run the descriptor must stay open, and {@code
+   * onReady} may be called once more.
+   *
+   * @param whenEnded runs on this context when the kernel has let go of the descriptor
+   */
+  public void end(Runnable whenEnded) {
+    context().assertOwner();
+    if (this.whenEnded != null) {
+      throw new IllegalStateException("this watch has been ended already");
+    }
+    this.whenEnded = whenEnded;
+    if (!armed) {
+      ended();
+      return;
+    }
+    RingOp removal = new Removal(context());
+    while (!context().ring().submission().prepPollRemove(token(), removal.token())) {
+      context().submitNow();
+    }
+  }
+
+  @Override
+  protected void complete(int result, boolean more) {
+    armed = more;
+    if (result > 0 && whenEnded == null) {
+      onReady.run();
+    } else if (result < 0 && result != -Errno.ECANCELED) {
+      LOG.error("watch on {}: {}", context().name(), Errno.message(-result));
+    }
+    if (more) {
+      return;
+    }
+    if (whenEnded != null) {
+      ended();
+    } else if (result > 0) {
+      // The kernel ends a multishot poll when the completion queue overflows.
+      arm();
+    }
+  }
+
+  private void ended() {
+    context().ring().unregisterFile(file);
+    release();
+    whenEnded.run();
+  }
+
+  /** The remove request's own completion, which says nothing that the poll's last one does not. */
+  private static final class Removal extends RingOp {
+    Removal(AioContext context) {
+      super(context);
+    }
+
+    @Override
+    protected void complete(int result, boolean more) {
+      release();
+    }
+  }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.file;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.graph.BlockLane;
+import dev.spindle.block.graph.BlockLimits;
+import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.linux.uring.SubmissionQueue;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+
+/** The image file as one context's ring sees it. */
+final class FileLane extends BlockLane {
+  private final FileNode node;
+  private final AioContext context;
+  private final SubmissionQueue submission;
+  private final int ringFile;
+  private final FileOptions options;
+  private final boolean direct;
+  private final int requestMask;
+  private final int memoryMask;
+
+  /** Operations not in use; grows to the most that were ever in flight. */
+  private FileOp[] free = new FileOp[64];
+
+  private int freeCount;
+
+  /** Operations that found the submission queue full, in order. */
+  private final ArrayDeque<FileOp> starved = new ArrayDeque<>();
+
+  FileLane(FileNode node, AioContext context) {
+    this.node = node;
+    this.context = context;
+    this.submission = context.ring().submission();
+    this.ringFile = context.ring().registerFile(node.file().fd());
+    this.options = node.options();
+    this.direct = options.direct();
+    BlockLimits limits = node.limits();
+    this.requestMask = limits.requestAlignment() - 1;
+    this.memoryMask = limits.memoryAlignment() - 1;
+  }
+
+  @Override
+  public void submit(BlockRequest request, long offset) {
+    if (direct && transfers(request) && !aligned(request, offset)) {
+      UnalignedRequest.start(node, context, ringFile, request, offset);
+      return;
+    }
+    FileOp operation = freeCount > 0 ? free[--freeCount] : new FileOp(this);
+    operation.start(request, offset);
+  }
+
+  private static boolean transfers(BlockRequest request) {
+    return request.operation == BlockRequest.Operation.READ
+        || request.operation == BlockRequest.Operation.WRITE;
+  }
+
+  private boolean aligned(BlockRequest request, long offset) {
+    return ((offset | request.length) & requestMask) == 0
+        && request.buffers.isAligned(memoryMask, memoryMask);
+  }
+
+  AioContext context() {
+    return context;
+  }
+
+  SubmissionQueue submission() {
+    return submission;
+  }
+
+  int ringFile() {
+    return ringFile;
+  }
+
+  FileOptions options() {
+    return options;
+  }
+
+  int requestMask() {
+    return requestMask;
+  }
+
+  /** Queues an operation to be issued again once the ring has moved on. */
+  void starved(FileOp operation) {
+    starved.add(operation);
+  }
+
+  /** An operation ended: its object is free, and the ring has room for one that found none. */
+  void ended(FileOp operation) {
+    if (freeCount == free.length) {
+      free = Arrays.copyOf(free, 2 * freeCount);
+    }
+    free[freeCount++] = operation;
+    if (!starved.isEmpty()) {
+      starved.poll().issue();
+    }
+  }
+
+  @Override
+  public void close() {
+    for (int i = 0; i < freeCount; i++) {
+      free[i].dispose();
+    }
+    context.ring().unregisterFile(ringFile);
+  }
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.file;
+
+import dev.spindle.block.aio.RingOp;
+import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.linux.Errno;
+import dev.spindle.linux.IoVector;
+import dev.spindle.linux.uring.SubmissionQueue;
+
+/**
+ * One request on its way through the ring: submits it, goes on where the kernel stopped short, and
+ * completes it. Pooled by its lane.
+ */
+final class FileOp extends RingOp {
+  /** What the operation in flight is. */
+  private enum Stage {
+    /** The request itself. */
+    TRANSFER,
+    /** Zeroes written by hand, where the file system cannot zero a range. */
+    WRITING_ZEROES,
+    /** The flush that makes a finished WRITE_ZEROES durable (FUA). */
+    FLUSH_AFTER
+  }
+
+  private final FileLane lane;
+  private BlockRequest request;
+  private Stage stage;
+  private long offset;
+  private long remaining;
+  private IoVector zeroes;
+
+  FileOp(FileLane lane) {
+    super(lane.context());
+    this.lane = lane;
+  }
+
+  void start(BlockRequest request, long offset) {
+    this.request = request;
+    this.offset = offset;
+    this.remaining = request.length;
+    this.stage = Stage.TRANSFER;
+    switch (request.operation) {
+      case FLUSH -> {
+        if (lane.options().noFlush()) {
+          end(0);
+          return;
+        }
+      }
+      case DISCARD -> {
+        if (!lane.options().unmap()) {
+          end(0);
+          return;
+        }
+      }
+      default -> {
+        if (remaining == 0) {
+          end(0);
+          return;
+        }
+      }
+    }
+    issue();
+  }
+
+  /** Puts the next piece of work on the ring. */
+  void issue() {
+    if (prepare()) {
+      return;
+    }
+    context().submitNow();
+    if (!prepare()) {
+      lane.starved(this);
+    }
+  }
+
+  private boolean prepare() {
+    SubmissionQueue queue = lane.submission();
+    int file = lane.ringFile();
+    return switch (stage) {
+      case TRANSFER ->
+          switch (request.operation) {
+            case READ -> queue.prepReadv(file, request.buffers, offset, token());
+            case WRITE -> queue.prepWritev(file, request.buffers, offset, durable(), token());
+            case FLUSH -> queue.prepDataSync(file, token());
+            case DISCARD -> queue.prepPunchHole(file, offset, remaining, token());
+            case WRITE_ZEROES ->
+                mayPunch()
+                    ? queue.prepPunchHole(file, offset, remaining, token())
+                    : queue.prepZeroRange(file, offset, remaining, token());
+          };
+      case WRITING_ZEROES -> queue.prepWritev(file, zeroes, offset, false, token());
+      case FLUSH_AFTER -> queue.prepDataSync(file, token());
+    };
+  }
+
+  private boolean durable() {
+    return request.forceUnitAccess && !lane.options().noFlush();
+  }
+
+  private boolean mayPunch() {
+    return request.mayUnmap && lane.options().unmap();
+  }
+
+  @Override
+  protected void complete(int result, boolean more) {
+    if (result == -Errno.EINTR || result == -Errno.EAGAIN) {
+      issue();
+      return;
+    }
+    switch (stage) {
+      case TRANSFER -> transferred(result);
+      case WRITING_ZEROES -> wroteZeroes(result);
+      case FLUSH_AFTER -> end(result);
+    }
+  }
+
+  private void transferred(int result) {
+    switch (request.operation) {
+      case READ -> read(result);
+      case WRITE -> wrote(result);
+      case FLUSH -> end(result);
+      // A file system that cannot punch holes keeps the data: a discard is only a hint.
+      case DISCARD -> end(result == -Errno.EOPNOTSUPP ? 0 : result);
+      case WRITE_ZEROES -> {
+        if (result == -Errno.EOPNOTSUPP) {
+          stage = Stage.WRITING_ZEROES;
+          writeMoreZeroes();
+        } else {
+          endDurably(result);
+        }
+      }
+    }
+  }
+
+  private void read(int result) {
+    if (result < 0 || result == remaining) {
+      end(Math.min(result, 0));
+      return;
+    }
+    offset += result;
+    remaining -= result;
+    request.buffers.advance(result);
+    if (result == 0 || (offset & lane.requestMask()) != 0) {
+      // The file ends here, short of its last sector's end: what is missing reads as zeroes.
+      request.buffers.fill(0, remaining, (byte) 0);
+      end(0);
+      return;
+    }
+    issue();
+  }
+
+  private void wrote(int result) {
+    if (result < 0 || result == remaining) {
+      end(Math.min(result, 0));
+      return;
+    }
+    if (result == 0) {
+      end(-Errno.ENOSPC);
+      return;
+    }
+    offset += result;
+    remaining -= result;
+    request.buffers.advance(result);
+    issue();
+  }
+
+  private void writeMoreZeroes() {
+    if (remaining == 0) {
+      endDurably(0);
+      return;
+    }
+    if (zeroes == null) {
+      zeroes = new IoVector(Zeroes.MAX_RANGES);
+    }
+    Zeroes.fill(zeroes, remaining);
+    issue();
+  }
+
+  private void wroteZeroes(int result) {
+    if (result <= 0) {
+      end(result == 0 ? -Errno.ENOSPC : result);
+      return;
+    }
+    offset += result;
+    remaining -= result;
+    writeMoreZeroes();
+  }
+
+  private void endDurably(int result) {
+    if (result < 0 || !durable()) {
+      end(Math.min(result, 0));
+      return;
+    }
+    stage = Stage.FLUSH_AFTER;
+    issue();
+  }
+
+  private void end(int result) {
+    BlockRequest ended = request;
+    request = null;
+    lane.ended(this);
+    ended.complete(result);
+  }
+
+  /** Gives the completion slot back; the object is of no use any more. */
+  void dispose() {
+    release();
+  }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.file;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.StraightLine;
+import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.linux.Errno;
+import dev.spindle.linux.IoVector;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A READ or WRITE that O_DIRECT would refuse, because its range or its buffers are not aligned:
+ * goes through an aligned buffer, reading whole blocks first where it writes parts of them.
+ * Straight-line code on the request's own context.
+ */
+final class UnalignedRequest {
+  private static final int BUFFER_ALIGNMENT = 4096;
+
+  private final FileNode node;
+  private final AioContext context;
+  private final int ringFile;
+  private final BlockRequest request;
+  private final long start;
+  private final long skipped;
+  private final MemorySegment buffer;
+  private final IoVector vector = new IoVector(1);
+
+  private UnalignedRequest(
+      FileNode node,
+      AioContext context,
+      int ringFile,
+      BlockRequest request,
+      long offset,
+      Arena arena) {
+    long mask = node.limits().requestAlignment() - 1L;
+    this.node = node;
+    this.context = context;
+    this.ringFile = ringFile;
+    this.request = request;
+    this.start = offset & ~mask;
+    this.skipped = offset - start;
+    long end = (offset + request.length + mask) & ~mask;
+    this.buffer = arena.allocate(end - start, BUFFER_ALIGNMENT);
+  }
+
+  static void start(
+      FileNode node, AioContext context, int ringFile, BlockRequest request, long offset) {
+    context.startVirtual(
+        "unaligned-" + node.name(),
+        () -> {
+          int result;
+          try (Arena arena = Arena.ofConfined()) {
+            var unaligned = new UnalignedRequest(node, context, ringFile, request, offset, arena);
+            result =
+                request.operation == BlockRequest.Operation.READ
+                    ? unaligned.read()
+                    : unaligned.write();
+          } catch (OutOfMemoryError e) {
+            result = -Errno.ENOMEM;
+          }
+          request.complete(result);
+        });
+  }
+
+  private int read() {
+    int result = transfer(false);
+    if (result == 0) {
+      request.buffers.copyFrom(0, buffer, skipped, request.length);
+    }
+    return result;
+  }
+
+  private int write() {
+    node.unalignedWrites.lock();
+    try {
+      boolean partial = buffer.byteSize() != request.length;
+      int result = partial ? transfer(false) : 0;
+      if (result < 0) {
+        return result;
+      }
+      request.buffers.copyTo(0, buffer, skipped, request.length);
+      return transfer(true);
+    } finally {
+      node.unalignedWrites.unlock();
+    }
+  }
+
+  /** Moves the whole buffer; what lies past the end of the file reads as zeroes. */
+  private int transfer(boolean write) {
+    boolean durable = write && request.forceUnitAccess && !node.options().noFlush();
+    long done = 0;
+    while (done < buffer.byteSize()) {
+      long position = done;
+      vector.clear();
+      vector.add(buffer, position, buffer.byteSize() - position);
+      int result =
+          StraightLine.run(
+              context,
+              (queue, token) ->
+                  write
+                      ? queue.prepWritev(ringFile, vector, start + position, durable, token)
+                      : queue.prepReadv(ringFile, vector, start + position, token));
+      if (result == -Errno.EINTR || result == -Errno.EAGAIN) {
+        continue;
+      }
+      if (result < 0) {
+        return result;
+      }
+      done += result;
+      if (!write && (result == 0 || (result & (node.limits().requestAlignment() - 1)) != 0)) {
+        return 0;
+      }
+      if (write && result == 0) {
+        return -Errno.ENOSPC;
+      }
+    }
+    return 0;
+  }
+}

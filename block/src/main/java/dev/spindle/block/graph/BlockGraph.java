@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.options.NearNames;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.TreeMap;
+
+/**
+ * The nodes by name, and the drivers that make them. Control side: protected by the control lock.
+ */
+public final class BlockGraph {
+  private static final String NODE_NAME = "[A-Za-z][A-Za-z0-9._-]{0,30}";
+
+  private final MainLoop mainLoop;
+  private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
+  private final Map<String, BlockDriver> drivers = new TreeMap<>();
+  private int generated;
+
+  /** Makes an empty graph controlled from {@code mainLoop}. */
+  public BlockGraph(MainLoop mainLoop) {
+    this.mainLoop = mainLoop;
+    for (BlockDriver driver : ServiceLoader.load(BlockDriver.class)) {
+      drivers.put(driver.name(), driver);
+    }
+  }
+
+  /** The main loop's context: home of every node that no device has taken elsewhere. */
+  public AioContext mainContext() {
+    return mainLoop.context();
+  }
+
+  /**
+   * Opens a node as {@code --blockdev} describes it.
+   *
+   * @param options {@code driver}, {@code node-name} and what the driver takes
+   * @throws BlockException if it cannot be opened
+   * @throws OptionException if the description is wrong; nothing is left open either way
+   */
+  public BlockNode open(Options options) throws BlockException, OptionException {
+    mainLoop.assertControl();
+    Optional<String> given = options.string("node-name");
+    String name = given.isPresent() ? checkNewName(given.get()) : "#block" + generated++;
+    String driverName = options.require("driver");
+    BlockDriver driver = drivers.get(driverName);
+    if (driver == null) {
+      throw new BlockException(
+          "Unknown driver '" + driverName + "'" + NearNames.hint(driverName, drivers.keySet()));
+    }
+    BlockNode node = driver.open(this, name, options);
+    try {
+      options.finish();
+    } catch (OptionException e) {
+      node.close();
+      throw e;
+    }
+    nodes.put(name, node);
+    return node;
+  }
+
+  private String checkNewName(String name) throws BlockException {
+    if (!name.matches(NODE_NAME)) {
+      throw new BlockException(
+          "Invalid node-name: '"
+              + name
+              + "' (a letter, then at most 30 letters, digits, '-', '.' or '_')");
+    }
+    if (nodes.containsKey(name)) {
+      throw new BlockException("Duplicate nodes with node-name='" + name + "'");
+    }
+    return name;
+  }
+
+  /** Finds a node by name. */
+  public BlockNode find(String name) throws BlockException {
+    BlockNode node = nodes.get(name);
+    if (node == null) {
+      throw new BlockException(
+          "Failed to find node with node-name='"
+              + name
+              + "'"
+              + NearNames.hint(name, nodes.keySet()));
+    }
+    return node;
+  }
+
+  /**
+   * The child that an option describes: {@code file=NAME} for a node that is there, or {@code
+   * file.driver=…} for one to be opened with its parent.
+   */
+  public BlockNode child(String role, Options options) throws BlockException, OptionException {
+    Optional<String> reference = options.string(role);
+    Options inner = options.nested(role);
+    if (reference.isPresent()) {
+      inner.finish();
+      return find(reference.get());
+    }
+    if (inner.isEmpty()) {
+      throw new OptionException(options.owner() + ": parameter '" + role + "' is missing");
+    }
+    return open(inner);
+  }
+
+  /** Every node, in the order of opening. */
+  public List<BlockNode> nodes() {
+    return List.copyOf(nodes.values());
+  }
+
+  /**
+   * Closes a node that nobody uses.
+   *
+   * @throws BlockException if somebody does
+   */
+  public void close(BlockNode node) throws BlockException {
+    mainLoop.assertControl();
+    if (!node.parents().isEmpty()) {
+      throw new BlockException(
+          "Node '"
+              + node.name()
+              + "' is in use by "
+              + node.parents().getFirst().parent().describe());
+    }
+    nodes.remove(node.name());
+    node.close();
+  }
+
+  /** Closes every node, users before what they use. No backend holds one any more. */
+  public void closeAll() throws BlockException {
+    List<BlockNode> rest = new ArrayList<>(nodes.values());
+    for (BlockNode node : rest.reversed()) {
+      close(node);
+    }
+  }
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+/**
+ * A node as seen from one AioContext: all that I/O from that context needs, found once, so that a
+ * request passes without a lock or a look-up. Owner thread of the context only.
+ */
+public abstract class BlockLane {
+  /**
+   * Carries a request out and hands it back with {@link BlockRequest#complete}, perhaps before it
+   * returns. Never refuses.
+   *
+   * @param request what to do; its range has been checked against the node's length
+   * @param offset start of the range within this node, in bytes: it takes the place of the
+   *     request's own offset, which a node above may have translated
+   */
+  public abstract void submit(BlockRequest request, long offset);
+
+  /** Gives up what the lane holds of its context. Nothing may be in flight on it. */
+  public abstract void close();
+}

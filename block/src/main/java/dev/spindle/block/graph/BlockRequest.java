@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+import dev.spindle.linux.IoVector;
+
+/**
+ * One I/O operation on its way through the graph. Made and pooled by whoever submits; in flight it
+ * belongs to the block layer, and is handed back through {@link #completed}. Fields are read and
+ * written on the submitting lane's thread only.
+ */
+public abstract class BlockRequest {
+  /** The operations of a block node. */
+  public enum Operation {
+    READ,
+    WRITE,
+    FLUSH,
+    DISCARD,
+    WRITE_ZEROES
+  }
+
+  /** Buffers of a READ or WRITE; their total is {@link #length}. Unused otherwise. */
+  public final IoVector buffers;
+
+  /** What to do. */
+  public Operation operation;
+
+  /** Start of the range in bytes. */
+  public long offset;
+
+  /** Length of the range in bytes. */
+  public long length;
+
+  /** WRITE, WRITE_ZEROES: the data must be on stable storage before completion. */
+  public boolean forceUnitAccess;
+
+  /** WRITE_ZEROES: the range may be deallocated if it then reads as zeroes. */
+  public boolean mayUnmap;
+
+  /** Link of whatever queue the request waits in. */
+  BlockRequest next;
+
+  /** The lane it was submitted on, while in flight. */
+  BackendLane lane;
+
+  /**
+   * Makes a request with room for {@code maxBuffers} buffers.
+   *
+   * @param maxBuffers 1 to 1024 (IOV_MAX)
+   */
+  protected BlockRequest(int maxBuffers) {
+    this.buffers = new IoVector(maxBuffers);
+  }
+
+  /**
+   * The operation ended. Called once, on the submitting lane's thread, possibly from within the
+   * submission itself.
+   *
+   * @param result 0, or a negated errno
+   */
+  protected abstract void completed(int result);
+
+  /**
+   * For the node that carried the request out: hands it back to whoever submitted it.
+   *
+   * @param result 0, or a negated errno
+   */
+  public final void complete(int result) {
+    lane.finish(this, result);
+  }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.aio.PollOptions;
+import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BlockBackend;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.BlockParent;
+import dev.spindle.block.graph.Permission;
+import dev.spindle.block.options.Options;
+import java.io.IOException;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** A node with a backend and one iothread, for tests that do I/O through the real thing. */
+public final class Disk implements AutoCloseable {
+  public final MainLoop mainLoop;
+  public final BlockGraph graph;
+  public final IoThread ioThread;
+  public final BlockNode node;
+  public final BlockBackend backend;
+  private final BackendLane lane;
+
+  public Disk(String description) throws Exception {
+    this.mainLoop = MainLoop.start();
+    this.graph = new BlockGraph(mainLoop);
+    this.ioThread = IoThread.start("io0", PollOptions.IOTHREAD);
+    try {
+      this.node = mainLoop.control("open", () -> graph.open(options(description)));
+      BlockParent user = () -> "test";
+      this.backend =
+          mainLoop.control(
+              "attach",
+              () ->
+                  new BlockBackend(
+                      node,
+                      user,
+                      node.readOnly()
+                          ? EnumSet.of(Permission.CONSISTENT_READ)
+                          : EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE),
+                      EnumSet.of(Permission.CONSISTENT_READ)));
+      AioContext context = ioThread.context();
+      this.lane = context.call(() -> backend.openLane(context));
+    } catch (Exception e) {
+      ioThread.close();
+      mainLoop.close();
+      throw e;
+    }
+  }
+
+  public static Options options(String description) {
+    Map<String, String> values = new LinkedHashMap<>();
+    for (String part : description.split(",", -1)) {
+      int equals = part.indexOf('=');
+      values.put(part.substring(0, equals), part.substring(equals + 1));
+    }
+    return new Options("--blockdev", values);
+  }
+
+  public int run(TestRequest request) {
+    lane.context().execute(() -> lane.submit(request));
+    return request.result.join();
+  }
+
+  public BackendLane lane() {
+    return lane;
+  }
+
+  @Override
+  public void close() throws IOException {
+    lane.context()
+        .call(
+            () -> {
+              lane.close();
+              return null;
+            });
+    mainLoop.control(
+        "close",
+        () -> {
+          backend.close();
+          graph.closeAll();
+          return null;
+        });
+    ioThread.close();
+    mainLoop.close();
+  }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.file;
+
+import static dev.spindle.block.graph.BlockRequest.Operation.DISCARD;
+import static dev.spindle.block.graph.BlockRequest.Operation.FLUSH;
+import static dev.spindle.block.graph.BlockRequest.Operation.READ;
+import static dev.spindle.block.graph.BlockRequest.Operation.WRITE;
+import static dev.spindle.block.graph.BlockRequest.Operation.WRITE_ZEROES;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.spindle.block.driver.Disk;
+import dev.spindle.block.driver.TestRequest;
+import dev.spindle.linux.Errno;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FileNodeTest {
+  private static final int SIZE = 1 << 20;
+
+  private Path image;
+
+  @BeforeEach
+  void makeImage() throws IOException {
+    // Not in /tmp: a tmpfs there might not take O_DIRECT.
+    image = Files.createTempFile(Path.of("target"), "image", ".raw");
+    image.toFile().deleteOnExit();
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(SIZE);
+    }
+  }
+
+  private String node(String more) {
+    return "driver=file,node-name=disk,filename=" + image + more;
+  }
+
+  /** Random requests, aligned or not, against a byte array that does the same. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", ",cache.direct=on", ",cache.direct=on,discard=unmap"})
+  void behavesAsAnArrayOfBytes(String cache) throws Exception {
+    Random random = new Random(42);
+    byte[] model = new byte[SIZE];
+    try (Disk disk = new Disk(node(cache));
+        Arena arena = Arena.ofShared()) {
+      for (int i = 0; i < 2000; i++) {
+        int unit = random.nextInt(4) == 0 ? 1 : 512;
+        int length = (1 + random.nextInt(64)) * unit;
+        int offset = random.nextInt((SIZE - length) / unit + 1) * unit;
+        int misalign = random.nextInt(4) == 0 ? 1 + random.nextInt(511) : 0;
+        MemorySegment buffer = arena.allocate(length + 512L, 4096).asSlice(misalign, length);
+        switch (random.nextInt(5)) {
+          case 0, 1 -> {
+            byte[] data = new byte[length];
+            random.nextBytes(data);
+            MemorySegment.copy(data, 0, buffer, ValueLayout.JAVA_BYTE, 0, length);
+            TestRequest write = TestRequest.transfer(WRITE, offset, split(buffer, random));
+            write.forceUnitAccess = random.nextInt(8) == 0;
+            assertEquals(0, disk.run(write));
+            System.arraycopy(data, 0, model, offset, length);
+          }
+          case 2 -> {
+            if (unit == 512) {
+              TestRequest zeroes = TestRequest.range(WRITE_ZEROES, offset, length);
+              zeroes.mayUnmap = random.nextBoolean();
+              assertEquals(0, disk.run(zeroes));
+              java.util.Arrays.fill(model, offset, offset + length, (byte) 0);
+            }
+          }
+          case 3 -> {
+            assertEquals(0, disk.run(TestRequest.range(FLUSH, 0, 0)));
+          }
+          default -> {
+            assertEquals(0, disk.run(TestRequest.transfer(READ, offset, split(buffer, random))));
+            assertArrayEquals(
+                java.util.Arrays.copyOfRange(model, offset, offset + length),
+                buffer.toArray(ValueLayout.JAVA_BYTE));
+          }
+        }
+      }
+    }
+    assertArrayEquals(model, Files.readAllBytes(image));
+  }
+
+  private static MemorySegment[] split(MemorySegment buffer, Random random) {
+    if (buffer.byteSize() < 1024 || random.nextBoolean()) {
+      return new MemorySegment[] {buffer};
+    }
+    return new MemorySegment[] {buffer.asSlice(0, 512), buffer.asSlice(512)};
+  }
+
+  @Test
+  void aLastPartialSectorReadsAsZeroes() throws Exception {
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(1000);
+      file.write(new byte[] {7, 7});
+    }
+    for (String cache : new String[] {"", ",cache.direct=on"}) {
+      try (Disk disk = new Disk(node(cache));
+          Arena arena = Arena.ofShared()) {
+        assertEquals(1024, disk.node.length());
+        MemorySegment buffer = arena.allocate(1024, 4096).fill((byte) 0x55);
+        assertEquals(0, disk.run(TestRequest.transfer(READ, 0, buffer)));
+        byte[] expected = new byte[1024];
+        expected[0] = 7;
+        expected[1] = 7;
+        assertArrayEquals(expected, buffer.toArray(ValueLayout.JAVA_BYTE));
+      }
+    }
+    assertEquals(1000, Files.size(image), "reading must not change the image");
+  }
+
+  @Test
+  void refusesWhatLiesOutsideOrMayNotBeWritten() throws Exception {
+    try (Disk disk = new Disk(node(",read-only=on"));
+        Arena arena = Arena.ofShared()) {
+      MemorySegment buffer = arena.allocate(1024, 4096);
+      assertEquals(-Errno.EIO, disk.run(TestRequest.transfer(READ, SIZE - 512, buffer)));
+      assertEquals(-Errno.EIO, disk.run(TestRequest.transfer(READ, Long.MAX_VALUE - 511, buffer)));
+      assertEquals(-Errno.EIO, disk.run(TestRequest.transfer(READ, -512, buffer)));
+      assertEquals(-Errno.EPERM, disk.run(TestRequest.transfer(WRITE, 0, buffer)));
+      assertEquals(-Errno.EPERM, disk.run(TestRequest.range(WRITE_ZEROES, 0, 512)));
+    }
+  }
+
+  @Test
+  void discardFreesStorageOnlyWhenAsked() throws Exception {
+    for (boolean unmap : new boolean[] {false, true}) {
+      Files.write(image, new byte[SIZE]);
+      try (Disk disk = new Disk(node(unmap ? ",discard=unmap" : ""))) {
+        long before = blocks();
+        assertEquals(0, disk.run(TestRequest.range(DISCARD, 0, SIZE)));
+        assertEquals(unmap, blocks() < before, "discard=" + unmap);
+      }
+    }
+  }
+
+  private long blocks() throws IOException {
+    Process du = new ProcessBuilder("stat", "-c", "%b", image.toString()).start();
+    return Long.parseLong(new String(du.getInputStream().readAllBytes(), UTF_8).trim());
+  }
+}
