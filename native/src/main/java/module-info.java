@@ -8,5 +8,6 @@
  */
 module dev.spindle.linux {
   exports dev.spindle.linux;
+  exports dev.spindle.linux.kvm;
   exports dev.spindle.linux.uring;
 }

@@ -22,4 +22,7 @@ public @interface CConstants {
 
   /** What precedes the field's name in C. */
   String prefix() default "";
+
+  /** Whether C spells the fields' names in lower case. */
+  boolean lowerCase() default false;
 }
