@@ -20,7 +20,6 @@ final class FileConstants {
   static final int AT_FDCWD = -100;
 
   static final int O_RDONLY = 0;
-  static final int O_WRONLY = 1;
   static final int O_RDWR = 2;
   static final int O_CREAT = 0100;
   static final int O_EXCL = 0200;
@@ -69,20 +68,17 @@ final class FileConstants {
   static final int CLOCK_MONOTONIC = 1;
 
   static final int POLLIN = 1;
-  static final int POLLOUT = 4;
 
   static final int MFD_CLOEXEC = 1;
   static final int MFD_ALLOW_SEALING = 2;
   static final int MFD_HUGETLB = 4;
   static final int MFD_HUGE_2MB = 21 << 26;
 
-  static final int PROT_NONE = 0;
   static final int PROT_READ = 1;
   static final int PROT_WRITE = 2;
   static final int MAP_SHARED = 1;
   static final int MAP_PRIVATE = 2;
   static final int MAP_ANONYMOUS = 0x20;
-  static final int MAP_NORESERVE = 0x4000;
   static final int MAP_POPULATE = 0x8000;
   static final int MADV_DONTNEED = 4;
   static final int MADV_REMOVE = 9;

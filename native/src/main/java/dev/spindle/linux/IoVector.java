@@ -20,7 +20,7 @@ public final class IoVector {
   public static final int MAX_CAPACITY = 1024;
 
   @CStruct(value = "struct iovec", headers = "sys/uio.h")
-  private static final class Layout {
+  static final class Layout {
     static final int SIZE = 16;
     static final int IOV_BASE = 0;
     static final int IOV_LEN = 8;

@@ -11,8 +11,8 @@ import java.lang.annotation.Target;
  * header.
  *
  * <p>Each field stands for the C expression {@code prefix + FIELD_NAME}, unless {@link CName} gives
- * another. A test compiles the headers and compares every one of them, so a field of such a class
- * cannot be wrong unnoticed.
+ * another. In an enum, each constant's field {@code number} does. A test compiles the headers and
+ * compares every one of them, so a field of such a class cannot be wrong unnoticed.
  */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.linux.kvm;
 
+import dev.spindle.linux.internal.CConstants;
+
 /** Whether a vCPU runs (KVM_MP_STATE_*). */
+@CConstants(headers = "linux/kvm.h", prefix = "KVM_MP_STATE_")
 public enum MpState {
   /** It executes instructions. */
   RUNNABLE(0),

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.linux.kvm;
 
+import dev.spindle.linux.internal.CConstants;
+import dev.spindle.linux.internal.CName;
 import java.util.Arrays;
 
 /** Why {@link Vcpu#run} returned (KVM_EXIT_*; api.rst, "struct kvm_run"). */
+@CConstants(headers = "linux/kvm.h", prefix = "KVM_EXIT_")
 public enum VcpuExit {
   /** The CPU left the guest for a reason that KVM does not know. */
   UNKNOWN(0),
@@ -26,6 +29,7 @@ public enum VcpuExit {
   /** The CPU refused to enter the guest: {@link KvmRun#failEntryReason}. */
   FAIL_ENTRY(9),
   /** A signal or {@code immediate_exit}: somebody wants the thread's attention. */
+  @CName("KVM_EXIT_INTR")
   INTERRUPTED(10),
   /** The task priority changed, with the interrupt controller in user space. */
   SET_TPR(11),
@@ -54,6 +58,7 @@ public enum VcpuExit {
   /** The guest stayed too long without letting interrupts in. */
   NOTIFY(37),
   /** A reason not in this list: {@link KvmRun#exitReason} has the number. */
+  @CName("-1")
   OTHER(-1);
 
   private static final VcpuExit[] BY_NUMBER = new VcpuExit[38];
