@@ -2,15 +2,112 @@
 
 package dev.spindle.vmm.cli;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.List;
 import picocli.CommandLine;
-import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.UnmatchedArgumentException;
 
-/** Entry point of the {@code spindle} command. */
-@Command(name = "spindle", mixinStandardHelpOptions = true)
+/**
+ * Entry point of the {@code spindle} command.
+ *
+ * <p>Exit status: what the subcommand returns; {@value ExitCode#USAGE} if the command line is
+ * wrong; {@value ExitCode#SOFTWARE} for every other error. An error is one sentence on standard
+ * error.
+ */
 public final class Main {
-  Main() {}
+  /** In the order in which {@code --help} lists them. */
+  private static final List<Subcommand> SUBCOMMANDS = List.of();
 
-  public static void main(String[] args) {
-    System.exit(new CommandLine(new Main()).execute(args));
+  private Main() {}
+
+  public static void main(String[] arguments) {
+    System.exit(execute(arguments));
+  }
+
+  /**
+   * Runs one command line and returns its exit status; {@link #main} without leaving the process.
+   */
+  static int execute(String... arguments) {
+    return commandLine(arguments)
+        .setParameterExceptionHandler(Main::reportUsage)
+        .setExecutionExceptionHandler(Main::reportFailure)
+        .execute(arguments);
+  }
+
+  /** Only the subcommand that {@code arguments} name is loaded; the others stay names. */
+  private static CommandLine commandLine(String... arguments) {
+    CommandSpec root = CommandSpec.create().name("spindle");
+    root.version("spindle " + version());
+    root.usageMessage().description("A KVM virtual machine monitor centred on its block layer.");
+    root.addOption(
+        OptionSpec.builder("-h", "--help")
+            .usageHelp(true)
+            .scopeType(ScopeType.INHERIT)
+            .description("Show this help.")
+            .build());
+    root.addOption(
+        OptionSpec.builder("--version").versionHelp(true).description("Show the version.").build());
+    for (Subcommand subcommand : SUBCOMMANDS) {
+      boolean invoked = arguments.length > 0 && arguments[0].equals(subcommand.name());
+      CommandSpec spec = invoked ? subcommand.spec().get() : CommandSpec.create();
+      spec.usageMessage().description(subcommand.description());
+      root.addSubcommand(subcommand.name(), spec);
+    }
+    CommandLine commandLine = new CommandLine(root);
+    commandLine.setExecutionStrategy(Main::run);
+    return commandLine;
+  }
+
+  private static int run(ParseResult parsed) {
+    Integer helped = CommandLine.executeHelpRequest(parsed);
+    if (helped != null) {
+      return helped;
+    }
+    if (!parsed.hasSubcommand()) {
+      throw new ParameterException(parsed.commandSpec().commandLine(), "a command is missing");
+    }
+    return new CommandLine.RunLast().execute(parsed);
+  }
+
+  private static int reportUsage(ParameterException error, String[] arguments) {
+    CommandLine command = error.getCommandLine();
+    String message =
+        error instanceof UnmatchedArgumentException unmatched
+                && command.getParent() == null
+                && !unmatched.isUnknownOption()
+            ? "there is no command '%s'".formatted(unmatched.getUnmatched().getFirst())
+            : error.getMessage();
+    String name = command.getCommandSpec().qualifiedName();
+    command.getErr().printf("spindle: %s (see %s --help)%n", message, name);
+    return ExitCode.USAGE;
+  }
+
+  private static int reportFailure(Exception error, CommandLine command, ParseResult parsed) {
+    switch (error) {
+      case IOException _, UncheckedIOException _, IllegalArgumentException _ ->
+          command.getErr().println("spindle: " + sentence(error));
+      default -> {
+        command.getErr().println("spindle: internal error, please report it:");
+        error.printStackTrace(command.getErr());
+      }
+    }
+    return ExitCode.SOFTWARE;
+  }
+
+  private static String sentence(Exception error) {
+    Throwable cause = error instanceof UncheckedIOException ? error.getCause() : error;
+    String message = cause.getMessage();
+    return message == null ? cause.getClass().getSimpleName() : message;
+  }
+
+  private static String version() {
+    return Main.class.getModule().getDescriptor().rawVersion().orElse("(not packaged)");
   }
 }
