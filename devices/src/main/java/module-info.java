@@ -13,4 +13,5 @@ module dev.spindle.devices {
   exports dev.spindle.devices.serial;
   exports dev.spindle.devices.virtio.driver;
   exports dev.spindle.devices.virtio;
+  exports dev.spindle.devices.virtio.blk;
 }

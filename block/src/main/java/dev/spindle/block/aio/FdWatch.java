@@ -44,7 +44,8 @@ public final class FdWatch extends RingOp {
     }
     this.whenEnded = whenEnded;
     if (!armed) {
-      ended();
+      // Never within this call: what the caller still has to do in this turn comes first.
+      context().execute(this::ended);
       return;
     }
     RingOp removal = new Removal(context());

@@ -110,6 +110,20 @@ public final class BlockBackend {
     quiesceEnd();
   }
 
+  /**
+   * Makes all that was written durable. Control side; waits.
+   *
+   * @return 0, or a negated errno
+   */
+  public int flush(AioContext mainContext) {
+    AwaitedRequest request = new AwaitedRequest(BlockRequest.Operation.FLUSH);
+    BackendLane lane = mainContext.call(() -> openLane(mainContext));
+    mainContext.execute(() -> lane.submit(request));
+    int result = request.await();
+    lane.close();
+    return result;
+  }
+
   /** Lets go of the node. Its lanes are closed. Control side. */
   public void close() {
     if (!lanes.isEmpty()) {

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.virtio.blk;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BlockBackend;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.BlockParent;
+import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.Permission;
+import dev.spindle.devices.virtio.DeviceQueue;
+import dev.spindle.devices.virtio.VirtioActivation;
+import dev.spindle.devices.virtio.VirtioConfigSpace;
+import dev.spindle.devices.virtio.VirtioDevice;
+import dev.spindle.linux.Errno;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A virtio block device (virtio 1.3, section 5.2). What it is and where its queues work is changed
+ * by control work alone; the queues themselves run on their contexts.
+ */
+public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
+  private static final Logger LOG = LoggerFactory.getLogger(VirtioBlkDevice.class);
+
+  private final String id;
+  private final MainLoop mainLoop;
+  private final VirtioBlkOptions options;
+  private final BlockBackend backend;
+  private final VirtioBlkConfig config;
+  private final int queueCount;
+  private final MoveStats moveStats = new MoveStats();
+
+  // Protected by the control lock.
+  private QueuePlacement placement;
+  private final List<QueueSlot> active = new ArrayList<>();
+  private int stopDepth;
+
+  /** What {@link #needsReset} tells; set while a driver has the device. Any thread reads. */
+  private volatile VirtioActivation activation;
+
+  /** A queue at work, and its way to the backend. */
+  private static final class QueueSlot {
+    final VirtioBlkQueue queue;
+    final int index;
+    BackendLane lane;
+
+    QueueSlot(VirtioBlkQueue queue, int index) {
+      this.queue = queue;
+      this.index = index;
+    }
+  }
+
+  /**
+   * Makes a device on a node. Control side.
+   *
+   * @param id how the user names it
+   * @param placement where its queues work; their number is the number of its queues
+   * @throws BlockException if the node's other users do not share it with this one
+   */
+  public VirtioBlkDevice(
+      String id,
+      MainLoop mainLoop,
+      BlockNode node,
+      VirtioBlkOptions options,
+      QueuePlacement placement)
+      throws BlockException {
+    this.id = id;
+    this.mainLoop = mainLoop;
+    this.options = options;
+    this.placement = placement;
+    this.queueCount = placement.queues();
+    if (node.length() % options.logicalBlockSize() != 0) {
+      throw new BlockException(
+          "Device '%s': the length of node '%s' (%d bytes) is no multiple of logical_block_size %d"
+              .formatted(id, node.name(), node.length(), options.logicalBlockSize()));
+    }
+    Set<Permission> used = EnumSet.of(Permission.CONSISTENT_READ);
+    if (!node.readOnly()) {
+      used.add(Permission.WRITE);
+    }
+    Set<Permission> shared = EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE_UNCHANGED);
+    if (options.shareRw()) {
+      shared.add(Permission.WRITE);
+    }
+    this.backend = new BlockBackend(node, this, used, shared);
+    this.config = new VirtioBlkConfig(options, node, placement.queues());
+    // A node follows its first user home; one that others use already stays where it is.
+    if (node.parents().size() == 1) {
+      ContextChange.run(node, placement.of(0));
+    }
+  }
+
+  /** How the user names it. */
+  public String id() {
+    return id;
+  }
+
+  /** Its hold on the disk. */
+  public BlockBackend backend() {
+    return backend;
+  }
+
+  /** How its moves went. Any thread. */
+  public MoveStats moveStats() {
+    return moveStats;
+  }
+
+  /** Where its queues work. Control side. */
+  public QueuePlacement placement() {
+    return placement;
+  }
+
+  /** What its queues have done since the driver took the device. Control side. */
+  public List<VirtioBlkStats> queueStats() {
+    return active.stream().map(slot -> slot.queue.stats()).toList();
+  }
+
+  @Override
+  public String describe() {
+    return "block device '" + id + "'";
+  }
+
+  @Override
+  public int deviceType() {
+    return VirtioBlkFeatures.DEVICE_TYPE;
+  }
+
+  @Override
+  public long features() {
+    long features =
+        VirtioBlkFeatures.SEG_MAX
+            | VirtioBlkFeatures.BLK_SIZE
+            | VirtioBlkFeatures.FLUSH
+            | VirtioBlkFeatures.TOPOLOGY;
+    if (backend.node().readOnly()) {
+      features |= VirtioBlkFeatures.RO;
+    } else {
+      features |= options.discard() ? VirtioBlkFeatures.DISCARD : 0;
+      features |= options.writeZeroes() ? VirtioBlkFeatures.WRITE_ZEROES : 0;
+    }
+    features |= options.configWce() ? VirtioBlkFeatures.CONFIG_WCE : 0;
+    features |= queueCount() > 1 ? VirtioBlkFeatures.MQ : 0;
+    return features;
+  }
+
+  @Override
+  public int queueCount() {
+    return queueCount;
+  }
+
+  @Override
+  public int maxQueueSize(int queue) {
+    return options.queueSize();
+  }
+
+  @Override
+  public VirtioConfigSpace configSpace() {
+    return config.space();
+  }
+
+  @Override
+  public void writeConfig(int offset, int size, long value) {
+    VirtioActivation now = activation;
+    boolean negotiated = now != null && now.has(VirtioBlkFeatures.CONFIG_WCE);
+    if (negotiated && VirtioBlkConfig.coversWriteback(offset, size)) {
+      boolean writeback = VirtioBlkConfig.writebackOf(offset, value);
+      config.setWriteback(writeback);
+      backend.setWriteThrough(!writeback);
+    }
+  }
+
+  @Override
+  public void activate(VirtioActivation newActivation) {
+    activation = newActivation;
+    // A driver that will not flush must find each write on stable storage (section 5.2.6.2).
+    boolean flushes =
+        newActivation.has(VirtioBlkFeatures.FLUSH)
+            || newActivation.has(VirtioBlkFeatures.CONFIG_WCE);
+    backend.setWriteThrough(!flushes || !config.writeback());
+    control("activate", () -> begin(newActivation));
+  }
+
+  private void begin(VirtioActivation newActivation) {
+    RequestParser parser =
+        new RequestParser(
+            options,
+            newActivation.features(),
+            backend.node().length() >> VirtioBlkFeatures.SECTOR_SHIFT,
+            backend.node().readOnly());
+    for (int i = 0; i < newActivation.queueCount(); i++) {
+      DeviceQueue queue = newActivation.queue(i);
+      if (queue != null) {
+        QueueSlot slot =
+            new QueueSlot(new VirtioBlkQueue(this, queue, parser, options.queueSize()), i);
+        slot.lane = openLane(placement.of(i));
+        active.add(slot);
+      }
+    }
+    if (stopDepth == 0) {
+      startQueues();
+    }
+  }
+
+  @Override
+  public CompletableFuture<Void> reset() {
+    return control("reset", this::end);
+  }
+
+  private void end() {
+    if (stopDepth == 0) {
+      stopQueues().run();
+    }
+    active.forEach(slot -> closeLane(slot.lane));
+    active.clear();
+    activation = null;
+    config.setWriteback(options.writeCache());
+  }
+
+  private CompletableFuture<Void> control(String what, Runnable body) {
+    return mainLoop.start(
+        what + "-" + id,
+        () -> {
+          try {
+            body.run();
+          } catch (RuntimeException e) {
+            LOG.error("{} of {} failed", what, id, e);
+          }
+          return null;
+        });
+  }
+
+  /** Takes the device out of service until its driver resets it. Any thread. */
+  void needsReset(String reason) {
+    VirtioActivation now = activation;
+    if (now != null) {
+      now.needsReset(reason);
+    }
+  }
+
+  /**
+   * Moves the device, its node, and all that hangs together with that node to another context,
+   * while the guest goes on using it: no request is lost, failed, or reordered around a flush.
+   * Control side; waits.
+   *
+   * @throws BlockException if some part cannot move; nothing has then
+   */
+  public void moveTo(AioContext target) throws BlockException {
+    mainLoop.assertControl();
+    ContextChange.run(backend.node(), target);
+  }
+
+  /** Stops taking requests and waits for those taken. Sections nest. Control side. */
+  public void quiesce() {
+    mainLoop.assertControl();
+    if (stopDepth++ == 0) {
+      stopQueues().run();
+    }
+  }
+
+  /** Ends a {@link #quiesce}. Never waits. Control side. */
+  public void resume() {
+    mainLoop.assertControl();
+    if (--stopDepth == 0) {
+      startQueues();
+    }
+  }
+
+  /** Lets go of the disk; the guest is gone. Control side; waits. */
+  public void close() {
+    mainLoop.assertControl();
+    end();
+    if (!backend.node().readOnly()) {
+      int result = backend.flush(mainLoop.context());
+      if (result != 0) {
+        LOG.error("flushing {} failed: {}", describe(), Errno.message(-result));
+      }
+    }
+    backend.close();
+  }
+
+  @Override
+  public void prepareContextChange(AioContext target, ContextChange change) {
+    change.add(new Move(QueuePlacement.all(placement.queues(), target)));
+  }
+
+  private void startQueues() {
+    for (QueueSlot slot : active) {
+      BackendLane lane = slot.lane;
+      lane.context().execute(() -> slot.queue.start(lane));
+    }
+  }
+
+  /** Tells every queue to stop; the result waits until they have. */
+  private Runnable stopQueues() {
+    List<CompletableFuture<Void>> still = new ArrayList<>();
+    for (QueueSlot slot : active) {
+      CompletableFuture<Void> done = new CompletableFuture<>();
+      still.add(done);
+      slot.lane.context().execute(() -> slot.queue.stop(() -> done.complete(null)));
+    }
+    return () -> still.forEach(CompletableFuture::join);
+  }
+
+  private BackendLane openLane(AioContext context) {
+    return context.call(() -> backend.openLane(context));
+  }
+
+  private static void closeLane(BackendLane lane) {
+    lane.context()
+        .call(
+            () -> {
+              lane.close();
+              return null;
+            });
+  }
+
+  /** The device's own part in a change of context: its queues, their kicks and their requests. */
+  private final class Move implements ContextChange.Mover {
+    private final QueuePlacement next;
+    private final List<BackendLane> nextLanes = new ArrayList<>();
+    private boolean committed;
+    private boolean stopped;
+    private long stoppedAtNs;
+
+    Move(QueuePlacement next) {
+      this.next = next;
+      for (QueueSlot slot : active) {
+        nextLanes.add(openLane(next.of(slot.index)));
+      }
+    }
+
+    @Override
+    public Runnable beginDrain() {
+      stoppedAtNs = System.nanoTime();
+      stopped = true;
+      return stopDepth++ == 0 ? stopQueues() : () -> {};
+    }
+
+    @Override
+    public void commit() {
+      for (int i = 0; i < active.size(); i++) {
+        QueueSlot slot = active.get(i);
+        BackendLane old = slot.lane;
+        slot.lane = nextLanes.get(i);
+        nextLanes.set(i, old);
+      }
+      placement = next;
+      committed = true;
+    }
+
+    @Override
+    public void clean() {
+      if (stopped && --stopDepth == 0) {
+        startQueues();
+        if (committed && !active.isEmpty()) {
+          // The queues' starts are tasks on their contexts: the hold ends when the last has run.
+          active.forEach(slot -> slot.lane.context().call(() -> null));
+          moveStats.moved(System.nanoTime() - stoppedAtNs);
+        }
+      }
+      // The lanes not in use: the old ones after a commit, the new ones after an abort.
+      nextLanes.forEach(VirtioBlkDevice::closeLane);
+    }
+  }
+}

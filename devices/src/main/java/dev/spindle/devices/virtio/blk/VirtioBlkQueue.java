@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.virtio.blk;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.FdWatch;
+import dev.spindle.block.aio.Pollable;
+import dev.spindle.block.aio.TurnEnd;
+import dev.spindle.block.graph.BackendLane;
+import dev.spindle.devices.virtio.DeviceQueue;
+import dev.spindle.devices.virtio.Virtqueue;
+import dev.spindle.devices.virtio.VirtqueueException;
+import dev.spindle.devices.virtio.blk.VirtioBlkStats.Counter;
+import java.util.Arrays;
+
+/**
+ * One queue of a block device at work: takes requests off the ring, sends them to the backend, and
+ * gives them back, interrupting the guest once a turn. Belongs to one context at a time, and only
+ * that context's thread touches it; between {@link #stop} and {@link #start} it may change hands.
+ */
+final class VirtioBlkQueue implements Pollable, TurnEnd {
+  private final VirtioBlkDevice device;
+  private final DeviceQueue queue;
+  private final Virtqueue ring;
+  private final RequestParser parser;
+  private final int maxBuffers;
+  private final VirtioBlkStats stats = new VirtioBlkStats();
+
+  private BackendLane lane;
+  private FdWatch watch;
+  private boolean running;
+  private boolean polling;
+  private boolean turnEndAsked;
+  private Runnable whenStill;
+
+  private VirtioBlkRequest[] free = new VirtioBlkRequest[16];
+  private int freeCount;
+
+  VirtioBlkQueue(VirtioBlkDevice device, DeviceQueue queue, RequestParser parser, int maxBuffers) {
+    this.device = device;
+    this.queue = queue;
+    this.ring = queue.ring();
+    this.parser = parser;
+    this.maxBuffers = maxBuffers;
+  }
+
+  VirtioBlkStats stats() {
+    return stats;
+  }
+
+  /** Goes to work on the caller's context. What became available meanwhile is done at once. */
+  void start(BackendLane newLane) {
+    AioContext context = newLane.context();
+    context.assertOwner();
+    lane = newLane;
+    watch = context.watch(queue.kick().fd(), this::run);
+    context.addPollable(this);
+    polling = false;
+    running = !ring.isBroken();
+    run();
+  }
+
+  /**
+   * Takes no more requests.
+   *
+   * @param still runs on this context when all that were taken have been given back and the kick
+   *     eventfd is nobody's; the queue may then start elsewhere
+   */
+  void stop(Runnable still) {
+    lane.context().assertOwner();
+    running = false;
+    lane.context().removePollable(this);
+    whenStill = () -> watch.end(still);
+    checkStill();
+  }
+
+  private void checkStill() {
+    if (whenStill != null && ring.inFlight() == 0) {
+      Runnable still = whenStill;
+      whenStill = null;
+      endTurn();
+      still.run();
+    }
+  }
+
+  @Override
+  public boolean ready() {
+    return running && ring.hasAvailable();
+  }
+
+  @Override
+  public void beginPolling() {
+    polling = true;
+    ring.disableNotifications();
+  }
+
+  @Override
+  public void endPolling() {
+    polling = false;
+    if (running) {
+      ring.enableNotifications();
+    }
+  }
+
+  /** Takes and sends all that is available. */
+  @Override
+  public void run() {
+    if (!running) {
+      return;
+    }
+    try {
+      do {
+        ring.disableNotifications();
+        takeAvailable();
+      } while (running && !polling && ring.enableNotifications());
+    } catch (VirtqueueException e) {
+      running = false;
+      device.needsReset(e.getMessage());
+    }
+  }
+
+  private void takeAvailable() throws VirtqueueException {
+    while (true) {
+      VirtioBlkRequest request =
+          freeCount > 0 ? free[--freeCount] : new VirtioBlkRequest(this, maxBuffers);
+      boolean taken = false;
+      try {
+        taken = ring.pop(request.chain);
+      } finally {
+        if (!taken) {
+          putBack(request);
+        }
+      }
+      if (!taken) {
+        return;
+      }
+      handle(request);
+      if (!running) {
+        return;
+      }
+    }
+  }
+
+  private void handle(VirtioBlkRequest request) {
+    switch (parser.parse(request)) {
+      case SUBMIT -> lane.submit(request);
+      case OK -> answer(request, VirtioBlkFeatures.S_OK);
+      case IOERR -> answer(request, VirtioBlkFeatures.S_IOERR);
+      case UNSUPP -> answer(request, VirtioBlkFeatures.S_UNSUPP);
+      case MALFORMED -> {
+        running = false;
+        giveBack(request, 0);
+        device.needsReset("a request without a header or a status byte");
+      }
+    }
+  }
+
+  /** The backend has carried a request out. */
+  void completed(VirtioBlkRequest request, int result) {
+    count(request);
+    answer(request, result == 0 ? VirtioBlkFeatures.S_OK : VirtioBlkFeatures.S_IOERR);
+  }
+
+  private void count(VirtioBlkRequest request) {
+    switch (request.operation) {
+      case READ -> {
+        stats.add(Counter.READS, 1);
+        stats.add(Counter.READ_BYTES, request.length);
+      }
+      case WRITE -> {
+        stats.add(Counter.WRITES, 1);
+        stats.add(Counter.WRITE_BYTES, request.length);
+      }
+      case FLUSH -> stats.add(Counter.FLUSHES, 1);
+      case DISCARD -> stats.add(Counter.DISCARDS, 1);
+      case WRITE_ZEROES -> stats.add(Counter.WRITE_ZEROES, 1);
+    }
+  }
+
+  private void answer(VirtioBlkRequest request, int status) {
+    if (status == VirtioBlkFeatures.S_IOERR) {
+      stats.add(Counter.FAILED, 1);
+    } else if (status == VirtioBlkFeatures.S_UNSUPP) {
+      stats.add(Counter.UNSUPPORTED, 1);
+    }
+    long writable = request.chain.writableBytes();
+    request.chain.writeByte(writable - 1, status);
+    // The used length counts from the first writable byte: where data before the status was not
+    // written, nothing that the driver may count on was.
+    boolean allWritten = status == VirtioBlkFeatures.S_OK || writable == 1;
+    giveBack(request, allWritten ? writable : 0);
+  }
+
+  private void giveBack(VirtioBlkRequest request, long usedLength) {
+    ring.push(request.chain, usedLength);
+    putBack(request);
+    if (!turnEndAsked) {
+      turnEndAsked = true;
+      lane.context().atTurnEnd(this);
+    }
+    checkStill();
+  }
+
+  private void putBack(VirtioBlkRequest request) {
+    if (freeCount == free.length) {
+      free = Arrays.copyOf(free, 2 * freeCount);
+    }
+    free[freeCount++] = request;
+  }
+
+  @Override
+  public void endTurn() {
+    if (!turnEndAsked) {
+      return;
+    }
+    turnEndAsked = false;
+    if (ring.publish()) {
+      stats.add(Counter.INTERRUPTS, 1);
+      queue.interrupt().raise();
+    }
+  }
+}
