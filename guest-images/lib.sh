@@ -245,6 +245,7 @@ as_root_or_like() {
   fi
 }
 
+# Gives a tree's files the one time that makes images reproducible.
 fix_times() {
   find "$1" -exec touch -h -d "@$EPOCH" {} +
 }
@@ -255,7 +256,6 @@ make_ext4() {
   shift 4
   require mke2fs e2fsprogs
   uuid=$(uuid_of "$(basename "$0")" "$size")
-  fix_times "$tree"
   rm -f "$image"
   truncate -s "${size}M" "$image"
   # No lazy initialisation: the guest would do it behind the back of whoever measures its disk.
