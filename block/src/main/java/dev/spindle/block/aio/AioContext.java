@@ -286,7 +286,8 @@ public final class AioContext implements Executor {
 
   /** Spins for a while, looking at memory only; true if that found something. */
   private boolean pollForWork() throws LinuxException {
-    long budget = Math.min(polling.budgetNs(), timers.untilNextNs());
+    long untilTimer = timers.untilNextNs();
+    long budget = untilTimer < 0 ? polling.budgetNs() : Math.min(polling.budgetNs(), untilTimer);
     if (budget <= 0) {
       return false;
     }

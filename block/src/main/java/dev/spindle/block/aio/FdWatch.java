@@ -48,10 +48,7 @@ public final class FdWatch extends RingOp {
       context().execute(this::ended);
       return;
     }
-    RingOp removal = new Removal(context());
-    while (!context().ring().submission().prepPollRemove(token(), removal.token())) {
-      context().submitNow();
-    }
+    new Removal().submit();
   }
 
   @Override
@@ -79,15 +76,26 @@ public final class FdWatch extends RingOp {
     whenEnded.run();
   }
 
-  /** The remove request's own completion, which says nothing that the poll's last one does not. */
-  private static final class Removal extends RingOp {
-    Removal(AioContext context) {
-      super(context);
+  /** Asks the kernel to end the poll. */
+  private final class Removal extends RingOp {
+    Removal() {
+      super(FdWatch.this.context());
+    }
+
+    void submit() {
+      while (!context().ring().submission().prepPollRemove(FdWatch.this.token(), token())) {
+        context().submitNow();
+      }
     }
 
     @Override
     protected void complete(int result, boolean more) {
-      release();
+      // The kernel refuses while it is delivering an event of the same poll.
+      if (result == -Errno.EALREADY && armed) {
+        submit();
+      } else {
+        release();
+      }
     }
   }
 }

@@ -27,10 +27,10 @@ final class TimerQueue {
     return any;
   }
 
-  /** Nanoseconds until the next timer, 0 if one is due, {@link Long#MAX_VALUE} if there is none. */
+  /** Nanoseconds until the next timer, 0 if one is due, -1 if there is none. */
   long untilNextNs() {
     if (timers.isEmpty()) {
-      return Long.MAX_VALUE;
+      return -1;
     }
     return Math.max(0, timers.peek().deadlineNs() - System.nanoTime());
   }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.virtio.blk;
+
+import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.aio.PollOptions;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.options.Options;
+import dev.spindle.devices.memory.GuestMemory;
+import dev.spindle.devices.virtio.driver.BlkDriver;
+import dev.spindle.devices.virtio.driver.GuestArea;
+import dev.spindle.devices.virtio.driver.GuestDriver;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** A block device with its driver, on real iothreads, without a machine around them. */
+final class BlkFixture implements AutoCloseable {
+  final MainLoop mainLoop;
+  final BlockGraph graph;
+  final IoThread io0;
+  final IoThread io1;
+  final GuestMemory memory;
+  final GuestArea area;
+  final BlockNode node;
+  final VirtioBlkDevice device;
+  private GuestDriver driver;
+
+  BlkFixture(String blockdev, String properties, int queues) throws Exception {
+    mainLoop = MainLoop.start();
+    graph = new BlockGraph(mainLoop);
+    io0 = IoThread.start("io0", PollOptions.IOTHREAD);
+    io1 = IoThread.start("io1", PollOptions.IOTHREAD);
+    memory = GuestMemory.allocate(64 << 20);
+    area = new GuestArea(memory, 1 << 20, 63 << 20);
+    node = mainLoop.control("open", () -> graph.open(options(blockdev)));
+    VirtioBlkOptions deviceOptions = VirtioBlkOptions.from(options(properties));
+    device =
+        mainLoop.control(
+            "device",
+            () ->
+                new VirtioBlkDevice(
+                    "vd0",
+                    mainLoop,
+                    node,
+                    deviceOptions,
+                    QueuePlacement.all(queues, io0.context())));
+  }
+
+  static Options options(String description) {
+    Map<String, String> values = new LinkedHashMap<>();
+    for (String part : description.split(",", -1)) {
+      int equals = part.indexOf('=');
+      if (equals > 0) {
+        values.put(part.substring(0, equals), part.substring(equals + 1));
+      }
+    }
+    return new Options("test", values);
+  }
+
+  GuestDriver start(long ringFeatures, long deviceFeatures, int queues) throws Exception {
+    driver = GuestDriver.start(device, area, ringFeatures, deviceFeatures, queues, 64);
+    return driver;
+  }
+
+  BlkDriver queue(int index, int slots, int bufferBytes) {
+    return new BlkDriver(driver, index, area, slots, bufferBytes);
+  }
+
+  void move(IoThread target) throws Exception {
+    mainLoop.control(
+        "move",
+        () -> {
+          device.moveTo(target.context());
+          return null;
+        });
+  }
+
+  @Override
+  public void close() throws Exception {
+    if (driver != null) {
+      driver.close();
+    }
+    mainLoop.control(
+        "close",
+        () -> {
+          device.close();
+          graph.closeAll();
+          return null;
+        });
+    io0.close();
+    io1.close();
+    mainLoop.close();
+    memory.close();
+  }
+}
