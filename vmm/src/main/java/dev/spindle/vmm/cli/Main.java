@@ -23,7 +23,12 @@ import picocli.CommandLine.UnmatchedArgumentException;
  */
 public final class Main {
   /** In the order in which {@code --help} lists them. */
-  private static final List<Subcommand> SUBCOMMANDS = List.of();
+  private static final List<Subcommand> SUBCOMMANDS =
+      List.of(
+          new Subcommand(
+              "kvm",
+              "Say whether guests run on this machine's KVM (host) or not (nested).",
+              KvmCommand::spec));
 
   private Main() {}
 
@@ -35,14 +40,11 @@ public final class Main {
    * Runs one command line and returns its exit status; {@link #main} without leaving the process.
    */
   static int execute(String... arguments) {
-    return commandLine(arguments)
-        .setParameterExceptionHandler(Main::reportUsage)
-        .setExecutionExceptionHandler(Main::reportFailure)
-        .execute(arguments);
+    return commandLine(SUBCOMMANDS, arguments).execute(arguments);
   }
 
   /** Only the subcommand that {@code arguments} name is loaded; the others stay names. */
-  private static CommandLine commandLine(String... arguments) {
+  static CommandLine commandLine(List<Subcommand> subcommands, String... arguments) {
     CommandSpec root = CommandSpec.create().name("spindle");
     root.version("spindle " + version());
     root.usageMessage().description("A KVM virtual machine monitor centred on its block layer.");
@@ -54,15 +56,16 @@ public final class Main {
             .build());
     root.addOption(
         OptionSpec.builder("--version").versionHelp(true).description("Show the version.").build());
-    for (Subcommand subcommand : SUBCOMMANDS) {
+    for (Subcommand subcommand : subcommands) {
       boolean invoked = arguments.length > 0 && arguments[0].equals(subcommand.name());
       CommandSpec spec = invoked ? subcommand.spec().get() : CommandSpec.create();
       spec.usageMessage().description(subcommand.description());
       root.addSubcommand(subcommand.name(), spec);
     }
-    CommandLine commandLine = new CommandLine(root);
-    commandLine.setExecutionStrategy(Main::run);
-    return commandLine;
+    return new CommandLine(root)
+        .setExecutionStrategy(Main::run)
+        .setParameterExceptionHandler(Main::reportUsage)
+        .setExecutionExceptionHandler(Main::reportFailure);
   }
 
   private static int run(ParseResult parsed) {
