@@ -110,7 +110,7 @@ final class BzImage implements Kernel {
     file.load(payloadOffset, memory.slice(placement.base(), length));
     writeZeroPage(memory.slice(LowMemory.ZERO_PAGE, ZERO_PAGE_SIZE), information);
     PageTables.write(memory.slice(LowMemory.PAGE_TABLES, PageTables.SIZE), LowMemory.PAGE_TABLES);
-    DescriptorTable.write(memory.slice(LowMemory.DESCRIPTORS, DescriptorTable.SIZE), true);
+    BootDescriptors.write(memory.slice(LowMemory.DESCRIPTORS, BootDescriptors.SIZE), true);
     return new EntryState.Long64(
         placement.base() + ENTRY_64_OFFSET,
         LowMemory.ZERO_PAGE,

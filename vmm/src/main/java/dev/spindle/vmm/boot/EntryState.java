@@ -13,7 +13,7 @@ public sealed interface EntryState {
    * @param bootParams address of the zero page, for RSI
    * @param stackPointer initial RSP
    * @param pageTable address of the top-level page table, for CR3
-   * @param descriptors address of the global descriptor table laid out by {@link DescriptorTable}
+   * @param descriptors address of the global descriptor table laid out by {@link BootDescriptors}
    */
   record Long64(
       long instructionPointer, long bootParams, long stackPointer, long pageTable, long descriptors)
@@ -24,7 +24,7 @@ public sealed interface EntryState {
    *
    * @param instructionPointer address of the first instruction
    * @param startInfo address of the start-info structure, for EBX
-   * @param descriptors address of the global descriptor table laid out by {@link DescriptorTable}
+   * @param descriptors address of the global descriptor table laid out by {@link BootDescriptors}
    */
   record Protected32(long instructionPointer, long startInfo, long descriptors)
       implements EntryState {}

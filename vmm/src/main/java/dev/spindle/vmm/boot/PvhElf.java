@@ -111,7 +111,7 @@ final class PvhElf implements Kernel {
       target.asSlice(segment.fileSize()).fill((byte) 0);
     }
     writeStartInfo(memory, information);
-    DescriptorTable.write(memory.slice(LowMemory.DESCRIPTORS, DescriptorTable.SIZE), false);
+    BootDescriptors.write(memory.slice(LowMemory.DESCRIPTORS, BootDescriptors.SIZE), false);
     return new EntryState.Protected32(entry, LowMemory.START_INFO, LowMemory.DESCRIPTORS);
   }
 

@@ -8,7 +8,7 @@ import java.lang.foreign.ValueLayout;
  * The global descriptor table a kernel is entered with: flat code and data segments at the
  * selectors the Linux boot protocol asks for (0x10 and 0x18), and a task state segment.
  */
-public final class DescriptorTable {
+public final class BootDescriptors {
   /** Selector of the code segment (execute, read). */
   public static final int CODE_SELECTOR = 0x10;
 
@@ -27,7 +27,7 @@ public final class DescriptorTable {
   private static final long FLAT_DATA = 0x00CF_9300_0000_FFFFL;
   private static final long TASK_STATE = 0x0000_8B00_0000_0067L;
 
-  private DescriptorTable() {}
+  private BootDescriptors() {}
 
   /** Writes the table for 64-bit or 32-bit code to {@code table}, which has {@link #SIZE} bytes. */
   static void write(MemorySegment table, boolean code64) {
