@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.aio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.spindle.linux.EventFd;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class AioContextTest {
+  private IoThread thread;
+  private AioContext context;
+
+  @BeforeEach
+  void start() throws Exception {
+    thread = IoThread.start("io0", PollOptions.IOTHREAD);
+    context = thread.context();
+  }
+
+  @AfterEach
+  void stop() {
+    thread.close();
+  }
+
+  /** Wake-ups race with going to sleep: each task must run, soon enough for the next to follow. */
+  @Test
+  void runsTasksFromManyThreadsInEachOnesOrder() throws Exception {
+    int threads = 4;
+    int tasks = 20_000;
+    int[] last = new int[threads];
+    CountDownLatch done = new CountDownLatch(threads * tasks);
+    List<Thread> senders = new ArrayList<>();
+    for (int t = 0; t < threads; t++) {
+      int sender = t;
+      senders.add(
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    for (int i = 1; i <= tasks; i++) {
+                      int number = i;
+                      context.execute(
+                          () -> {
+                            assertEquals(last[sender] + 1, number);
+                            last[sender] = number;
+                            done.countDown();
+                          });
+                      if (i % 64 == 0) {
+                        // Lets the context go to sleep now and then.
+                        context.call(() -> null);
+                      }
+                    }
+                  }));
+    }
+    done.await();
+    for (Thread sender : senders) {
+      sender.join();
+    }
+  }
+
+  @Test
+  void timersFireInOrderAndNotOnceCancelled() {
+    List<String> fired = new ArrayList<>();
+    CompletableFuture<Void> end = new CompletableFuture<>();
+    context.execute(
+        () -> {
+          context.startTimer(30_000_000, () -> end.complete(null));
+          context.startTimer(10_000_000, () -> fired.add("second"));
+          Timer cancelled = context.startTimer(15_000_000, () -> fired.add("cancelled"));
+          context.startTimer(5_000_000, () -> fired.add("first"));
+          cancelled.cancel();
+        });
+    end.join();
+    assertEquals(List.of("first", "second"), fired);
+  }
+
+  @Test
+  void aWatchSeesEverySignalUntilItEnds() throws Exception {
+    try (EventFd event = EventFd.create()) {
+      AtomicInteger seen = new AtomicInteger();
+      CompletableFuture<Void> ended = new CompletableFuture<>();
+      FdWatch watch = context.call(() -> context.watch(event.fd(), seen::incrementAndGet));
+      for (int i = 1; i <= 1000; i++) {
+        event.signal();
+        while (seen.get() < i) {
+          Thread.onSpinWait();
+        }
+      }
+      context.execute(() -> watch.end(() -> ended.complete(null)));
+      ended.join();
+      event.signal();
+      context.call(() -> null);
+      assertEquals(1000, seen.get());
+      assertThrows(
+          IllegalStateException.class,
+          () ->
+              context.call(
+                  () -> {
+                    watch.end(() -> {});
+                    return null;
+                  }));
+    }
+  }
+
+  @Test
+  void straightLineCodeWaitsWithoutHoldingUpTheContext() {
+    CompletableFuture<Integer> result = new CompletableFuture<>();
+    CompletableFuture<Void> waited = new CompletableFuture<>();
+    context.startVirtual(
+        "waits",
+        () -> {
+          assertTrue(context.isOwner());
+          waited.join();
+          result.complete(StraightLine.run(context, (queue, token) -> queue.prepNop(token)));
+        });
+    // The context still runs what comes: this very task ends the wait.
+    context.execute(() -> waited.complete(null));
+    assertEquals(0, result.join());
+    assertFalse(context.isOwner());
+  }
+
+  @Test
+  void aFailingTaskEndsNothing() {
+    context.execute(
+        () -> {
+          throw new IllegalStateException("on purpose");
+        });
+    assertEquals(7, context.call(() -> 7));
+    IllegalStateException failure =
+        assertThrows(
+            IllegalStateException.class,
+            () ->
+                context.call(
+                    () -> {
+                      throw new IllegalStateException("handed back");
+                    }));
+    assertEquals("handed back", failure.getMessage());
+  }
+
+  @Test
+  void controlWorkRunsOneAtATimeEvenWhileItWaits() throws Exception {
+    try (MainLoop mainLoop = MainLoop.start()) {
+      AtomicInteger inside = new AtomicInteger();
+      List<CompletableFuture<Integer>> results = new ArrayList<>();
+      for (int i = 0; i < 50; i++) {
+        results.add(
+            mainLoop.start(
+                "work",
+                () -> {
+                  assertTrue(mainLoop.inControl());
+                  int entered = inside.incrementAndGet();
+                  // Waits for another context; the main loop goes on meanwhile.
+                  context.call(() -> null);
+                  assertEquals(entered, inside.getAndDecrement());
+                  return entered;
+                }));
+      }
+      for (CompletableFuture<Integer> result : results) {
+        assertEquals(1, result.join());
+      }
+      Thread[] seen = new Thread[2];
+      mainLoop.control(
+          "nested",
+          () -> {
+            seen[0] = Thread.currentThread();
+            return mainLoop.control("inner", () -> seen[1] = Thread.currentThread());
+          });
+      assertSame(seen[0], seen[1]);
+      assertThrows(IllegalStateException.class, mainLoop::assertControl);
+    }
+  }
+
+  @Test
+  void tasksQueuedBeforeTheStopStillRun() throws Exception {
+    IoThread other = IoThread.start("io1", PollOptions.OFF);
+    AtomicInteger ran = new AtomicInteger();
+    for (int i = 0; i < 1000; i++) {
+      other.context().execute(ran::incrementAndGet);
+    }
+    other.close();
+    assertEquals(1000, ran.get());
+  }
+}
