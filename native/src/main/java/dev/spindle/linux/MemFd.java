@@ -15,7 +15,7 @@ public final class MemFd implements AutoCloseable {
   public enum Pages {
     /** The system's ordinary pages (4 KiB). */
     NORMAL,
-    /** Reserved 2 MiB pages from the kernel's hugetlb pool; creation fails if there are too few. */
+    /** 2 MiB pages from the kernel's hugetlb pool; mapping fails if it has too few. */
     HUGE_2M
   }
 

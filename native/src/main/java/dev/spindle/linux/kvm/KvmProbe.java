@@ -80,13 +80,13 @@ public final class KvmProbe {
           KvmCap.SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI",
           KvmCap.IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT");
 
-  private static final long LIMIT_MILLIS = TimeUnit.SECONDS.toMillis(4);
+  private static final long LIMIT_MILLIS = TimeUnit.SECONDS.toMillis(10);
 
   private KvmProbe() {}
 
   /**
    * Runs the probe: a few milliseconds on real KVM, some hundred where KVM itself runs in software
-   * emulation, at most about four seconds.
+   * emulation, at most about ten seconds.
    */
   public static Result run() {
     try (Kvm kvm = Kvm.open()) {
@@ -129,15 +129,30 @@ public final class KvmProbe {
         ProbeGuest.start(vcpu);
         ProbeRun run = new ProbeRun(vcpu);
         Thread thread = Thread.ofPlatform().daemon().name("kvm-probe").start(run);
-        boolean finished = thread.join(Duration.ofMillis(LIMIT_MILLIS));
-        if (!finished) {
+        if (!joined(thread, LIMIT_MILLIS)) {
           run.giveUp();
-          thread.join();
+          joined(thread, Long.MAX_VALUE);
         }
         return run.result();
-      } catch (InterruptedException e) {
+      }
+    }
+  }
+
+  /** Waits for a thread that must not outlive what it works with, whoever interrupts. */
+  private static boolean joined(Thread thread, long millis) {
+    boolean interrupted = false;
+    try {
+      long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+      while (true) {
+        try {
+          return thread.join(Duration.ofNanos(deadline - System.nanoTime()));
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
         Thread.currentThread().interrupt();
-        return new Result.Unusable("the probe was interrupted");
       }
     }
   }

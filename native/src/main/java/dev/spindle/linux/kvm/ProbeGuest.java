@@ -30,7 +30,7 @@ final class ProbeGuest {
           "repair a page fault",
           "enter ring 3 and come back by a system call",
           "be woken by its timer's interrupt",
-          "run four million plain instructions");
+          "run ten million plain instructions");
 
   /** What {@code probe-guest.S} assembles to. */
   static final byte[] CODE =
@@ -41,7 +41,7 @@ final class ProbeGuest {
                   + "e6f0b9800000c00f3283c8010f30b9810000c031c0ba080018000f30b9820000c0488d051b000000"
                   + "4889c248c1ea200f30b98f00410041bb02000000480f078cc80f0583e00383f8030f85b1000000b0"
                   + "04e6f0bf0000e0fec787f0000000ff010000c787e00300000b000000c7872003000040000000c787"
-                  + "80030000a086010031dbfbf4fa89d8e6f0b980841e00ffc975fcb006e6f0f4ebfd00000000000000"
+                  + "80030000a086010031dbfbf4fa89d8e6f0b9404b4c00ffc975fcb006e6f0f4ebfd00000000000000"
                   + "00000000000000000000000000000000bb0200000048cf00000000000000000048c7042500600080"
                   + "030002004883c40848cf0000000000000000000000000000bb05000000c787b00000000000000048"
                   + "cf000000000000000000000000000000b0eee6f0f4ebfd");

@@ -8,7 +8,7 @@
 # Linked at 0xffffffff80010000 (guest-physical 0x10000). ProbeGuest lays out the rest of memory.
 
         .set    STAGE_PORT, 0xf0
-        .set    LOOPS, 2000000
+        .set    LOOPS, 5000000
         .set    GDT_POINTER, 0xffffffff80007f00
         .set    IDT_POINTER, 0xffffffff80007f10
         .set    LATE_PAGE, 0x600000
