@@ -6,6 +6,8 @@ module dev.spindle.vmm {
   requires ch.qos.logback.core;
   requires dev.spindle.devices;
   requires info.picocli;
+  requires java.management;
+  requires jdk.management;
   requires org.slf4j;
 
   opens dev.spindle.vmm.cli to

@@ -66,6 +66,11 @@ public final class IoThread implements AutoCloseable {
     return id;
   }
 
+  /** The number of its Java thread, for the JVM's own statistics. */
+  public long threadId() {
+    return thread.threadId();
+  }
+
   /** Its context. */
   public AioContext context() {
     return context;

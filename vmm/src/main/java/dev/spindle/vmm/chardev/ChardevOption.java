@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.chardev;
 
+import java.io.OutputStream;
 import java.nio.file.Path;
 
 /** What a user connects a serial port to, in the form of {@code --serial}. */
@@ -10,6 +11,9 @@ public sealed interface ChardevOption {
 
   /** {@code file:PATH}: output goes to a file, which is emptied first; there is no input. */
   record ToFile(Path path) implements ChardevOption {}
+
+  /** Output goes to a stream that whoever embeds the machine reads from; there is no input. */
+  record ToStream(OutputStream stream) implements ChardevOption {}
 
   /**
    * {@code unix:PATH}: a stream socket.

@@ -36,6 +36,11 @@ final class OutputChardev implements Chardev {
     } catch (IOException e) {
       throw new IOException("--serial file: cannot write to " + e.getMessage(), e);
     }
+    return toStream(name, stream);
+  }
+
+  /** Writes to a stream, and closes it in the end. */
+  static OutputChardev toStream(String name, OutputStream stream) {
     StreamSink sink = new StreamSink(name, stream);
     return new OutputChardev(
         sink,

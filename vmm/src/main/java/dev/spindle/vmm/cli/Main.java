@@ -2,6 +2,7 @@
 
 package dev.spindle.vmm.cli;
 
+import dev.spindle.vmm.bench.BenchCommand;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
@@ -25,6 +26,7 @@ public final class Main {
   /** In the order in which {@code --help} lists them. */
   private static final List<Subcommand> SUBCOMMANDS =
       List.of(
+          new Subcommand("bench", "Measure the device path beside its peers.", BenchCommand::spec),
           new Subcommand(
               "kvm",
               "Say whether guests run on this machine's KVM (host) or not (nested).",

@@ -78,7 +78,9 @@ class ImageLockTest {
       } while (line != null && !line.contains("1 MiB"));
       BlockException refusal = assertThrows(BlockException.class, () -> new Disk(node("")).close());
       assertEquals(
-          "Failed to get shared \"write\" lock: is another process using the image [" + image + "]?",
+          "Failed to get shared \"write\" lock: is another process using the image ["
+              + image
+              + "]?",
           refusal.getMessage());
       commands.write("quit\n");
       commands.flush();

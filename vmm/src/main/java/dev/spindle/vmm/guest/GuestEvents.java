@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.guest;
+
+import dev.spindle.vmm.json.Json;
+import dev.spindle.vmm.json.Json.JsonObject;
+import dev.spindle.vmm.json.JsonException;
+import java.io.ByteArrayOutputStream;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+
+/**
+ * What a guest reports over its second serial port: lines of {@code spindle: } and one JSON object.
+ * Other lines, and the end of the stream, are events of their own.
+ */
+public final class GuestEvents extends OutputStream {
+  private static final String PREFIX = "spindle: ";
+
+  /** One line of the guest's report, or the end of it. */
+  public sealed interface Line {
+    /** An event. */
+    record Event(String name, JsonObject members) implements Line {}
+
+    /** Something that is no event. */
+    record Other(String text) implements Line {}
+
+    /** The port has been closed: nothing follows. */
+    record End() implements Line {}
+  }
+
+  private final BlockingQueue<Line> lines = new LinkedBlockingQueue<>();
+  private final ByteArrayOutputStream line = new ByteArrayOutputStream();
+
+  @Override
+  public void write(int value) {
+    if (value == '\n') {
+      lines.add(read(line.toString(StandardCharsets.UTF_8)));
+      line.reset();
+    } else if (value != '\r') {
+      line.write(value);
+    }
+  }
+
+  @Override
+  public void close() {
+    lines.add(new Line.End());
+  }
+
+  /** Waits for the next line. */
+  public Line next() throws InterruptedException {
+    return lines.take();
+  }
+
+  private static Line read(String text) {
+    if (!text.startsWith(PREFIX)) {
+      return new Line.Other(text);
+    }
+    try {
+      if (Json.parse(text.substring(PREFIX.length())) instanceof JsonObject object
+          && object.get("event").orElse(null) instanceof Json.JsonString(String name)) {
+        return new Line.Event(name, object);
+      }
+    } catch (JsonException e) {
+      // A guest that died in mid-line: the line itself says more than the parser does.
+      return new Line.Other(text);
+    }
+    return new Line.Other(text);
+  }
+}
