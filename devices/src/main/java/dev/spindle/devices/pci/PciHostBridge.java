@@ -69,10 +69,7 @@ public final class PciHostBridge {
    * @throws IllegalArgumentException if there is no such slot or it is taken
    */
   public synchronized void attach(int slot, PciDevice device) {
-    if (slot < 0 || slot >= SLOTS) {
-      throw new IllegalArgumentException(
-          "there is no PCI slot %d: slots are 0 to %d".formatted(slot, SLOTS - 1));
-    }
+    checkSlot(slot);
     if (slots[slot] != null) {
       throw new IllegalArgumentException("PCI slot %d is taken".formatted(slot));
     }
@@ -81,8 +78,13 @@ public final class PciHostBridge {
     updateMappings();
   }
 
-  /** Takes the device out of its slot and off the buses; closing it is up to the caller. */
+  /**
+   * Takes the device out of its slot and off the buses; closing it is up to the caller.
+   *
+   * @throws IllegalArgumentException if there is no such slot or it is empty
+   */
   public synchronized void detach(int slot) {
+    checkSlot(slot);
     PciDevice device = slots[slot];
     if (device == null) {
       throw new IllegalArgumentException("PCI slot %d is empty".formatted(slot));
@@ -93,6 +95,13 @@ public final class PciHostBridge {
     device.connect(PciPin.UNCONNECTED);
     slots[slot] = null;
     updateMappings();
+  }
+
+  private static void checkSlot(int slot) {
+    if (slot < 0 || slot >= SLOTS) {
+      throw new IllegalArgumentException(
+          "there is no PCI slot %d: slots are 0 to %d".formatted(slot, SLOTS - 1));
+    }
   }
 
   /**

@@ -75,7 +75,10 @@ class PciHostBridgeTest {
     assertEquals(0x5A, guest.ports.read(0xCF9, 1));
     guest.ports.write(0xCF9, 1, 6);
     assertEquals(List.of(6), guest.resets);
+    guest.ports.write(0xCF8, 1, 0);
+    guest.ports.write(0xCF8, 2, 0);
     assertEquals(0x8000_1234L, guest.ports.read(0xCF8, 4), "unharmed");
+    assertEquals(0xFFFF, guest.ports.read(0xCF8, 2));
   }
 
   @Test
@@ -218,8 +221,12 @@ class PciHostBridgeTest {
         assertThrows(
                 IllegalArgumentException.class, () -> guest.bridge.attach(0, new PciTestDevice()))
             .getMessage());
-    assertThrows(
-        IllegalArgumentException.class, () -> guest.bridge.attach(32, new PciTestDevice()));
+    assertEquals(
+        "there is no PCI slot 32: slots are 0 to 31",
+        assertThrows(
+                IllegalArgumentException.class, () -> guest.bridge.attach(32, new PciTestDevice()))
+            .getMessage());
+    assertThrows(IllegalArgumentException.class, () -> guest.bridge.detach(-1));
   }
 
   @Test
@@ -281,8 +288,12 @@ class PciHostBridgeTest {
 
     one.interrupt(true);
     five.interrupt(true);
+    five.interrupt(false);
+    assertTrue(guest.lines.get(1).isAsserted());
+    five.interrupt(true);
     one.interrupt(false);
     assertTrue(guest.lines.get(1).isAsserted());
+    assertEquals(1, guest.lines.get(1).takeEdges());
     assertEquals(0, guest.read(1, STATUS, 2) & 8);
     assertEquals(8, guest.read(5, STATUS, 2) & 8);
 

@@ -42,7 +42,7 @@ class StreamSinkTest {
   }
 
   @Test
-  void everythingOfferedIsWrittenInOrder() {
+  void everythingOfferedIsWrittenInOrder() throws InterruptedException {
     byte[] text = new byte[300_000];
     new Random(1).nextBytes(text);
     ByteArrayOutputStream stream = new ByteArrayOutputStream();
@@ -51,7 +51,7 @@ class StreamSinkTest {
       sink.onRoom(room::release);
       for (byte b : text) {
         while (!sink.offer(b)) {
-          room.acquireUninterruptibly();
+          room.acquire();
         }
       }
     }
