@@ -234,6 +234,23 @@ make_root_tree() {
   done < <("$busybox" --list | grep -vx busybox)
 }
 
+# install_module MODULES NAME FOLDER: copies a kernel module, without its signature: Debian's kernel does not
+# insist on one, and checking it takes an emulated machine longer than everything else about loading it.
+# A signed module ends in the signature, twelve bytes whose last four are its length (big-endian), and a mark.
+install_module() {
+  local source mark='~Module signature appended~' size length
+  source=$(find "$1" -name "$2.ko" -print -quit)
+  [ -n "$source" ] || die "the kernel has no module $2"
+  size=$(stat -c %s "$source")
+  mkdir -p "$3"
+  if [ "$(tail -c 28 "$source" | tr -d '\n')" = "$mark" ]; then
+    length=$((16#$(tail -c 32 "$source" | head -c 4 | od -A n -t x1 | tr -d ' \n')))
+    head -c $((size - 40 - length)) "$source" >"$3/$2.ko"
+  else
+    cp "$source" "$3/$2.ko"
+  fi
+}
+
 # ---- images ---------------------------------------------------------------------------------------------
 
 # Runs a command so that the files of this user look like root's to it.
