@@ -42,6 +42,18 @@ public final class CallState {
     return scratch;
   }
 
+  /**
+   * Scratch memory that starts with zeroes.
+   *
+   * @param bytes how many zeroes at least, up to {@link #SCRATCH_SIZE}
+   */
+  public MemorySegment zeroedScratch(int bytes) {
+    for (int at = 0; at < bytes; at += Long.BYTES) {
+      scratch.set(ValueLayout.JAVA_LONG, at, 0);
+    }
+    return scratch;
+  }
+
   MemorySegment capture() {
     return capture;
   }

@@ -3,7 +3,10 @@ package dev.spindle.linux.kvm;
 
 import java.lang.foreign.ValueLayout;
 
-/** A vCPU's x87 and SSE registers ({@code struct kvm_fpu}). */
+/**
+ * A vCPU's x87 and SSE registers ({@code struct kvm_fpu}). KVM ignores the MXCSR in it; that is
+ * part of {@link Xsave}.
+ */
 public final class Fpu extends VcpuState {
   /** Makes a buffer of zeroes. */
   public Fpu() {
@@ -18,17 +21,6 @@ public final class Fpu extends VcpuState {
   /** Sets the x87 control word in this buffer; 0x37f after FNINIT. */
   public Fpu setControlWord(int value) {
     memory.set(ValueLayout.JAVA_SHORT, VcpuLayouts.Fpu.FCW, (short) value);
-    return this;
-  }
-
-  /** The SSE control and status register. */
-  public int mxcsr() {
-    return memory.get(ValueLayout.JAVA_INT, VcpuLayouts.Fpu.MXCSR);
-  }
-
-  /** Sets the SSE control and status register in this buffer; 0x1f80 after reset. */
-  public Fpu setMxcsr(int value) {
-    memory.set(ValueLayout.JAVA_INT, VcpuLayouts.Fpu.MXCSR, value);
     return this;
   }
 }

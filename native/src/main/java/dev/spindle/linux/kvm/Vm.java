@@ -133,8 +133,7 @@ public final class Vm implements AutoCloseable {
    * @param speaker whether KVM also answers port 0x61, so that guests can calibrate with channel 2
    */
   public void createPit2(boolean speaker) throws LinuxException {
-    MemorySegment config = CallState.current().scratch().asSlice(0, VmLayouts.PitConfig.SIZE);
-    config.fill((byte) 0);
+    MemorySegment config = CallState.current().zeroedScratch(VmLayouts.PitConfig.SIZE);
     config.set(
         ValueLayout.JAVA_INT,
         VmLayouts.PitConfig.FLAGS,
@@ -169,8 +168,7 @@ public final class Vm implements AutoCloseable {
    * @return whether a vCPU took it; false if the guest has it blocked
    */
   public boolean signalMsi(long address, int data) throws LinuxException {
-    MemorySegment msi = CallState.current().scratch();
-    msi.asSlice(0, VmLayouts.Msi.SIZE).fill((byte) 0);
+    MemorySegment msi = CallState.current().zeroedScratch(VmLayouts.Msi.SIZE);
     msi.set(ValueLayout.JAVA_INT, VmLayouts.Msi.ADDRESS_LO, (int) address);
     msi.set(ValueLayout.JAVA_INT, VmLayouts.Msi.ADDRESS_HI, (int) (address >>> 32));
     msi.set(ValueLayout.JAVA_INT, VmLayouts.Msi.DATA, data);
@@ -199,8 +197,7 @@ public final class Vm implements AutoCloseable {
   }
 
   private void irqfd(EventFd event, EventFd resample, int gsi, int flags) throws LinuxException {
-    MemorySegment irqfd = CallState.current().scratch();
-    irqfd.asSlice(0, VmLayouts.Irqfd.SIZE).fill((byte) 0);
+    MemorySegment irqfd = CallState.current().zeroedScratch(VmLayouts.Irqfd.SIZE);
     irqfd.set(ValueLayout.JAVA_INT, VmLayouts.Irqfd.FD, event.fd().number());
     irqfd.set(ValueLayout.JAVA_INT, VmLayouts.Irqfd.GSI, gsi);
     irqfd.set(ValueLayout.JAVA_INT, VmLayouts.Irqfd.FLAGS, flags);
@@ -248,8 +245,7 @@ public final class Vm implements AutoCloseable {
   private void ioEventFd(
       IoSpace space, long address, int length, EventFd event, long dataMatch, int flags)
       throws LinuxException {
-    MemorySegment request = CallState.current().scratch();
-    request.asSlice(0, VmLayouts.Ioeventfd.SIZE).fill((byte) 0);
+    MemorySegment request = CallState.current().zeroedScratch(VmLayouts.Ioeventfd.SIZE);
     request.set(ValueLayout.JAVA_LONG, VmLayouts.Ioeventfd.DATAMATCH, dataMatch);
     request.set(ValueLayout.JAVA_LONG, VmLayouts.Ioeventfd.ADDR, address);
     request.set(ValueLayout.JAVA_INT, VmLayouts.Ioeventfd.LEN, length);

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.linux.kvm;
+
+import org.junit.jupiter.api.Tag;
+
+/** {@link InterruptContract} on a real KVM. */
+@Tag("kvm")
+class InterruptKvmTest extends InterruptContract {}

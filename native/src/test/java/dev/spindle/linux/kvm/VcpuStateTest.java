@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.linux.kvm;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import org.junit.jupiter.api.BeforeAll;
+
+/** {@link VcpuStateContract} on this machine's KVM, whatever it is, if it opens. */
+class VcpuStateTest extends VcpuStateContract {
+  @BeforeAll
+  static void needsDevice() {
+    assumeTrue(Files.isReadable(Kvm.DEVICE) && Files.isWritable(Kvm.DEVICE), "no /dev/kvm");
+  }
+}
