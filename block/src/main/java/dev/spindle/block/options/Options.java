@@ -50,6 +50,11 @@ public final class Options {
     return Optional.ofNullable(values.remove(key));
   }
 
+  /** The value as given, which stays to be taken. */
+  public Optional<String> peek(String key) {
+    return Optional.ofNullable(values.get(key));
+  }
+
   /** {@code on} or {@code off} (also {@code true}, {@code false}, {@code yes}, {@code no}). */
   public boolean bool(String key, boolean otherwise) throws OptionException {
     Optional<String> value = string(key);

@@ -2,6 +2,7 @@
 
 package dev.spindle.vmm.cli;
 
+import dev.spindle.block.options.OptionException;
 import dev.spindle.vmm.bench.BenchCommand;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -26,6 +27,7 @@ public final class Main {
   /** In the order in which {@code --help} lists them. */
   private static final List<Subcommand> SUBCOMMANDS =
       List.of(
+          new Subcommand("run", "Run a virtual machine until it ends.", RunCommand::spec),
           new Subcommand("bench", "Measure the device path beside its peers.", BenchCommand::spec),
           new Subcommand(
               "kvm",
@@ -96,7 +98,7 @@ public final class Main {
 
   private static int reportFailure(Exception error, CommandLine command, ParseResult parsed) {
     switch (error) {
-      case IOException _, UncheckedIOException _, IllegalArgumentException _ ->
+      case IOException _, UncheckedIOException _, IllegalArgumentException _, OptionException _ ->
           command.getErr().println("spindle: " + sentence(error));
       default -> {
         command.getErr().println("spindle: internal error, please report it:");

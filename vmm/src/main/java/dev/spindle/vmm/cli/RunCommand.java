@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dev.spindle.vmm.cli;
+
+import dev.spindle.block.options.OptionException;
+import dev.spindle.vmm.machine.KvmPlace;
+import dev.spindle.vmm.machine.Machine;
+import dev.spindle.vmm.machine.VirtualMachine;
+import dev.spindle.vmm.machine.VirtualMachineConfig;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParseResult;
+
+/** {@code spindle run}: runs one virtual machine until it ends. */
+final class RunCommand implements Callable<Integer> {
+  private final CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
+
+  private RunCommand() {
+    spec.addOption(
+        value("--kernel")
+            .paramLabel("FILE")
+            .required(true)
+            .description("Kernel to boot: a bzImage, or an ELF file with a PVH entry.")
+            .build());
+    spec.addOption(value("--initrd").paramLabel("FILE").description("Initial RAM disk.").build());
+    spec.addOption(
+        value("--append").paramLabel("TEXT").description("Kernel command line.").build());
+    spec.addOption(
+        value("--memory", "-m")
+            .paramLabel("[size=]SIZE[,hugepages=on|off]")
+            .description("RAM, in MiB or with a suffix; 128M unless given.")
+            .build());
+    spec.addOption(
+        value("--cpus", "-smp")
+            .paramLabel("N")
+            .description("Number of vCPUs, 1 to 16; 1 unless given.")
+            .build());
+    spec.addOption(
+        value("--name").paramLabel("NAME").description("What messages call it.").build());
+    spec.addOption(
+        list("--object")
+            .paramLabel("TYPE,id=ID[,...]")
+            .description("An object: iothread[,poll-max-ns=N][,poll-grow=N][,poll-shrink=N].")
+            .build());
+    spec.addOption(
+        list("--blockdev")
+            .paramLabel("driver=DRIVER,node-name=NAME[,...]")
+            .description("A block node, as key=value pairs or as a JSON object.")
+            .build());
+    spec.addOption(
+        list("--device")
+            .paramLabel("DRIVER[,...]")
+            .description("A device: virtio-blk-pci,drive=NAME[,...] or virtio-rng-pci.")
+            .build());
+    spec.addOption(
+        list("--serial")
+            .paramLabel("DEV")
+            .description(
+                "A serial port, COM1 first: stdio, file:PATH, unix:PATH[,server=on|off]"
+                    + "[,wait=on|off], null or none; stdio unless given.")
+            .build());
+    spec.addOption(
+        OptionSpec.builder("--no-reboot").description("End when the guest resets itself.").build());
+  }
+
+  /** Makes the command's model. */
+  static CommandSpec spec() {
+    return new RunCommand().spec;
+  }
+
+  private static OptionSpec.Builder value(String... names) {
+    return OptionSpec.builder(names).type(String.class);
+  }
+
+  private static OptionSpec.Builder list(String... names) {
+    return OptionSpec.builder(names)
+        .type(List.class)
+        .auxiliaryTypes(String.class)
+        .arity("1")
+        .initialValue(List.of());
+  }
+
+  @Override
+  public Integer call() throws IOException, OptionException {
+    ParseResult parsed = spec.commandLine().getParseResult();
+    VirtualMachineConfig config = RunOptions.from(parsed).config();
+    KvmPlace.Choice place = KvmPlace.choose();
+    if (place.place() != KvmPlace.HOST) {
+      throw new IOException(
+          place.reason()
+              + "; run this in the KVM host: guest-images/kvm-host run --tty -- spindle run ...");
+    }
+    return run(config);
+  }
+
+  private static int run(VirtualMachineConfig config) throws IOException, OptionException {
+    VirtualMachine machine = VirtualMachine.create(config);
+    CountDownLatch closed = new CountDownLatch(1);
+    Thread onSignal = Thread.ofPlatform().unstarted(() -> quitAndWait(machine, closed));
+    Runtime.getRuntime().addShutdownHook(onSignal);
+    try (machine) {
+      machine.start();
+      return machine.awaitEnd() == Machine.Ending.FAILURE ? ExitCode.SOFTWARE : ExitCode.OK;
+    } finally {
+      closed.countDown();
+    }
+  }
+
+  /** Ends a machine in good order when a signal ends the process. */
+  private static void quitAndWait(VirtualMachine machine, CountDownLatch closed) {
+    if (closed.getCount() == 0) {
+      return;
+    }
+    machine.quit();
+    try {
+      closed.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

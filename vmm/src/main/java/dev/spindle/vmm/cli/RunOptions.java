@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dev.spindle.vmm.cli;
+
+import dev.spindle.block.aio.PollOptions;
+import dev.spindle.block.options.NearNames;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import dev.spindle.block.options.Size;
+import dev.spindle.devices.memory.GuestMemory;
+import dev.spindle.vmm.chardev.ChardevOption;
+import dev.spindle.vmm.machine.DeviceOption;
+import dev.spindle.vmm.machine.MachineConfig;
+import dev.spindle.vmm.machine.VirtualMachineConfig;
+import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import picocli.CommandLine.ParseResult;
+
+/** The options of {@code spindle run}, checked as far as they can be before anything is made. */
+final class RunOptions {
+  private static final String DEFAULT_MEMORY = "128M";
+  private static final long MEMORY_UNIT = 2L << 20;
+  private static final long MOST_MEMORY = 1L << 40;
+
+  private final ParseResult parsed;
+  private final Set<String> ids = new HashSet<>();
+  private final Set<String> nodeNames = new HashSet<>();
+
+  private RunOptions(ParseResult parsed) {
+    this.parsed = parsed;
+  }
+
+  static RunOptions from(ParseResult parsed) {
+    return new RunOptions(parsed);
+  }
+
+  /**
+   * Returns what to make.
+   *
+   * @throws OptionException with a sentence that names what is wrong
+   */
+  VirtualMachineConfig config() throws OptionException {
+    int cpus = cpus();
+    MachineConfig machine = machine(cpus);
+    List<IoThreadOption> ioThreads = ioThreads();
+    List<Options> nodes = blockNodes();
+    List<String> threadNames = ioThreads.stream().map(IoThreadOption::id).toList();
+    DeviceOptions deviceOptions = new DeviceOptions(cpus, nodeNames, threadNames);
+    List<DeviceOption> devices = new ArrayList<>();
+    for (String argument : list("--device")) {
+      DeviceOption device =
+          deviceOptions.parse(KeyValueOptions.parse("--device", argument, "driver"));
+      claimId("--device", device.id());
+      devices.add(device);
+    }
+    return new VirtualMachineConfig(machine, ioThreads, nodes, devices, serialPorts());
+  }
+
+  private MachineConfig machine(int cpus) throws OptionException {
+    Options memory =
+        KeyValueOptions.parse("--memory", text("--memory").orElse(DEFAULT_MEMORY), "size");
+    long bytes = memoryBytes(memory.string("size").orElse(DEFAULT_MEMORY));
+    boolean hugePages = memory.bool("hugepages", false);
+    memory.finish();
+    return new MachineConfig(
+        text("--name").orElse("guest"),
+        bytes,
+        hugePages ? GuestMemory.Pages.HUGE_2M : GuestMemory.Pages.NORMAL,
+        cpus,
+        Path.of(text("--kernel").orElseThrow()),
+        text("--initrd").map(Path::of),
+        text("--append").orElse(""),
+        !parsed.hasMatchedOption("--no-reboot"));
+  }
+
+  /** As in QEMU, a bare number counts MiB. */
+  private static long memoryBytes(String size) throws OptionException {
+    boolean bare = !size.isEmpty() && Character.isDigit(size.charAt(size.length() - 1));
+    OptionalLong bytes = Size.parse(bare ? size + "M" : size);
+    if (bytes.isEmpty()) {
+      throw new OptionException("--memory: '" + size + "' is no size such as 512M or 1G");
+    }
+    long value = bytes.getAsLong();
+    if (value < MachineConfig.SMALLEST_MEMORY || value > MOST_MEMORY) {
+      throw new OptionException("--memory: '" + size + "' is not between 16M and 1T");
+    }
+    if (value % MEMORY_UNIT != 0) {
+      throw new OptionException("--memory: '" + size + "' is no multiple of 2M");
+    }
+    return value;
+  }
+
+  private int cpus() throws OptionException {
+    String count = text("--cpus").orElse("1");
+    try {
+      int cpus = Integer.parseInt(count);
+      if (cpus >= 1 && cpus <= MachineConfig.MOST_CPUS) {
+        return cpus;
+      }
+    } catch (NumberFormatException e) {
+      // The sentence below says it.
+    }
+    throw new OptionException(
+        "--cpus: '" + count + "' is no number from 1 to " + MachineConfig.MOST_CPUS);
+  }
+
+  private List<IoThreadOption> ioThreads() throws OptionException {
+    List<IoThreadOption> ioThreads = new ArrayList<>();
+    for (String argument : list("--object")) {
+      Options options = KeyValueOptions.parse("--object", argument, "qom-type");
+      String type = options.require("qom-type");
+      if (!type.equals("iothread")) {
+        throw new OptionException(
+            "--object: unknown type '" + type + "'" + NearNames.hint(type, List.of("iothread")));
+      }
+      String id = options.require("id");
+      claimId("--object", id);
+      PollOptions polling =
+          new PollOptions(
+              options.number("poll-max-ns", PollOptions.IOTHREAD.maxNs(), 0, Long.MAX_VALUE),
+              options.number("poll-grow", PollOptions.IOTHREAD.grow(), 0, Long.MAX_VALUE),
+              options.number("poll-shrink", PollOptions.IOTHREAD.shrink(), 0, Long.MAX_VALUE));
+      options.finish();
+      ioThreads.add(new IoThreadOption(id, polling));
+    }
+    return ioThreads;
+  }
+
+  private List<Options> blockNodes() throws OptionException {
+    List<Options> nodes = new ArrayList<>();
+    for (String argument : list("--blockdev")) {
+      Options options = KeyValueOptions.parse("--blockdev", argument, null);
+      nodes.add(options);
+      // Nested nodes may have names as well; whether one exists is known when it is opened.
+      options.peek("node-name").ifPresent(nodeNames::add);
+    }
+    return nodes;
+  }
+
+  private List<ChardevOption> serialPorts() throws OptionException {
+    List<String> arguments = list("--serial");
+    if (arguments.isEmpty()) {
+      return List.of(new ChardevOption.Stdio());
+    }
+    if (arguments.size() > VirtualMachineConfig.MOST_SERIAL_PORTS) {
+      throw new OptionException(
+          "--serial: a machine has at most "
+              + VirtualMachineConfig.MOST_SERIAL_PORTS
+              + " serial ports");
+    }
+    List<ChardevOption> ports = new ArrayList<>();
+    for (String argument : arguments) {
+      ChardevOption port = SerialOption.parse(argument);
+      if (port instanceof ChardevOption.Stdio && ports.contains(port)) {
+        throw new OptionException("--serial: stdio is connected to one port already");
+      }
+      ports.add(port);
+    }
+    return ports;
+  }
+
+  private void claimId(String option, String id) throws OptionException {
+    if (!id.matches("[A-Za-z][A-Za-z0-9._-]*") && !id.startsWith("#")) {
+      throw new OptionException(
+          option + ": '" + id + "' is no id: a letter, then letters, digits, '-', '.' or '_'");
+    }
+    if (!ids.add(id)) {
+      throw new OptionException(option + ": duplicate id '" + id + "'");
+    }
+  }
+
+  private Optional<String> text(String option) {
+    return Optional.ofNullable(parsed.matchedOptionValue(option, (String) null));
+  }
+
+  private List<String> list(String option) {
+    return parsed.matchedOptionValue(option, List.of());
+  }
+}

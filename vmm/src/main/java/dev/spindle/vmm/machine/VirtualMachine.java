@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.machine;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.ContextCall;
+import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import dev.spindle.devices.serial.Uart16550;
+import dev.spindle.devices.virtio.VirtioDevice;
+import dev.spindle.devices.virtio.VirtioPciOptions;
+import dev.spindle.devices.virtio.VirtioPciTransport;
+import dev.spindle.devices.virtio.blk.QueuePlacement;
+import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.vmm.chardev.Chardev;
+import dev.spindle.vmm.chardev.ChardevOption;
+import dev.spindle.vmm.chardev.Chardevs;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A machine with everything it needs: main loop, iothreads, block nodes, devices and serial ports.
+ * Methods may be called from any thread that may wait, apart from the machine's own.
+ */
+public final class VirtualMachine implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(VirtualMachine.class);
+  private static final int CLASS_DISK = 0x01_0000;
+  private static final int DISK_PRIORITY = 0;
+
+  private final Closer closer = new Closer();
+  private final Map<String, IoThread> ioThreads = new LinkedHashMap<>();
+  private final Map<String, VirtioBlkDevice> disks = new LinkedHashMap<>();
+  private final Map<Chardev, Uart16550> serialPorts = new LinkedHashMap<>();
+  private final MainLoop mainLoop;
+  private final BlockGraph graph;
+  private final Machine machine;
+
+  private VirtualMachine(VirtualMachineConfig config) throws IOException, OptionException {
+    try {
+      mainLoop = startMainLoop();
+      closer.add(mainLoop);
+      for (VirtualMachineConfig.IoThreadOption option : config.ioThreads()) {
+        ioThreads.put(option.id(), closer.add(IoThread.start(option.id(), option.polling())));
+      }
+      graph = new BlockGraph(mainLoop);
+      closer.add(() -> control("close-nodes", this::closeNodes));
+      openNodes(config.blockNodes());
+      machine = Machine.create(config.machine(), mainLoop);
+      closer.add(() -> control("close-machine", this::closeMachine));
+      for (DeviceOption device : config.devices()) {
+        addDevice(device);
+      }
+      for (int i = 0; i < config.serialPorts().size(); i++) {
+        addSerialPort("serial" + i, config.serialPorts().get(i));
+      }
+    } catch (IOException | OptionException | RuntimeException e) {
+      closer.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Puts a machine together; it is in state {@code prelaunch}. If anything is wrong, nothing
+   * remains.
+   *
+   * @throws IOException with a sentence for the user
+   * @throws OptionException with a sentence for the user
+   */
+  public static VirtualMachine create(VirtualMachineConfig config)
+      throws IOException, OptionException {
+    return new VirtualMachine(config);
+  }
+
+  /** Returns the machine, for its control work. */
+  public Machine machine() {
+    return machine;
+  }
+
+  /** Returns the loop that control work runs on. */
+  public MainLoop mainLoop() {
+    return mainLoop;
+  }
+
+  /** Returns the block nodes. */
+  public BlockGraph graph() {
+    return graph;
+  }
+
+  /**
+   * Finds a disk.
+   *
+   * @param id the device's id
+   * @throws BlockException if there is none
+   */
+  public VirtioBlkDevice disk(String id) throws BlockException {
+    VirtioBlkDevice disk = disks.get(id);
+    if (disk == null) {
+      throw new BlockException("Device '" + id + "' not found");
+    }
+    return disk;
+  }
+
+  /**
+   * Finds an iothread.
+   *
+   * @throws BlockException if there is none
+   */
+  public IoThread ioThread(String id) throws BlockException {
+    IoThread thread = ioThreads.get(id);
+    if (thread == null) {
+      throw new BlockException("Cannot find iothread " + id);
+    }
+    return thread;
+  }
+
+  /**
+   * Runs control work, such as {@link Machine#vmStop}, and waits for it.
+   *
+   * @param what names it in dumps
+   */
+  public <T, E extends Exception> T control(String what, ContextCall<T, E> work) throws E {
+    return mainLoop.control(what, work);
+  }
+
+  /**
+   * Moves a disk, its node and all that hangs together with it to another iothread, while the guest
+   * uses it.
+   *
+   * @throws BlockException if the device or the iothread does not exist, or some part cannot move;
+   *     nothing has moved then
+   */
+  public void moveDisk(String deviceId, String ioThreadId) throws BlockException {
+    VirtioBlkDevice disk = disk(deviceId);
+    IoThread target = ioThread(ioThreadId);
+    control(
+        "move-disk",
+        () -> {
+          disk.moveTo(target.context());
+          return null;
+        });
+  }
+
+  /**
+   * Starts the guest.
+   *
+   * @throws IOException with a sentence for the user
+   */
+  public void start() throws IOException {
+    serialPorts.forEach(Chardev::connect);
+    control(
+        "start",
+        () -> {
+          machine.start();
+          return null;
+        });
+  }
+
+  /** Stops the guest's vCPUs. */
+  public void stop() {
+    control(
+        "stop",
+        () -> {
+          machine.vmStop(RunState.PAUSED);
+          return null;
+        });
+  }
+
+  /** Lets the guest's vCPUs go on. */
+  public void resume() {
+    control(
+        "cont",
+        () -> {
+          machine.vmStart();
+          return null;
+        });
+  }
+
+  /** Resets the guest and waits until it runs again, or would if it were not stopped. */
+  public void reset() {
+    control("reset", machine::reset).join();
+  }
+
+  /** Brings the machine to its end soon; {@link #awaitEnd} returns then. Never waits. */
+  public void quit() {
+    mainLoop.start(
+        "quit",
+        () -> {
+          machine.quit();
+          return null;
+        });
+  }
+
+  /** Waits until the machine has come to its end, and returns why. */
+  public Machine.Ending awaitEnd() {
+    return machine.ending().join();
+  }
+
+  /** Ends the guest, flushes and closes its disks, and gives everything back. */
+  @Override
+  public void close() {
+    control(
+        "quit",
+        () -> {
+          machine.quit();
+          return null;
+        });
+    closer.close();
+  }
+
+  private static MainLoop startMainLoop() throws IOException {
+    try {
+      return MainLoop.start();
+    } catch (LinuxException e) {
+      throw new IOException("this host does not let Spindle use io_uring: " + e.getMessage(), e);
+    }
+  }
+
+  private void openNodes(List<Options> descriptions) throws IOException, OptionException {
+    for (Options description : descriptions) {
+      // One exception type at a time passes through control work.
+      Optional<OptionException> wrong =
+          mainLoop.<Optional<OptionException>, IOException>control(
+              "open-node",
+              () -> {
+                try {
+                  graph.open(description);
+                  return Optional.empty();
+                } catch (OptionException e) {
+                  return Optional.of(e);
+                }
+              });
+      if (wrong.isPresent()) {
+        throw wrong.get();
+      }
+    }
+  }
+
+  private Void closeNodes() throws BlockException {
+    graph.closeAll();
+    return null;
+  }
+
+  private Void closeMachine() {
+    machine.close();
+    return null;
+  }
+
+  private void addDevice(DeviceOption option) throws IOException {
+    switch (option) {
+      case DeviceOption.Disk disk -> addDisk(disk);
+      case DeviceOption.Rng rng -> throw new IOException("virtio-rng-pci " + rng.id());
+    }
+  }
+
+  private void addDisk(DeviceOption.Disk option) throws IOException {
+    List<AioContext> contexts = new ArrayList<>();
+    for (String name : option.queues().ioThreads()) {
+      contexts.add(
+          name.equals(QueueMapping.MAIN_LOOP) ? mainLoop.context() : ioThread(name).context());
+    }
+    VirtioBlkDevice device =
+        mainLoop.<VirtioBlkDevice, BlockException>control(
+            "add-disk",
+            () -> {
+              BlockNode node = graph.find(option.drive());
+              VirtioBlkDevice disk =
+                  new VirtioBlkDevice(
+                      option.id(), mainLoop, node, option.blk(), new QueuePlacement(contexts));
+              // It works while the machine runs, and the machine does not run yet.
+              disk.quiesce();
+              machine.addVmStateNotifier(
+                  DISK_PRIORITY, (running, state) -> followRunState(disk, running));
+              return disk;
+            });
+    closer.add(
+        () ->
+            control(
+                "close-disk",
+                () -> {
+                  device.close();
+                  return null;
+                }));
+    disks.put(option.id(), device);
+    attach(
+        device, VirtioPciOptions.of(option.id(), CLASS_DISK, device).withPacked(option.packed()));
+  }
+
+  /** Each drive quiesces its own requests and nobody else's. */
+  private static void followRunState(VirtioBlkDevice disk, boolean running) {
+    if (running) {
+      disk.resume();
+    } else {
+      disk.quiesce();
+    }
+  }
+
+  private void attach(VirtioDevice device, VirtioPciOptions options) throws IOException {
+    VirtioPciTransport transport =
+        new VirtioPciTransport(
+            device, options, machine.memory(), machine.msiRouter(), machine.ioEventFds());
+    closer.add(transport);
+    int slot = machine.pci().attach(transport);
+    closer.add(() -> machine.pci().detach(slot));
+    LOG.debug("{} is in PCI slot {}", options.name(), slot);
+  }
+
+  private void addSerialPort(String name, ChardevOption option) throws IOException {
+    Optional<Chardev> opened = Chardevs.open(name, option, this::quit);
+    if (opened.isPresent()) {
+      Chardev chardev = closer.add(opened.get());
+      serialPorts.put(chardev, control("add-serial", () -> machine.addSerialPort(chardev.sink())));
+    }
+  }
+}
