@@ -181,6 +181,27 @@ class CmosRtcTest {
   }
 
   @Test
+  void hoursAreSetInHalvesOfTheDayToo() {
+    int[] hours = {0x12, 0x01, 0x11, 0x92, 0x81, 0x91};
+    int[] of24 = {0, 1, 11, 12, 13, 23};
+    for (int i = 0; i < hours.length; i++) {
+      set(B, 0);
+      set(4, hours[i]);
+      assertEquals(hours[i], get(4));
+      set(B, HOURS_24 | BINARY);
+      assertEquals(of24[i], get(4));
+    }
+  }
+
+  @Test
+  void interruptsComeOnTheHostsTimeWhateverTheGuests() {
+    set(9, 0x99);
+    set(B, HOURS_24 | UIE);
+    get(C);
+    assertEquals(Optional.of(Instant.parse("2024-02-29T13:08:00Z")), rtc.nextEvent());
+  }
+
+  @Test
   void datesThatDoNotExistSpillOver() {
     set(B, SET | HOURS_24 | BINARY);
     set(8, 2);
