@@ -4,6 +4,7 @@ package dev.spindle.vmm.cli;
 
 import dev.spindle.block.options.OptionException;
 import dev.spindle.vmm.bench.BenchCommand;
+import dev.spindle.vmm.demo.DemoCommand;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
@@ -27,6 +28,10 @@ public final class Main {
   /** In the order in which {@code --help} lists them. */
   private static final List<Subcommand> SUBCOMMANDS =
       List.of(
+          new Subcommand(
+              "demo",
+              "Boot Linux, run fio on its disk, and move that disk between iothreads meanwhile.",
+              DemoCommand::spec),
           new Subcommand("run", "Run a virtual machine until it ends.", RunCommand::spec),
           new Subcommand("bench", "Measure the device path beside its peers.", BenchCommand::spec),
           new Subcommand(
