@@ -148,7 +148,9 @@ final class Chipset implements AutoCloseable {
     for (int i = 0; i < serialPorts.size(); i++) {
       serial.add(isaDevice(SERIAL_PORTS.get(i), SERIAL_GSIS[i]));
     }
-    AddressRange ecam = PlatformLayout.PCI_ECAM;
+    // Every device is on bus 0. Were more buses declared, Linux would look for another host bridge
+    // on each of them: 16,000 port accesses, each an exit, while it boots.
+    int buses = 1;
     return new AcpiPlatform(
         cpus,
         0,
@@ -161,8 +163,8 @@ final class Chipset implements AutoCloseable {
             PlatformLayout.RESET_VALUE,
             AcpiPower.SLEEP_TYPE_S5),
         new AcpiPlatform.Pci(
-            ecam.base(),
-            (int) (ecam.length() >> 20),
+            PlatformLayout.PCI_ECAM.base(),
+            buses,
             window(pciWindows.memory32()),
             window(pciWindows.memory64()),
             PlatformLayout.GSI_PCI),
