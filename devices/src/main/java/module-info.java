@@ -11,7 +11,8 @@ module dev.spindle.devices {
   exports dev.spindle.devices.pci;
   exports dev.spindle.devices.platform;
   exports dev.spindle.devices.serial;
-  exports dev.spindle.devices.virtio.driver;
-  exports dev.spindle.devices.virtio;
   exports dev.spindle.devices.virtio.blk;
+  exports dev.spindle.devices.virtio.driver;
+  exports dev.spindle.devices.virtio.rng;
+  exports dev.spindle.devices.virtio;
 }
