@@ -229,7 +229,8 @@ final class DeviceLifecycle {
   /**
    * Stops the device and goes back to the beginning. May be called again while under way.
    *
-   * @return completed when the device is quiet and the status reads 0
+   * @return completed when the device is quiet and the status reads 0; exceptionally if the device
+   *     failed to come to rest, which leaves it as it was
    */
   synchronized CompletableFuture<Void> reset() {
     if (resetting != null) {
@@ -251,8 +252,12 @@ final class DeviceLifecycle {
 
   private void finishReset(CompletableFuture<Void> done, Throwable failure) {
     if (failure != null) {
-      // Not known to be quiet: then it must never look reset.
+      // Not known to be quiet: then it must not look reset.
       LOG.error("{}: cannot be reset", name, failure);
+      synchronized (this) {
+        resetting = null;
+      }
+      done.completeExceptionally(failure);
       return;
     }
     synchronized (this) {

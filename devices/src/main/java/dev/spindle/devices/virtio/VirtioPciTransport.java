@@ -13,6 +13,7 @@ import dev.spindle.linux.EventFd;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -342,7 +343,20 @@ public final class VirtioPciTransport extends PciDevice {
     }
   }
 
-  /** Resets the device and waits until it is quiet. Not for the device's own threads. */
+  /**
+   * Resets the virtio device, the PCI function apart: the start of a machine's reset for those who
+   * must not wait with locks held. Any thread.
+   *
+   * @return completed when the device is quiet; {@link #reset} then does not wait
+   */
+  public CompletableFuture<Void> resetDevice() {
+    return lifecycle.reset();
+  }
+
+  /**
+   * Resets the device and waits until it is quiet. Not for the device's own threads, and not with a
+   * lock held that the device needs for coming to rest: see {@link #resetDevice}.
+   */
   @Override
   public void reset() {
     lifecycle.reset().join();
