@@ -325,7 +325,8 @@ class VirtioPciTransportTest {
     guest.setStatus(0);
     assertNull(device.active);
     assertEquals(RUNNING, guest.status(), "not quiet yet");
-    guest.setStatus(ACKNOWLEDGE);
+    guest.setStatus(FAILED);
+    assertEquals(RUNNING, guest.status(), "it is not the driver's turn");
     guest.setStatus(0);
     assertEquals(1, device.resets);
     guest.selectQueue(0);
