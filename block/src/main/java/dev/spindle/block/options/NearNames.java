@@ -6,15 +6,23 @@ import java.util.Comparator;
 
 /** Finds what a user probably meant by a name that does not exist. */
 public final class NearNames {
+  private static final int SHORTEST_BEGINNING = 3;
+
   private NearNames() {}
 
   /** {@code " (did you mean 'filename'?)"}, or nothing if no name is near. */
   public static String hint(String given, Collection<String> known) {
     return known.stream()
-        .filter(name -> distance(given, name) <= Math.max(1, given.length() / 3))
+        .filter(name -> isNear(given, name))
         .min(Comparator.comparingInt((String name) -> distance(given, name)).thenComparing(n -> n))
         .map(name -> " (did you mean '" + name + "'?)")
         .orElse("");
+  }
+
+  /** A slip of the finger, or the beginning of a longer name. */
+  private static boolean isNear(String given, String name) {
+    boolean isBeginning = given.length() >= SHORTEST_BEGINNING && name.startsWith(given);
+    return isBeginning || distance(given, name) <= Math.max(1, given.length() / 3);
   }
 
   /** Levenshtein's: the single-letter changes that turn one into the other. */
