@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dev.spindle.vmm.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class KeyValueOptionsTest {
+  @Test
+  void pairsMayHoldDoubledCommasEqualsSignsAndNothing() throws OptionException {
+    Options options =
+        KeyValueOptions.parse(
+            "--blockdev", "driver=file,filename=a,,b=c,,,cache.direct=on,empty=", null);
+    assertEquals("file", options.require("driver"));
+    assertEquals("a,b=c,", options.require("filename"));
+    assertTrue(options.bool("cache.direct", false));
+    assertEquals(Optional.of(""), options.string("empty"));
+    options.finish();
+  }
+
+  @Test
+  void theFirstPartMayGoWithoutItsKey() throws OptionException {
+    Options options = KeyValueOptions.parse("--device", "virtio-blk-pci,id=vd0", "driver");
+    assertEquals("virtio-blk-pci", options.require("driver"));
+    assertEquals("--device vd0", options.owner());
+    assertEquals(
+        "virtio-blk-pci",
+        KeyValueOptions.parse("--device", "driver=virtio-blk-pci", "driver").require("driver"));
+  }
+
+  @Test
+  void jsonObjectsAndArraysBecomeDottedKeys() throws OptionException {
+    Options options =
+        KeyValueOptions.parse(
+            "--device",
+            """
+            {"driver": "virtio-blk-pci", "num-queues": 2, "share-rw": true, "packed": false,
+             "iothread-vq-mapping": [{"iothread": "a", "vqs": [0]}, {"iothread": "b"}]}
+            """,
+            "driver");
+    assertEquals("virtio-blk-pci", options.require("driver"));
+    assertEquals(2, options.number("num-queues", 1, 1, 10));
+    assertTrue(options.bool("share-rw", false));
+    assertEquals("off", options.require("packed"));
+    Options mapping = options.nested("iothread-vq-mapping");
+    assertEquals("a", mapping.require("0.iothread"));
+    assertEquals("0", mapping.require("0.vqs.0"));
+    assertEquals("b", mapping.require("1.iothread"));
+    mapping.finish();
+    options.finish();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "driver=file,driver=raw | --x: parameter 'driver' is given twice",
+        "file | --x: expected key=value, not 'file'",
+        "driver=file,nonsense | --x: expected key=value, not 'nonsense'",
+        "=file | --x: expected key=value, not '=file'",
+        "'' | --x: expected key=value, not ''",
+        "{\"driver\": null} | --x: parameter 'driver' is null",
+        "{\"driver\": | --x: not JSON: at character 11: a value is missing",
+        "{} trailing | --x: not JSON: at character 4: something follows the value",
+        "{\"a\": 1, \"a\": 2} | --x: not JSON: at character 10: member 'a' occurs twice",
+        "{\"a.b\": 1, \"a\": {\"b\": 2}} | --x: parameter 'a.b' is given twice",
+      })
+  void whatHasNeitherFormIsRefused(String argument, String sentence) {
+    OptionException refusal =
+        assertThrows(OptionException.class, () -> KeyValueOptions.parse("--x", argument, null));
+    assertEquals(sentence, refusal.getMessage());
+  }
+}
