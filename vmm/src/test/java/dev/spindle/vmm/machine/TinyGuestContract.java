@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.machine;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.spindle.devices.memory.GuestMemory;
+import dev.spindle.vmm.chardev.ChardevOption;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What machines do with guests of a few instructions, which any KVM can run. */
+@Timeout(120)
+abstract class TinyGuestContract {
+  @TempDir private Path directory;
+
+  private Path output() {
+    return directory.resolve("serial");
+  }
+
+  VirtualMachine machine(Code32 code, int cpus, boolean rebootAllowed) throws Exception {
+    Path kernel = code.write(directory.resolve("kernel"));
+    MachineConfig config =
+        new MachineConfig(
+            "tiny",
+            16 << 20,
+            GuestMemory.Pages.NORMAL,
+            cpus,
+            kernel,
+            Optional.empty(),
+            "",
+            rebootAllowed);
+    return VirtualMachine.create(
+        new VirtualMachineConfig(
+            config, List.of(), List.of(), List.of(), List.of(new ChardevOption.ToFile(output()))));
+  }
+
+  Machine.Ending run(Code32 code, boolean rebootAllowed) throws Exception {
+    try (VirtualMachine machine = machine(code, 1, rebootAllowed)) {
+      machine.start();
+      return machine.awaitEnd();
+    }
+  }
+
+  String printed() throws IOException {
+    return Files.readString(output(), StandardCharsets.ISO_8859_1);
+  }
+
+  @Test
+  void aGuestWritesBytesAndStringsAndSwitchesOff() throws Exception {
+    Code32 code =
+        new Code32()
+            .outByte(Code32.COM1, 'A')
+            .outString(Code32.COM1, "string output\n")
+            .outByte(Code32.COM1, 'Z')
+            .powerOff();
+    assertEquals(Machine.Ending.POWER_OFF, run(code, true));
+    assertEquals("Astring output\nZ", printed());
+  }
+
+  @Test
+  void memoryOutsideRamIsTheDevicesOrReadsAllOnes() throws Exception {
+    Code32 code =
+        new Code32()
+            .loadEax(0xE000_0000) // The host bridge's ids in its configuration space.
+            .outEax()
+            .loadEax(0xD000_0000) // Nothing is there.
+            .outEax()
+            .setEax(0x1234_5678)
+            .storeEax(0xD000_0000) // Goes nowhere.
+            .loadEax(0xD000_0000)
+            .outEax()
+            .powerOff();
+    assertEquals(Machine.Ending.POWER_OFF, run(code, true));
+    assertArrayEquals(
+        new byte[] {0x36, 0x1B, 8, 0, -1, -1, -1, -1, -1, -1, -1, -1},
+        Files.readAllBytes(output()));
+  }
+
+  /** Prints one digit a boot, and switches off at the third. */
+  private static Code32 resetsTwice(int port, int value) {
+    Code32 reset = new Code32().outByte(port, value).halt();
+    return new Code32()
+        .increment(Code32.SCRATCH)
+        .loadEax(Code32.SCRATCH)
+        .bytes(0x89, 0xC3, 0x04, '0') // mov ebx, eax; add al, '0'
+        .bytes(0x66, 0xBA, Code32.COM1, Code32.COM1 >> 8, 0xEE) // mov dx, COM1; out dx, al
+        .bytes(0x83, 0xFB, 3, 0x74, reset.size()) // cmp ebx, 3; je over the reset
+        .outByte(port, value)
+        .halt()
+        .powerOff();
+  }
+
+  @Test
+  void aGuestMayResetTheMachineByEitherPort() throws Exception {
+    assertEquals(Machine.Ending.POWER_OFF, run(resetsTwice(0xCF9, 6), true));
+    assertEquals("123", printed());
+    assertEquals(Machine.Ending.POWER_OFF, run(resetsTwice(0x64, 0xFE), true));
+    assertEquals("123", printed());
+  }
+
+  @Test
+  void aMachineThatMayNotRebootEndsInstead() throws Exception {
+    assertEquals(Machine.Ending.RESET_REFUSED, run(resetsTwice(0xCF9, 6), false));
+    assertEquals("1", printed());
+  }
+
+  @Test
+  void aBusyGuestStopsAndGoesOn() throws Exception {
+    Code32 code = new Code32().increment(Code32.SCRATCH).again();
+    try (VirtualMachine machine = machine(code, 1, true)) {
+      List<String> told = new ArrayList<>();
+      machine.control(
+          "watch",
+          () ->
+              machine
+                  .machine()
+                  .addVmStateNotifier(0, (running, state) -> told.add(running + " " + state)));
+      assertEquals(RunState.PRELAUNCH, machine.machine().state());
+      machine.start();
+      awaitCountOtherThan(machine, 0);
+      for (int i = 0; i < 20; i++) {
+        machine.stop();
+        assertEquals(RunState.PAUSED, machine.machine().state());
+        int stopped = count(machine);
+        Thread.sleep(5);
+        assertEquals(stopped, count(machine), "nothing executes while stopped");
+        machine.resume();
+        assertEquals(RunState.RUNNING, machine.machine().state());
+        awaitCountOtherThan(machine, stopped);
+      }
+      machine.quit();
+      assertEquals(Machine.Ending.QUIT, machine.awaitEnd());
+      assertEquals(List.of("true running", "false paused", "true running"), told.subList(0, 3));
+      assertEquals(42, told.size());
+    }
+  }
+
+  @Test
+  void aHaltedGuestStopsAndGoesOn() throws Exception {
+    try (VirtualMachine machine = machine(new Code32().halt(), 2, true)) {
+      machine.start();
+      for (int i = 0; i < 20; i++) {
+        machine.stop();
+        machine.resume();
+      }
+    }
+  }
+
+  @Test
+  void aStoppedMachineThatIsResetWaitsInPrelaunch() throws Exception {
+    Code32 code = new Code32().increment(Code32.SCRATCH).halt();
+    try (VirtualMachine machine = machine(code, 1, true)) {
+      machine.start();
+      awaitCountOtherThan(machine, 0);
+      machine.stop();
+      machine.reset();
+      assertEquals(RunState.PRELAUNCH, machine.machine().state());
+      assertEquals(1, count(machine));
+      machine.resume();
+      awaitCountOtherThan(machine, 1);
+      machine.reset();
+      assertEquals(RunState.RUNNING, machine.machine().state());
+      awaitCountOtherThan(machine, 2);
+    }
+  }
+
+  @Test
+  void statesThatDoNotFollowAreRefused() throws Exception {
+    try (VirtualMachine machine = machine(new Code32().powerOff(), 1, true)) {
+      IllegalArgumentException refusal =
+          assertThrows(IllegalArgumentException.class, machine::stop);
+      assertEquals("a machine in state 'prelaunch' cannot enter 'paused'", refusal.getMessage());
+      machine.start();
+      assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
+      assertEquals(RunState.SHUTDOWN, machine.machine().state());
+      refusal = assertThrows(IllegalArgumentException.class, machine::resume);
+      assertEquals(
+          "a machine in state 'shutdown' cannot run: reset it first", refusal.getMessage());
+    }
+  }
+
+  @Test
+  void whatKvmCannotExecuteEndsInInternalError() throws Exception {
+    // A jump to where there is no memory to fetch instructions from.
+    Code32 code = new Code32().setEax(0xD000_0000).bytes(0xFF, 0xE0);
+    try (VirtualMachine machine = machine(code, 1, true)) {
+      machine.start();
+      assertEquals(Machine.Ending.FAILURE, machine.awaitEnd());
+      assertEquals(RunState.INTERNAL_ERROR, machine.machine().state());
+    }
+  }
+
+  private static int count(VirtualMachine machine) {
+    return machine.machine().memory().readInt(Code32.SCRATCH);
+  }
+
+  private static void awaitCountOtherThan(VirtualMachine machine, int count) {
+    while (count(machine) == count) {
+      Thread.yield();
+    }
+  }
+}
