@@ -3,14 +3,18 @@
 package dev.spindle.vmm.cli;
 
 import dev.spindle.block.options.OptionException;
+import dev.spindle.linux.LinuxException;
 import dev.spindle.vmm.machine.KvmPlace;
 import dev.spindle.vmm.machine.Machine;
 import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -89,21 +93,45 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() throws IOException, OptionException {
     ParseResult parsed = spec.commandLine().getParseResult();
     VirtualMachineConfig config = RunOptions.from(parsed).config();
-    KvmPlace.Choice place = KvmPlace.choose();
-    if (place.place() != KvmPlace.HOST) {
-      throw new IOException(
-          place.reason()
-              + "; run this in the KVM host: guest-images/kvm-host run --tty -- spindle run ...");
+    // The probe runs guests of its own, which takes a while: beside everything else that does.
+    FutureTask<KvmPlace.Choice> place = new FutureTask<>(KvmPlace::choose);
+    Thread.ofPlatform().daemon().name("kvm-probe").start(place);
+    VirtualMachine machine;
+    try {
+      machine = VirtualMachine.create(config);
+    } catch (LinuxException e) {
+      // If it is KVM that is missing, there is a better sentence for it.
+      requireKvm(place);
+      throw e;
     }
-    return run(config);
+    return run(machine, place);
   }
 
-  private static int run(VirtualMachineConfig config) throws IOException, OptionException {
-    VirtualMachine machine = VirtualMachine.create(config);
+  private static void requireKvm(FutureTask<KvmPlace.Choice> place) throws IOException {
+    try {
+      KvmPlace.Choice choice = place.get();
+      if (choice.place() != KvmPlace.HOST) {
+        throw new IOException(
+            choice.reason()
+                + "; run this in the KVM host: guest-images/kvm-host run --tty -- spindle run ...");
+      }
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof IOException cause) {
+        throw cause;
+      }
+      throw new IllegalStateException(e);
+    } catch (InterruptedException e) {
+      throw new InterruptedIOException("interrupted");
+    }
+  }
+
+  private static int run(VirtualMachine machine, FutureTask<KvmPlace.Choice> place)
+      throws IOException {
     CountDownLatch closed = new CountDownLatch(1);
     Thread onSignal = Thread.ofPlatform().unstarted(() -> quitAndWait(machine, closed));
     Runtime.getRuntime().addShutdownHook(onSignal);
     try (machine) {
+      requireKvm(place);
       machine.start();
       return machine.awaitEnd() == Machine.Ending.FAILURE ? ExitCode.SOFTWARE : ExitCode.OK;
     } finally {
