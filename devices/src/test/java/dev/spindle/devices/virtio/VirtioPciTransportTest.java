@@ -46,6 +46,7 @@ class VirtioPciTransportTest {
 
   @AfterEach
   void unplug() {
+    device.quiet.complete(null);
     guest.close();
   }
 
