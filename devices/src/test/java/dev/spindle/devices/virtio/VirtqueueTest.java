@@ -150,7 +150,7 @@ class VirtqueueTest {
     Random random = new Random(20260101);
     Deque<DescriptorChain> spare = new ArrayDeque<>();
     List<DescriptorChain> inFlight = new ArrayList<>();
-    int[] seeds = new int[20_000];
+    int[] seeds = new int[5_000];
     int submitted = 0;
     int reaped = 0;
     byte[] out = new byte[MAX_CHAIN * 8];
