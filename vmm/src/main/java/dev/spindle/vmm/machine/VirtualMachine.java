@@ -16,6 +16,7 @@ import dev.spindle.devices.virtio.VirtioPciOptions;
 import dev.spindle.devices.virtio.VirtioPciTransport;
 import dev.spindle.devices.virtio.blk.QueuePlacement;
 import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
+import dev.spindle.devices.virtio.rng.VirtioRngDevice;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.vmm.chardev.Chardev;
 import dev.spindle.vmm.chardev.ChardevOption;
@@ -36,6 +37,7 @@ import org.slf4j.LoggerFactory;
 public final class VirtualMachine implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(VirtualMachine.class);
   private static final int CLASS_DISK = 0x01_0000;
+  private static final int CLASS_OTHER = 0x00_FF00;
   private static final int DISK_PRIORITY = 0;
 
   private final Closer closer = new Closer();
@@ -259,7 +261,10 @@ public final class VirtualMachine implements AutoCloseable {
   private void addDevice(DeviceOption option) throws IOException {
     switch (option) {
       case DeviceOption.Disk disk -> addDisk(disk);
-      case DeviceOption.Rng rng -> throw new IOException("virtio-rng-pci " + rng.id());
+      case DeviceOption.Rng(String id, boolean packed) -> {
+        VirtioDevice rng = new VirtioRngDevice(mainLoop.context());
+        attach(rng, VirtioPciOptions.of(id, CLASS_OTHER, rng).withPacked(packed));
+      }
     }
   }
 
