@@ -274,6 +274,7 @@ abstract class VcpuContract {
 
   @Test
   void writtenPagesAreLogged() throws Exception {
+    // KVM may log more than was written (the code's page, say), never less.
     try (TestGuest guest =
             TestGuest.plain(
                 "c6 06 00 90 01", // mov byte [0x9000], 1
@@ -286,10 +287,10 @@ abstract class VcpuContract {
       MemorySegment bitmap = arena.allocate(ValueLayout.JAVA_LONG);
       guest.vcpu.run();
       guest.vm.getDirtyLog(0, bitmap);
-      assertEquals(1L << 9, bitmap.get(ValueLayout.JAVA_LONG, 0));
+      assertEquals(1L << 9, bitmap.get(ValueLayout.JAVA_LONG, 0) & 3L << 9);
       guest.vcpu.run();
       guest.vm.getDirtyLog(0, bitmap);
-      assertEquals(1L << 10, bitmap.get(ValueLayout.JAVA_LONG, 0));
+      assertEquals(1L << 10, bitmap.get(ValueLayout.JAVA_LONG, 0) & 3L << 9);
       assertThrows(
           IllegalArgumentException.class, () -> guest.vm.getDirtyLog(0, arena.allocate(4)));
     }
