@@ -15,7 +15,10 @@ public final class MainLoop implements AutoCloseable {
   public static final String NAME = "main-loop";
 
   private final IoThread thread;
-  private final ReentrantLock controlLock = new ReentrantLock();
+
+  /** Fair: control work runs in the order in which it was asked for. */
+  private final ReentrantLock controlLock = new ReentrantLock(true);
+
 
   private MainLoop(IoThread thread) {
     this.thread = thread;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.devices.virtio.blk.MoveStats;
+import dev.spindle.vmm.machine.DeviceOption;
 import dev.spindle.vmm.machine.Machine;
 import dev.spindle.vmm.machine.RunState;
 import dev.spindle.vmm.machine.VirtualMachine;
@@ -44,6 +45,7 @@ class GuestDiskTest {
           2,
           packed);
       guest.addDisk("vd2", "read-only=on", "serial=fixed", 1, packed);
+      guest.addDevice(new DeviceOption.Rng("rng0", packed));
       VirtualMachine machine = guest.boot(2, "spindle.job=selftest spindle.selftest.disk=vdb");
       try (Mover mover = new Mover(machine, "vd1")) {
         guest.follow(
@@ -69,6 +71,7 @@ class GuestDiskTest {
     assertEquals(Set.of(), failed);
     assertEquals(0, totals[1]);
     assertTrue(totals[0] > 40, "only " + totals[0] + " checks passed");
+    assertTrue(observed.get("rng.current").startsWith("virtio_rng"), observed.get("rng.current"));
     assertEquals("moving", observed.get("vdb.serial"));
     assertEquals("2", observed.get("vdb.queues"));
     assertEquals(String.valueOf(block), observed.get("vdb.logical_block_size"));
