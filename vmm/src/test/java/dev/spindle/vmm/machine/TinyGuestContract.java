@@ -27,7 +27,8 @@ abstract class TinyGuestContract {
     return directory.resolve("serial");
   }
 
-  VirtualMachine machine(Code32 code, int cpus, boolean rebootAllowed) throws Exception {
+  VirtualMachine machine(Code32 code, int cpus, boolean rebootAllowed, DeviceOption... devices)
+      throws Exception {
     Path kernel = code.write(directory.resolve("kernel"));
     MachineConfig config =
         new MachineConfig(
@@ -41,7 +42,11 @@ abstract class TinyGuestContract {
             rebootAllowed);
     return VirtualMachine.create(
         new VirtualMachineConfig(
-            config, List.of(), List.of(), List.of(), List.of(new ChardevOption.ToFile(output()))));
+            config,
+            List.of(),
+            List.of(),
+            List.of(devices),
+            List.of(new ChardevOption.ToFile(output()))));
   }
 
   Machine.Ending run(Code32 code, boolean rebootAllowed) throws Exception {
@@ -84,6 +89,17 @@ abstract class TinyGuestContract {
     assertArrayEquals(
         new byte[] {0x36, 0x1B, 8, 0, -1, -1, -1, -1, -1, -1, -1, -1},
         Files.readAllBytes(output()));
+  }
+
+  @Test
+  void devicesAreWhereTheGuestLooksForThem() throws Exception {
+    // Vendor and device of slot 1, in the configuration space of bus 0.
+    Code32 code = new Code32().loadEax(0xE000_8000).outEax().powerOff();
+    try (VirtualMachine machine = machine(code, 1, true, new DeviceOption.Rng("rng0", false))) {
+      machine.start();
+      assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
+    }
+    assertArrayEquals(new byte[] {(byte) 0xF4, 0x1A, 0x44, 0x10}, Files.readAllBytes(output()));
   }
 
   /** Prints one digit a boot, and switches off at the third. */
