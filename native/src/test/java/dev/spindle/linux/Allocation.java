@@ -20,8 +20,8 @@ public final class Allocation {
 
   /**
    * Fails if the action keeps allocating on the calling thread however warm it gets. Until the JIT
-   * compiler has done its work, calls through method handles allocate; how long that takes depends on
-   * the machine, so this goes on until some thousand runs in a row allocate nothing.
+   * compiler has done its work, calls through method handles allocate; how long that takes depends
+   * on the machine, so this goes on until some thousand runs in a row allocate nothing.
    */
   public static void assertNone(Action action) throws Exception {
     // By reflection: the module under test does not read the management modules.

@@ -23,8 +23,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What one system call costs from Java, by binding: getpid, which does nothing, and an ioctl (FIOCLEX)
- * with an error number to keep. {@code docs/native-calls.md} says how to run this.
+ * What one system call costs from Java, by binding: getpid, which does nothing, and an ioctl
+ * (FIOCLEX) with an error number to keep. {@code docs/native-calls.md} says how to run this.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)

@@ -19,7 +19,6 @@ public final class MainLoop implements AutoCloseable {
   /** Fair: control work runs in the order in which it was asked for. */
   private final ReentrantLock controlLock = new ReentrantLock(true);
 
-
   private MainLoop(IoThread thread) {
     this.thread = thread;
   }
