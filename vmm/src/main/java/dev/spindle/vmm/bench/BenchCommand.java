@@ -2,10 +2,14 @@
 package dev.spindle.vmm.bench;
 
 import dev.spindle.block.options.OptionException;
+import dev.spindle.vmm.guest.GuestFiles;
+import dev.spindle.vmm.guest.GuestImages;
+import dev.spindle.vmm.machine.KvmPlace;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -39,6 +43,21 @@ public final class BenchCommand implements Callable<Integer> {
           .description("Length of a run (default: ${DEFAULT-VALUE}).")
           .build();
 
+  private final OptionSpec guestRounds =
+      OptionSpec.builder("--guest-rounds")
+          .type(int.class)
+          .defaultValue("3")
+          .paramLabel("N")
+          .description(
+              "Boots of each guest, in turns; 0 leaves the guests out (default: ${DEFAULT-VALUE}).")
+          .build();
+  private final OptionSpec guest =
+      OptionSpec.builder("--guest")
+          .type(Path.class)
+          .paramLabel("DIR")
+          .description("Only the guests: boot vmlinuz, initrd and root-disk of DIR on this KVM.")
+          .build();
+
   private BenchCommand() {}
 
   /** Makes the command's model. */
@@ -48,30 +67,70 @@ public final class BenchCommand implements Callable<Integer> {
         .spec
         .addOption(command.file)
         .addOption(command.rounds)
-        .addOption(command.seconds);
+        .addOption(command.seconds)
+        .addOption(command.guestRounds)
+        .addOption(command.guest);
   }
 
   @Override
   public Integer call() throws IOException, InterruptedException, OptionException {
+    int boots = within(guestRounds, 0, 100);
+    int length = within(seconds, 1, 3600);
+    Path folder = guest.getValue();
+    if (folder != null) {
+      guests(GuestFiles.in(folder), boots, length);
+      return ExitCode.OK;
+    }
+    device(within(rounds, 1, 100), length);
+    return boots == 0 ? ExitCode.OK : guestsWhereKvmIs(boots, length);
+  }
+
+  private void device(int runs, int length)
+      throws IOException, InterruptedException, OptionException {
     Path given = file.getValue();
     Path used = given != null ? given : makeFile();
     try {
-      new DeviceBench(
-              used, positive(rounds, 100), positive(seconds, 3600), spec.commandLine().getOut())
-          .run();
+      new DeviceBench(used, runs, length, spec.commandLine().getOut()).run();
     } finally {
       if (given == null) {
         Files.deleteIfExists(used);
       }
     }
-    return ExitCode.OK;
   }
 
-  private static int positive(OptionSpec option, int most) {
+  private int guestsWhereKvmIs(int boots, int length) throws IOException, InterruptedException {
+    GuestImages images = GuestImages.find();
+    GuestFiles files = images.prepare();
+    KvmPlace.Choice choice = KvmPlace.choose();
+    if (choice.place() == KvmPlace.HOST) {
+      guests(files, boots, length);
+      return ExitCode.OK;
+    }
+    spec.commandLine()
+        .getErr()
+        .println(
+            "spindle: the guests run in the KVM host, in software emulation: only ratios mean"
+                + " something");
+    Path output = Files.createTempDirectory("spindle-bench-");
+    try {
+      List<String> arguments =
+          List.of("--guest-rounds", Integer.toString(boots), "--seconds", Integer.toString(length));
+      return images.runInKvmHost(files, "bench", arguments, output, true);
+    } finally {
+      Files.deleteIfExists(output);
+    }
+  }
+
+  private void guests(GuestFiles files, int boots, int length)
+      throws IOException, InterruptedException {
+    new GuestBench(files, boots, length, spec.commandLine().getOut()).run();
+  }
+
+  private static int within(OptionSpec option, int least, int most) {
     int value = option.getValue();
-    if (value < 1 || value > most) {
+    if (value < least || value > most) {
       throw new IllegalArgumentException(
-          option.longestName() + " is " + value + ", expected 1 to " + most);
+          option.longestName() + " is " + value + ", expected " + least + " to " + most);
     }
     return value;
   }
