@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** A stock Debian kernel and its initrd boot, and the machine does what the guest says. */
 @Tag("kvm")
-@Timeout(value = 600, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 1200, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class GuestBootTest {
   @TempDir private Path folder;
   private final GuestEvents events = new GuestEvents();

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** A stock Debian guest uses disks through everything that virtio-blk has, while they move. */
 @Tag("kvm")
-@Timeout(value = 600, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 1200, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class GuestDiskTest {
   @TempDir Path folder;
 
