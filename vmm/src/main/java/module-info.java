@@ -9,6 +9,8 @@ module dev.spindle.vmm {
   requires java.management;
   requires jdk.management;
   requires org.slf4j;
+  requires tools.jackson.core;
+  requires tools.jackson.databind;
 
   opens dev.spindle.vmm.cli to
       info.picocli;

@@ -2,8 +2,8 @@
 package dev.spindle.vmm.bench;
 
 import dev.spindle.vmm.guest.FioResult;
-import dev.spindle.vmm.json.Json;
 import dev.spindle.vmm.json.JsonException;
+import dev.spindle.vmm.json.JsonText;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -43,7 +43,7 @@ final class FioPeer {
     }
     try {
       // fio may print notes before the document.
-      return FioResult.from(Json.parse(output.substring(output.indexOf('{')).strip())).iops();
+      return FioResult.from(JsonText.object(output.substring(output.indexOf('{')).strip())).iops();
     } catch (JsonException | IndexOutOfBoundsException e) {
       throw new IOException("fio's result cannot be read", e);
     }

@@ -4,7 +4,6 @@ package dev.spindle.vmm.bench;
 import dev.spindle.vmm.guest.FioResult;
 import dev.spindle.vmm.guest.GuestEvents;
 import dev.spindle.vmm.guest.GuestEvents.Line;
-import dev.spindle.vmm.json.Json;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,7 +48,7 @@ record GuestRun(double initSeconds, FioResult fio, double ownMemoryMib) {
       switch (event.name()) {
         case "init" -> initSeconds = (System.nanoTime() - start) / 1e9;
         case "fio-result" -> {
-          fio = FioResult.from(event.members().get("fio").orElse(new Json.JsonNull()));
+          fio = FioResult.from(event.members().path("fio"));
           memory = ownMemoryMib(process.pid());
         }
         default -> {}

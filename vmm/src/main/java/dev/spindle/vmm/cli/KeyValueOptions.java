@@ -3,16 +3,13 @@ package dev.spindle.vmm.cli;
 
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
-import dev.spindle.vmm.json.Json;
-import dev.spindle.vmm.json.JsonException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
  * The argument of an option that describes an object, in either of QEMU's spellings: {@code
- * driver=file,node-name=disk0,cache.direct=on}, or one JSON object. In the first, two commas stand
- * for one within a value. Members of nested objects get dotted names, elements of arrays their
- * number.
+ * driver=file,node-name=disk0,cache.direct=on}, or one JSON object ({@link JsonOptions}). In the
+ * first, two commas stand for one within a value.
  */
 final class KeyValueOptions {
   private KeyValueOptions() {}
@@ -27,12 +24,10 @@ final class KeyValueOptions {
    * @throws OptionException if it has neither of the two forms
    */
   static Options parse(String option, String argument, String impliedKey) throws OptionException {
-    Map<String, String> values = new LinkedHashMap<>();
-    if (argument.stripLeading().startsWith("{")) {
-      readJson(option, argument, values);
-    } else {
-      readPairs(option, argument, impliedKey, values);
-    }
+    Map<String, String> values =
+        argument.stripLeading().startsWith("{")
+            ? JsonOptions.parse(option, argument)
+            : readPairs(option, argument, impliedKey);
     return new Options(owner(option, values), values);
   }
 
@@ -46,9 +41,9 @@ final class KeyValueOptions {
     return option;
   }
 
-  private static void readPairs(
-      String option, String argument, String impliedKey, Map<String, String> values)
+  private static Map<String, String> readPairs(String option, String argument, String impliedKey)
       throws OptionException {
+    Map<String, String> values = new LinkedHashMap<>();
     int position = 0;
     boolean first = true;
     while (position < argument.length() || first) {
@@ -65,6 +60,7 @@ final class KeyValueOptions {
       }
       first = false;
     }
+    return values;
   }
 
   /** Appends up to the next single comma to {@code part}; returns where to go on. */
@@ -82,37 +78,6 @@ final class KeyValueOptions {
       }
     }
     return position;
-  }
-
-  private static void readJson(String option, String argument, Map<String, String> values)
-      throws OptionException {
-    try {
-      flatten(option, "", Json.parse(argument), values);
-    } catch (JsonException e) {
-      throw new OptionException(option + ": not JSON: " + e.getMessage());
-    }
-  }
-
-  private static void flatten(String option, String name, Json value, Map<String, String> values)
-      throws OptionException {
-    String prefix = name.isEmpty() ? "" : name + ".";
-    switch (value) {
-      case Json.JsonObject(Map<String, Json> members) -> {
-        for (Map.Entry<String, Json> member : members.entrySet()) {
-          flatten(option, prefix + member.getKey(), member.getValue(), values);
-        }
-      }
-      case Json.JsonArray array -> {
-        for (int i = 0; i < array.elements().size(); i++) {
-          flatten(option, prefix + i, array.elements().get(i), values);
-        }
-      }
-      case Json.JsonString(String text) -> put(option, values, name, text);
-      case Json.JsonNumber(var number) -> put(option, values, name, number.toPlainString());
-      case Json.JsonBoolean(boolean set) -> put(option, values, name, set ? "on" : "off");
-      case Json.JsonNull() ->
-          throw new OptionException(option + ": parameter '" + name + "' is null");
-    }
   }
 
   private static void put(String option, Map<String, String> values, String key, String value)

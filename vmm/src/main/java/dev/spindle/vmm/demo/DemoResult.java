@@ -2,7 +2,10 @@
 package dev.spindle.vmm.demo;
 
 import dev.spindle.vmm.guest.FioResult;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.Locale;
+import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
  * What the demo has measured.
@@ -35,25 +38,25 @@ record DemoResult(
   }
 
   String json() {
-    return String.format(
-        Locale.ROOT,
-        "{\"kvm\": \"%s\", \"io_errors\": %d, \"verify\": \"%s\", \"moves\": %d,"
-            + " \"longest_hold_us\": %.1f, \"mean_hold_us\": %.1f,"
-            + " \"iops_without_moves\": %.1f, \"iops_with_moves\": %.1f,"
-            + " \"latency_us_without_moves\": %.1f, \"latency_us_with_moves\": %.1f,"
-            + " \"p99_us_without_moves\": %.1f, \"p99_us_with_moves\": %.1f}%n",
-        kvm,
-        ioErrors(),
-        verify(),
-        moves,
-        longestHoldUs,
-        meanHoldUs,
-        without.iops(),
-        with.iops(),
-        without.meanLatencyUs(),
-        with.meanLatencyUs(),
-        without.p99LatencyUs(),
-        with.p99LatencyUs());
+    return JsonNodeFactory.instance
+            .objectNode()
+            .put("kvm", kvm)
+            .put("io_errors", ioErrors())
+            .put("verify", verify())
+            .put("moves", moves)
+            .put("longest_hold_us", tenths(longestHoldUs))
+            .put("mean_hold_us", tenths(meanHoldUs))
+            .put("iops_without_moves", tenths(without.iops()))
+            .put("iops_with_moves", tenths(with.iops()))
+            .put("latency_us_without_moves", tenths(without.meanLatencyUs()))
+            .put("latency_us_with_moves", tenths(with.meanLatencyUs()))
+            .put("p99_us_without_moves", tenths(without.p99LatencyUs()))
+            .put("p99_us_with_moves", tenths(with.p99LatencyUs()))
+        + "\n";
+  }
+
+  private static BigDecimal tenths(double value) {
+    return BigDecimal.valueOf(value).setScale(1, RoundingMode.HALF_UP);
   }
 
   String table() {

@@ -12,8 +12,6 @@ import dev.spindle.vmm.guest.FioResult;
 import dev.spindle.vmm.guest.GuestEvents;
 import dev.spindle.vmm.guest.GuestEvents.Line;
 import dev.spindle.vmm.guest.GuestFiles;
-import dev.spindle.vmm.json.Json;
-import dev.spindle.vmm.json.Json.JsonObject;
 import dev.spindle.vmm.machine.DeviceOption;
 import dev.spindle.vmm.machine.MachineConfig;
 import dev.spindle.vmm.machine.QueueMapping;
@@ -27,6 +25,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import tools.jackson.databind.JsonNode;
 
 /**
  * The demo itself, where there is KVM: boots a guest whose fio reads and writes a disk, twice, and
@@ -147,7 +146,7 @@ final class DemoRun {
     try {
       Line line;
       while (!((line = events.next()) instanceof Line.End)) {
-        if (!(line instanceof Line.Event(String name, JsonObject members))) {
+        if (!(line instanceof Line.Event(String name, JsonNode members))) {
           continue;
         }
         switch (name) {
@@ -178,10 +177,9 @@ final class DemoRun {
     }
   }
 
-  private void result(JsonObject members) throws IOException {
+  private void result(JsonNode members) throws IOException {
     String phase = text(members, "phase");
-    if (members.get("status").orElse(null) instanceof Json.JsonNumber(var status)
-        && status.intValue() != 0) {
+    if (members.path("status").intValue(0) != 0) {
       throw new IOException("fio failed in the guest: " + text(members, "errors"));
     }
     FioResult figures = fio(members);
@@ -196,11 +194,11 @@ final class DemoRun {
     }
   }
 
-  private static FioResult fio(JsonObject members) throws IOException {
-    return FioResult.from(members.get("fio").orElse(new Json.JsonNull()));
+  private static FioResult fio(JsonNode members) throws IOException {
+    return FioResult.from(members.path("fio"));
   }
 
-  private static String text(JsonObject members, String name) {
-    return members.get(name).orElse(null) instanceof Json.JsonString(String value) ? value : "";
+  private static String text(JsonNode members, String name) {
+    return members.path(name).stringValue("");
   }
 }

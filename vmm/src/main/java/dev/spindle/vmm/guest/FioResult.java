@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.guest;
 
-import dev.spindle.vmm.json.Json;
-import dev.spindle.vmm.json.Json.JsonArray;
-import dev.spindle.vmm.json.Json.JsonNumber;
-import dev.spindle.vmm.json.Json.JsonObject;
 import java.io.IOException;
+import tools.jackson.databind.JsonNode;
 
 /**
  * The figures of one fio run, from the JSON document that fio writes (its version 3), reads and
@@ -19,38 +16,27 @@ import java.io.IOException;
  */
 public record FioResult(double iops, double meanLatencyUs, double p99LatencyUs, long errors) {
   /** Reads fio's document. */
-  public static FioResult from(Json document) throws IOException {
+  public static FioResult from(JsonNode document) throws IOException {
     double iops = 0;
     double weightedLatency = 0;
     double p99 = 0;
     long errors = 0;
-    if (!(member(document, "jobs") instanceof JsonArray(var jobs))) {
+    JsonNode jobs = document.path("jobs");
+    if (!jobs.isArray()) {
       throw new IOException("fio's result has no jobs");
     }
-    for (Json job : jobs) {
-      errors += (long) number(job, "total_err");
+    for (JsonNode job : jobs) {
+      errors += job.path("total_err").longValue(0);
       for (String direction : new String[] {"read", "write", "trim"}) {
-        Json side = member(job, direction);
-        double sideIops = number(side, "iops");
-        Json latency = member(side, "clat_ns");
+        JsonNode side = job.path(direction);
+        double sideIops = side.path("iops").doubleValue(0);
+        JsonNode latency = side.path("clat_ns");
         iops += sideIops;
-        weightedLatency += sideIops * number(latency, "mean");
-        if (member(latency, "percentile") instanceof JsonObject percentiles) {
-          p99 = Math.max(p99, number(percentiles, "99.000000"));
-        }
+        weightedLatency += sideIops * latency.path("mean").doubleValue(0);
+        p99 = Math.max(p99, latency.path("percentile").path("99.000000").doubleValue(0));
       }
     }
     double mean = iops > 0 ? weightedLatency / iops : 0;
     return new FioResult(iops, mean / 1000, p99 / 1000, errors);
-  }
-
-  private static Json member(Json value, String name) {
-    return value instanceof JsonObject object
-        ? object.get(name).orElse(new Json.JsonNull())
-        : new Json.JsonNull();
-  }
-
-  private static double number(Json value, String name) {
-    return member(value, name) instanceof JsonNumber(var number) ? number.doubleValue() : 0;
   }
 }

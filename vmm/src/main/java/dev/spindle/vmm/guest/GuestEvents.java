@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.guest;
 
-import dev.spindle.vmm.json.Json;
-import dev.spindle.vmm.json.Json.JsonObject;
 import dev.spindle.vmm.json.JsonException;
+import dev.spindle.vmm.json.JsonText;
 import java.io.ByteArrayOutputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import tools.jackson.databind.JsonNode;
 
 /**
  * What a guest reports over its second serial port: lines of {@code spindle: } and one JSON object.
@@ -20,7 +20,7 @@ public final class GuestEvents extends OutputStream {
   /** One line of the guest's report, or the end of it. */
   public sealed interface Line {
     /** An event. */
-    record Event(String name, JsonObject members) implements Line {}
+    record Event(String name, JsonNode members) implements Line {}
 
     /** Something that is no event. */
     record Other(String text) implements Line {}
@@ -57,14 +57,12 @@ public final class GuestEvents extends OutputStream {
       return new Line.Other(text);
     }
     try {
-      if (Json.parse(text.substring(PREFIX.length())) instanceof JsonObject object
-          && object.get("event").orElse(null) instanceof Json.JsonString(String name)) {
-        return new Line.Event(name, object);
-      }
+      JsonNode members = JsonText.object(text.substring(PREFIX.length()));
+      String name = members.path("event").stringValue(null);
+      return name == null ? new Line.Other(text) : new Line.Event(name, members);
     } catch (JsonException e) {
       // A guest that died in mid-line: the line itself says more than the parser does.
       return new Line.Other(text);
     }
-    return new Line.Other(text);
   }
 }

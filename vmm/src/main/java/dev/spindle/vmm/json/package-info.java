@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** JSON text (RFC 8259) and its values. */
+/** How Spindle reads JSON text (RFC 8259): Jackson, strict, with errors in one sentence. */
 package dev.spindle.vmm.json;

@@ -58,6 +58,55 @@ class KeyValueOptionsTest {
     options.finish();
   }
 
+  @Test
+  void wholeJsonNumbersAreExact() throws OptionException {
+    Options options =
+        KeyValueOptions.parse(
+            "--blockdev",
+            "{\"most\": 9223372036854775807, \"least\": -9223372036854775808,"
+                + " \"unsigned\": 18446744073709551615}",
+            null);
+    assertEquals("9223372036854775807", options.require("most"));
+    assertEquals("-9223372036854775808", options.require("least"));
+    assertEquals("18446744073709551615", options.require("unsigned"));
+  }
+
+  @Test
+  void deeplyNestedJsonIsRefused() {
+    String argument = "{\"a\":".repeat(100_000);
+    OptionException refusal =
+        assertThrows(OptionException.class, () -> KeyValueOptions.parse("--x", argument, null));
+    assertEquals(
+        "--x: not JSON: line 1, column 2502: Document nesting depth (501) exceeds the maximum"
+            + " allowed (500)",
+        refusal.getMessage());
+  }
+
+  /** What is wrong is said in the library's words, as long as they are made for users. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{\"driver\": | 1, column 11",
+        "{\"driver\" 1} | 1, column 11",
+        "{\"a\": 1, } | 1, column 10",
+        "{\"a\": 'b'} | 1, column 7",
+        "{\"a\": \"b | 1, column 9",
+        "{\"a\": 01} | 1, column 8",
+        "{\"a\": NaN} | 1, column 10",
+        "{\"a\": \"\\x\"} | 1, column 9",
+        "{ | 1, column 2",
+        "{} trailing | 1, column 4",
+        "'{\n  \"driver\": file\n}' | 2, column 13",
+      })
+  void whatIsNotJsonIsRefusedWithItsPlaceInOneSentence(String argument, String place) {
+    String sentence =
+        assertThrows(OptionException.class, () -> KeyValueOptions.parse("--x", argument, null))
+            .getMessage();
+    assertTrue(sentence.startsWith("--x: not JSON: line " + place + ": "), sentence);
+    assertTrue(sentence.matches("[^`\\n]*") && !sentence.contains("Source"), sentence);
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -68,9 +117,10 @@ class KeyValueOptionsTest {
         "=file | --x: expected key=value, not '=file'",
         "'' | --x: expected key=value, not ''",
         "{\"driver\": null} | --x: parameter 'driver' is null",
-        "{\"driver\": | --x: not JSON: at character 11: a value is missing",
-        "{} trailing | --x: not JSON: at character 4: something follows the value",
-        "{\"a\": 1, \"a\": 2} | --x: not JSON: at character 10: member 'a' occurs twice",
+        "{} {} | --x: not JSON: line 1, column 4: something follows the object",
+        "{\"a\": 1, \"a\": 2} | --x: not JSON: line 1, column 13: Duplicate Object property \"a\"",
+        "{\"a\": {\"b\": 1, \"b\": 1}} | --x: not JSON: line 1, column 19: Duplicate Object"
+            + " property \"b\"",
         "{\"a.b\": 1, \"a\": {\"b\": 2}} | --x: parameter 'a.b' is given twice",
       })
   void whatHasNeitherFormIsRefused(String argument, String sentence) {

@@ -9,8 +9,6 @@ import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.guest.GuestEvents.Line;
-import dev.spindle.vmm.json.Json;
-import dev.spindle.vmm.json.Json.JsonObject;
 import dev.spindle.vmm.machine.DeviceOption;
 import dev.spindle.vmm.machine.MachineConfig;
 import dev.spindle.vmm.machine.QueueMapping;
@@ -27,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
+import tools.jackson.databind.JsonNode;
 
 /** A real Debian guest on its root disk, with further disks for a test, and what it reports. */
 final class BootedGuest implements AutoCloseable {
@@ -121,10 +120,10 @@ final class BootedGuest implements AutoCloseable {
   }
 
   /** Hands every event to {@code listener} until the machine has come to its end. */
-  void follow(BiConsumer<String, JsonObject> listener) throws Exception {
+  void follow(BiConsumer<String, JsonNode> listener) throws Exception {
     Line line;
     while (!((line = events.next()) instanceof Line.End)) {
-      if (line instanceof Line.Event(String name, JsonObject members)) {
+      if (line instanceof Line.Event(String name, JsonNode members)) {
         if (name.equals("error")) {
           fail("the guest says: " + text(members, "message"));
         }
@@ -133,14 +132,12 @@ final class BootedGuest implements AutoCloseable {
     }
   }
 
-  static String text(JsonObject members, String name) {
-    return members.get(name).orElse(null) instanceof Json.JsonString(String value) ? value : "";
+  static String text(JsonNode members, String name) {
+    return members.path(name).stringValue("");
   }
 
-  static long number(JsonObject members, String name) {
-    return members.get(name).orElse(null) instanceof Json.JsonNumber(var value)
-        ? value.longValue()
-        : -1;
+  static long number(JsonNode members, String name) {
+    return members.path(name).longValue(-1);
   }
 
   /** The kernel's console, for messages of a failed test. */

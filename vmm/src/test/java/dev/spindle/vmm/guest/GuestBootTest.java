@@ -9,8 +9,6 @@ import static org.junit.jupiter.api.Assertions.fail;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.guest.GuestEvents.Line;
-import dev.spindle.vmm.json.Json.JsonNumber;
-import dev.spindle.vmm.json.Json.JsonObject;
 import dev.spindle.vmm.machine.Machine;
 import dev.spindle.vmm.machine.MachineConfig;
 import dev.spindle.vmm.machine.RunState;
@@ -27,6 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
 
 /** A stock Debian kernel and its initrd boot, and the machine does what the guest says. */
 @Tag("kvm")
@@ -77,10 +76,10 @@ class GuestBootTest {
   }
 
   /** Waits for an event and returns its members; what comes before it is dropped. */
-  private JsonObject await(String name) throws Exception {
+  private JsonNode await(String name) throws Exception {
     while (true) {
       switch (events.next()) {
-        case Line.Event(String event, JsonObject members) -> {
+        case Line.Event(String event, JsonNode members) -> {
           if (event.equals(name)) {
             return members;
           }
@@ -91,8 +90,8 @@ class GuestBootTest {
     }
   }
 
-  private static double number(JsonObject members, String name) {
-    return ((JsonNumber) members.get(name).orElseThrow()).value().doubleValue();
+  private static double number(JsonNode members, String name) {
+    return members.required(name).doubleValue();
   }
 
   @ParameterizedTest
@@ -104,7 +103,7 @@ class GuestBootTest {
   void theGuestFindsItsCpusAndMemoryAndPowersOff(String kernel, int cpus, int mebibytes)
       throws Exception {
     boot(kernel, cpus, (long) mebibytes << 20, "spindle.job=boot");
-    JsonObject boot = await("boot");
+    JsonNode boot = await("boot");
     assertEquals(cpus, number(boot, "cpus"));
     // The kernel keeps some for itself, some of it in proportion.
     double memory = number(boot, "memory_kib") / 1024;

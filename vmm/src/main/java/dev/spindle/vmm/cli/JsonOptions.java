@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.cli;
+
+import dev.spindle.block.options.OptionException;
+import dev.spindle.vmm.json.JsonException;
+import dev.spindle.vmm.json.JsonText;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * The argument of an option as one JSON object, flattened: members of nested objects get dotted
+ * names, elements of arrays their number. A class of its own so that only who writes JSON waits for
+ * the library to be loaded.
+ */
+final class JsonOptions {
+  private final String option;
+  private final Map<String, String> values = new LinkedHashMap<>();
+
+  private JsonOptions(String option) {
+    this.option = option;
+  }
+
+  /**
+   * Reads an argument.
+   *
+   * @param option how errors name the option
+   */
+  static Map<String, String> parse(String option, String argument) throws OptionException {
+    JsonOptions options = new JsonOptions(option);
+    try {
+      options.flatten("", JsonText.object(argument));
+    } catch (JsonException e) {
+      throw new OptionException(option + ": not JSON: " + e.getMessage());
+    }
+    return options.values;
+  }
+
+  private void flatten(String name, JsonNode value) throws OptionException {
+    String prefix = name.isEmpty() ? "" : name + ".";
+    switch (value.getNodeType()) {
+      case OBJECT -> {
+        for (Map.Entry<String, JsonNode> member : value.properties()) {
+          flatten(prefix + member.getKey(), member.getValue());
+        }
+      }
+      case ARRAY -> {
+        for (int i = 0; i < value.size(); i++) {
+          flatten(prefix + i, value.get(i));
+        }
+      }
+      case BOOLEAN -> put(name, value.booleanValue() ? "on" : "off");
+      case NULL -> throw new OptionException(option + ": parameter '" + name + "' is null");
+      default -> put(name, value.asString());
+    }
+  }
+
+  private void put(String name, String value) throws OptionException {
+    if (values.put(name, value) != null) {
+      throw new OptionException(option + ": parameter '" + name + "' is given twice");
+    }
+  }
+}
