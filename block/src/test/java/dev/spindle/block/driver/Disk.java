@@ -11,11 +11,11 @@ import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockParent;
 import dev.spindle.block.graph.Permission;
+import dev.spindle.block.options.KeyValues;
+import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.io.IOException;
 import java.util.EnumSet;
-import java.util.LinkedHashMap;
-import java.util.Map;
 
 /** A node with a backend and one iothread, for tests that do I/O through the real thing. */
 public final class Disk implements AutoCloseable {
@@ -53,13 +53,8 @@ public final class Disk implements AutoCloseable {
     }
   }
 
-  public static Options options(String description) {
-    Map<String, String> values = new LinkedHashMap<>();
-    for (String part : description.split(",", -1)) {
-      int equals = part.indexOf('=');
-      values.put(part.substring(0, equals), part.substring(equals + 1));
-    }
-    return new Options("--blockdev", values);
+  public static Options options(String description) throws OptionException {
+    return new Options("--blockdev", KeyValues.parse("--blockdev", description, null));
   }
 
   public int run(TestRequest request) {

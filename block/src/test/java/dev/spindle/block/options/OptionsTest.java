@@ -47,7 +47,7 @@ class OptionsTest {
     "maybe,parameter 'cache.direct' is 'maybe'; expected 'on' or 'off'",
     "1,parameter 'cache.direct' is '1'; expected 'on' or 'off'",
   })
-  void wrongValuesAreQuoted(String value, String sentence) {
+  void wrongValuesAreQuoted(String value, String sentence) throws Exception {
     Options options = Disk.options("cache.direct=" + value);
     OptionException refusal =
         assertThrows(OptionException.class, () -> options.bool("cache.direct", false));

@@ -6,12 +6,13 @@ import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.aio.PollOptions;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.options.KeyValues;
+import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.virtio.driver.BlkDriver;
 import dev.spindle.devices.virtio.driver.GuestArea;
 import dev.spindle.devices.virtio.driver.GuestDriver;
-import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** A block device with its driver, on real iothreads, without a machine around them. */
@@ -47,15 +48,9 @@ final class BlkFixture implements AutoCloseable {
                     QueuePlacement.all(queues, io0.context())));
   }
 
-  static Options options(String description) {
-    Map<String, String> values = new LinkedHashMap<>();
-    for (String part : description.split(",", -1)) {
-      int equals = part.indexOf('=');
-      if (equals > 0) {
-        values.put(part.substring(0, equals), part.substring(equals + 1));
-      }
-    }
-    return new Options("test", values);
+  private static Options options(String description) throws OptionException {
+    return new Options(
+        "test", description.isEmpty() ? Map.of() : KeyValues.parse("test", description, null));
   }
 
   GuestDriver start(long ringFeatures, long deviceFeatures, int queues) throws Exception {
