@@ -1,30 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.demo;
 
-import dev.spindle.block.aio.PollOptions;
 import dev.spindle.block.options.OptionException;
-import dev.spindle.block.options.Options;
-import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.virtio.blk.MoveStats;
-import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
-import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.guest.FioResult;
 import dev.spindle.vmm.guest.GuestEvents;
 import dev.spindle.vmm.guest.GuestEvents.Line;
 import dev.spindle.vmm.guest.GuestFiles;
-import dev.spindle.vmm.machine.DeviceOption;
-import dev.spindle.vmm.machine.MachineConfig;
-import dev.spindle.vmm.machine.QueueMapping;
+import dev.spindle.vmm.guest.GuestMachine;
 import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
-import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -36,7 +25,6 @@ final class DemoRun {
   private static final String STAYS = "stays";
   private static final String MOVES = "moves";
   private static final long DISK_BYTES = 256L << 20;
-  private static final List<String> IO_THREADS = List.of("io0", "io1");
 
   private final GuestFiles files;
   private final Path scratch;
@@ -95,47 +83,17 @@ final class DemoRun {
 
   private VirtualMachineConfig config(Path disk, Path console, GuestEvents events)
       throws OptionException {
-    String commandLine =
-        "console=ttyS0 quiet mitigations=off root=/dev/vda ro spindle.job=fio"
-            + " spindle.fio.phases="
+    GuestMachine machine = GuestMachine.withRootDisk("demo", files);
+    machine.addDisk(DISK, disk, "cache.direct=on,discard=unmap", "", 2, false);
+    String parameters =
+        "quiet spindle.job=fio spindle.fio.phases="
             + STAYS
             + ","
             + MOVES
             + " spindle.fio.device=/dev/vdb spindle.fio.rw=randrw spindle.fio.verify=1"
             + " spindle.fio.runtime="
             + seconds;
-    MachineConfig machine =
-        new MachineConfig(
-            "demo",
-            512L << 20,
-            GuestMemory.Pages.NORMAL,
-            2,
-            files.kernel(),
-            Optional.of(files.initrd()),
-            commandLine,
-            false);
-    return new VirtualMachineConfig(
-        machine,
-        IO_THREADS.stream().map(id -> new IoThreadOption(id, PollOptions.IOTHREAD)).toList(),
-        List.of(
-            blockdev("root", files.rootDisk(), Map.of("read-only", "on")),
-            blockdev("disk", disk, Map.of("cache.direct", "on", "discard", "unmap"))),
-        List.of(
-            new DeviceOption.Disk("vd0", "root", QueueMapping.all(1, "io0"), false, defaults()),
-            new DeviceOption.Disk(DISK, "disk", QueueMapping.all(2, "io0"), false, defaults())),
-        List.of(new ChardevOption.ToFile(console), new ChardevOption.ToStream(events)));
-  }
-
-  private static Options blockdev(String node, Path file, Map<String, String> more) {
-    Map<String, String> values = new java.util.LinkedHashMap<>(more);
-    values.put("driver", "file");
-    values.put("node-name", node);
-    values.put("filename", file.toString());
-    return new Options("demo", values);
-  }
-
-  private static VirtioBlkOptions defaults() throws OptionException {
-    return VirtioBlkOptions.from(new Options("demo", Map.of()));
+    return machine.config(parameters, console, events);
   }
 
   /** Listens to the guest until it has switched itself off; the disk moves while it should. */
@@ -154,7 +112,7 @@ final class DemoRun {
           case "fio-running" -> {
             if (mover == null && !text(members, "phase").equals(STAYS)) {
               progress.println("spindle: fio goes on while its disk moves between iothreads");
-              mover = new DiskMover(machine, DISK, IO_THREADS);
+              mover = new DiskMover(machine, DISK, GuestMachine.IO_THREADS);
             }
           }
           case "fio-result" -> result(members);

@@ -4,20 +4,11 @@ package dev.spindle.vmm.guest;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assertions.fail;
 
-import dev.spindle.devices.memory.GuestMemory;
-import dev.spindle.vmm.chardev.ChardevOption;
-import dev.spindle.vmm.guest.GuestEvents.Line;
 import dev.spindle.vmm.machine.Machine;
-import dev.spindle.vmm.machine.MachineConfig;
 import dev.spindle.vmm.machine.RunState;
 import dev.spindle.vmm.machine.VirtualMachine;
-import dev.spindle.vmm.machine.VirtualMachineConfig;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -32,61 +23,19 @@ import tools.jackson.databind.JsonNode;
 @Timeout(value = 1200, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class GuestBootTest {
   @TempDir private Path folder;
-  private final GuestEvents events = new GuestEvents();
-  private VirtualMachine machine;
+  private BootedGuest guest;
 
-  private VirtualMachine boot(String kernel, int cpus, long memory, String parameters)
+  private VirtualMachine boot(String kernel, int cpus, int mebibytes, String parameters)
       throws Exception {
-    MachineConfig config =
-        new MachineConfig(
-            "test",
-            memory,
-            GuestMemory.Pages.NORMAL,
-            cpus,
-            file(kernel),
-            Optional.of(file("SPINDLE_GUEST_INITRD")),
-            "console=ttyS0 mitigations=off " + parameters,
-            true);
-    machine =
-        VirtualMachine.create(
-            new VirtualMachineConfig(
-                config,
-                List.of(),
-                List.of(),
-                List.of(),
-                List.of(new ChardevOption.ToFile(console()), new ChardevOption.ToStream(events))));
-    machine.machine().ending().thenRun(events::close);
-    machine.start();
-    return machine;
-  }
-
-  private static Path file(String variable) {
-    return Path.of(System.getenv(variable));
-  }
-
-  private Path console() {
-    return folder.resolve("console");
+    guest = BootedGuest.onInitrd(folder, kernel);
+    guest.description().cpus(cpus).memoryBytes((long) mebibytes << 20).allowReboot();
+    return guest.boot(parameters);
   }
 
   @AfterEach
   void close() {
-    if (machine != null) {
-      machine.close();
-    }
-  }
-
-  /** Waits for an event and returns its members; what comes before it is dropped. */
-  private JsonNode await(String name) throws Exception {
-    while (true) {
-      switch (events.next()) {
-        case Line.Event(String event, JsonNode members) -> {
-          if (event.equals(name)) {
-            return members;
-          }
-        }
-        case Line.Other(String text) -> {}
-        case Line.End() -> fail("no " + name + "; console: " + Files.readString(console()));
-      }
+    if (guest != null) {
+      guest.close();
     }
   }
 
@@ -102,19 +51,18 @@ class GuestBootTest {
   })
   void theGuestFindsItsCpusAndMemoryAndPowersOff(String kernel, int cpus, int mebibytes)
       throws Exception {
-    boot(kernel, cpus, (long) mebibytes << 20, "spindle.job=boot");
-    JsonNode boot = await("boot");
+    VirtualMachine machine = boot(kernel, cpus, mebibytes, "spindle.job=boot");
+    JsonNode boot = guest.await("boot");
     assertEquals(cpus, number(boot, "cpus"));
     // The kernel keeps some for itself, some of it in proportion.
     double memory = number(boot, "memory_kib") / 1024;
     assertTrue(memory <= mebibytes && memory > mebibytes * 0.95 - 80, memory + " MiB");
-    assertEquals(0, number(await("end"), "status"));
+    assertEquals(0, number(guest.await("end"), "status"));
     assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
     assertEquals(RunState.SHUTDOWN, machine.machine().state());
-    machine.close();
-    machine = null;
+    guest.close();
 
-    String console = Files.readString(console());
+    String console = guest.console();
     assertTrue(console.contains("reboot: Power down"), console);
     assertTrue(console.contains("ACPI: Interpreter enabled"), console);
     assertTrue(console.contains("PCI: MMCONFIG for domain 0000"), console);
@@ -127,25 +75,25 @@ class GuestBootTest {
 
   @Test
   void rebootBootsAgainAndStopsAndResetsFromOutsideDoTheirPart() throws Exception {
-    boot("SPINDLE_GUEST_VMLINUZ", 2, 256 << 20, "quiet spindle.job=reboot");
-    await("init");
+    VirtualMachine machine = boot("SPINDLE_GUEST_VMLINUZ", 2, 256, "quiet spindle.job=reboot");
+    guest.await("init");
     // The guest reboots by itself.
-    await("end");
-    await("init");
+    guest.await("end");
+    guest.await("init");
     // And again, from outside, while it is stopped.
     machine.stop();
     machine.reset();
     assertEquals(RunState.PRELAUNCH, machine.machine().state());
     machine.resume();
-    await("init");
+    guest.await("init");
     machine.quit();
     assertEquals(Machine.Ending.QUIT, machine.awaitEnd());
   }
 
   @Test
   void timeStandsStillForTheGuestWhileItIsStopped() throws Exception {
-    boot("SPINDLE_GUEST_VMLINUZ", 2, 256 << 20, "quiet spindle.job=idle");
-    double before = number(await("heartbeat"), "uptime");
+    VirtualMachine machine = boot("SPINDLE_GUEST_VMLINUZ", 2, 256, "quiet spindle.job=idle");
+    double before = number(guest.await("heartbeat"), "uptime");
     for (int i = 0; i < 3; i++) {
       machine.stop();
       // What is tested is that this time does not pass for the guest.
@@ -154,12 +102,12 @@ class GuestBootTest {
     }
     double after = before;
     for (int i = 0; i < 3; i++) {
-      after = number(await("heartbeat"), "uptime");
+      after = number(guest.await("heartbeat"), "uptime");
     }
     assertTrue(after - before < 50, "guest time went from " + before + " to " + after);
     machine.quit();
     assertEquals(Machine.Ending.QUIT, machine.awaitEnd());
-    String console = Files.readString(console());
+    String console = guest.console();
     assertFalse(console.contains("soft lockup"), console);
     assertFalse(console.contains("rcu_preempt detected stalls"), console);
   }

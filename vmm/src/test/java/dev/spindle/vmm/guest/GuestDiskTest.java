@@ -37,7 +37,7 @@ class GuestDiskTest {
     Map<String, String> observed = new HashMap<>();
     Set<String> failed = new TreeSet<>();
     long[] totals = {-1, -1};
-    try (BootedGuest guest = new BootedGuest(folder)) {
+    try (BootedGuest guest = BootedGuest.onRootDisk(folder)) {
       guest.addDisk(
           "vd1",
           "cache.direct=on,discard=unmap",
@@ -45,8 +45,8 @@ class GuestDiskTest {
           2,
           packed);
       guest.addDisk("vd2", "read-only=on", "serial=fixed", 1, packed);
-      guest.addDevice(new DeviceOption.Rng("rng0", packed));
-      VirtualMachine machine = guest.boot(2, "spindle.job=selftest spindle.selftest.disk=vdb");
+      guest.description().addDevice(new DeviceOption.Rng("rng0", packed));
+      VirtualMachine machine = guest.boot("spindle.job=selftest spindle.selftest.disk=vdb");
       try (Mover mover = new Mover(machine, "vd1")) {
         guest.follow(
             (name, members) -> {
@@ -93,11 +93,10 @@ class GuestDiskTest {
     AtomicBoolean fioIsDone = new AtomicBoolean();
     int[] rounds = {0};
     String[] verdict = {"none"};
-    try (BootedGuest guest = new BootedGuest(folder)) {
+    try (BootedGuest guest = BootedGuest.onRootDisk(folder)) {
       guest.addDisk("vd1", "cache.direct=on", "", 2, false);
       VirtualMachine machine =
           guest.boot(
-              2,
               "spindle.job=fio spindle.fio.phases=warm spindle.fio.runtime=2 spindle.fio.rw=randrw"
                   + " spindle.fio.verify=1 spindle.fio.verify.size=16m");
       Thread[] disturber = {null};
@@ -145,7 +144,7 @@ class GuestDiskTest {
             }
             return null;
           });
-      machine.moveDisk("vd1", BootedGuest.IO_THREADS.get(round % 2));
+      machine.moveDisk("vd1", GuestMachine.IO_THREADS.get(round % 2));
       machine.control(
           "cont",
           () -> {
@@ -154,7 +153,7 @@ class GuestDiskTest {
             }
             return null;
           });
-      machine.moveDisk("vd1", BootedGuest.IO_THREADS.get((round + 1) % 2));
+      machine.moveDisk("vd1", GuestMachine.IO_THREADS.get((round + 1) % 2));
       // The guest must get on between two stops, however slow this machine is.
       Thread.sleep(200);
     } catch (Exception e) {
@@ -176,7 +175,7 @@ class GuestDiskTest {
                   () -> {
                     try {
                       for (int i = 1; !stopping; i++) {
-                        machine.moveDisk(disk, BootedGuest.IO_THREADS.get(i % 2));
+                        machine.moveDisk(disk, GuestMachine.IO_THREADS.get(i % 2));
                         moves = i;
                         Thread.sleep(50);
                       }
