@@ -4,7 +4,6 @@ package dev.spindle.vmm.chardev;
 import dev.spindle.devices.serial.SerialSink;
 import dev.spindle.devices.serial.StreamSink;
 import dev.spindle.devices.serial.Uart16550;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
@@ -16,27 +15,36 @@ final class OutputChardev implements Chardev {
   private static final Logger LOG = LoggerFactory.getLogger(OutputChardev.class);
 
   private final SerialSink sink;
+  private final OutputFile file;
   private final AutoCloseable resources;
 
-  private OutputChardev(SerialSink sink, AutoCloseable resources) {
+  /** The file is null if there is none. */
+  private OutputChardev(SerialSink sink, OutputFile file, AutoCloseable resources) {
     this.sink = sink;
+    this.file = file;
     this.resources = resources;
   }
 
   /** Drops everything. */
   static OutputChardev discarding() {
-    return new OutputChardev(SerialSink.discarding(), () -> {});
+    return new OutputChardev(SerialSink.discarding(), null, () -> {});
   }
 
-  /** Writes to a file, emptied first. */
+  /**
+   * Writes to a file, which {@link #connect} empties first.
+   *
+   * @throws IOException with a sentence for the user
+   */
   static OutputChardev toFile(String name, Path path) throws IOException {
-    OutputStream stream;
-    try {
-      stream = new FileOutputStream(path.toFile());
-    } catch (IOException e) {
-      throw new IOException("--serial file: cannot write to " + e.getMessage(), e);
-    }
-    return toStream(name, stream);
+    OutputFile file = OutputFile.open(path);
+    StreamSink sink = new StreamSink(name, file.stream());
+    return new OutputChardev(
+        sink,
+        file,
+        () -> {
+          sink.close();
+          file.close();
+        });
   }
 
   /** Writes to a stream, and closes it in the end. */
@@ -44,6 +52,7 @@ final class OutputChardev implements Chardev {
     StreamSink sink = new StreamSink(name, stream);
     return new OutputChardev(
         sink,
+        null,
         () -> {
           sink.close();
           stream.close();
@@ -56,7 +65,11 @@ final class OutputChardev implements Chardev {
   }
 
   @Override
-  public void connect(Uart16550 port) {}
+  public void connect(Uart16550 port) throws IOException {
+    if (file != null) {
+      file.empty();
+    }
+  }
 
   @Override
   public void close() {

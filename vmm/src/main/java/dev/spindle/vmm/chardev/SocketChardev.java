@@ -15,6 +15,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,11 +39,17 @@ final class SocketChardev implements Chardev {
 
   private volatile boolean closed;
 
-  private SocketChardev(String name, Path path, ServerSocketChannel server, SocketChannel peer) {
+  private final CompletableFuture<Void> ready = new CompletableFuture<>();
+
+  private SocketChardev(
+      String name, Path path, ServerSocketChannel server, SocketChannel peer, boolean wait) {
     this.name = name;
     this.path = path;
     this.server = server;
     this.peer = peer;
+    if (!wait) {
+      ready.complete(null);
+    }
     this.sink = new StreamSink(name, new ToPeer());
   }
 
@@ -54,7 +61,7 @@ final class SocketChardev implements Chardev {
   static SocketChardev connectTo(String name, Path path) throws IOException {
     try {
       SocketChannel peer = SocketChannel.open(UnixDomainSocketAddress.of(path));
-      return new SocketChardev(name, path, null, peer);
+      return new SocketChardev(name, path, null, peer, false);
     } catch (IOException e) {
       throw new IOException(
           "--serial unix: cannot connect to '" + path + "': " + e.getMessage(), e);
@@ -64,7 +71,7 @@ final class SocketChardev implements Chardev {
   /**
    * Listens at a path where nothing is yet.
    *
-   * @param wait whether to wait for the first peer
+   * @param wait whether it is {@link #ready} only when the first peer has connected
    * @throws IOException with a sentence for the user
    */
   static SocketChardev listenAt(String name, Path path, boolean wait) throws IOException {
@@ -75,12 +82,7 @@ final class SocketChardev implements Chardev {
       server.close();
       throw new IOException("--serial unix: cannot listen at '" + path + "': " + e.getMessage(), e);
     }
-    SocketChannel first = null;
-    if (wait) {
-      LOG.warn("{} waits for a connection to {}", name, path);
-      first = server.accept();
-    }
-    return new SocketChardev(name, path, server, first);
+    return new SocketChardev(name, path, server, null, wait);
   }
 
   @Override
@@ -90,7 +92,15 @@ final class SocketChardev implements Chardev {
 
   @Override
   public void connect(Uart16550 port) {
+    if (!ready.isDone()) {
+      LOG.warn("{} waits for a connection to {}", name, path);
+    }
     Thread.ofPlatform().daemon().name(name + "-input").start(() -> serve(port));
+  }
+
+  @Override
+  public CompletableFuture<Void> ready() {
+    return ready;
   }
 
   private void serve(Uart16550 port) {
@@ -98,6 +108,7 @@ final class SocketChardev implements Chardev {
       do {
         if (peer == null) {
           peer = server.accept();
+          ready.complete(null);
         }
         SocketChannel current = peer;
         carry(Channels.newInputStream(current), port);
@@ -105,7 +116,8 @@ final class SocketChardev implements Chardev {
         current.close();
       } while (server != null);
     } catch (IOException e) {
-      if (!closed) {
+      boolean waiting = ready.completeExceptionally(e);
+      if (!closed && !waiting) {
         LOG.warn("{} is disconnected: {}", name, e.getMessage());
       }
     } catch (InterruptedException e) {

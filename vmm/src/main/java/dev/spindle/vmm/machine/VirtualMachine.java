@@ -27,6 +27,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -154,18 +156,34 @@ public final class VirtualMachine implements AutoCloseable {
   }
 
   /**
-   * Starts the guest.
+   * Starts the guest, once everybody is there whom its serial ports wait for. Does nothing if the
+   * machine comes to its end before.
    *
    * @throws IOException with a sentence for the user
    */
   public void start() throws IOException {
-    serialPorts.forEach(Chardev::connect);
+    for (Map.Entry<Chardev, Uart16550> serialPort : serialPorts.entrySet()) {
+      serialPort.getKey().connect(serialPort.getValue());
+    }
+    awaitPeers();
     control(
         "start",
         () -> {
-          machine.start();
+          if (!machine.ending().isDone()) {
+            machine.start();
+          }
           return null;
         });
+  }
+
+  private void awaitPeers() throws IOException {
+    CompletableFuture<?>[] peers =
+        serialPorts.keySet().stream().map(Chardev::ready).toArray(CompletableFuture<?>[]::new);
+    try {
+      CompletableFuture.anyOf(CompletableFuture.allOf(peers), machine.ending()).join();
+    } catch (CompletionException e) {
+      throw new IOException(e.getCause().getMessage(), e);
+    }
   }
 
   /** Stops the guest's vCPUs. */
