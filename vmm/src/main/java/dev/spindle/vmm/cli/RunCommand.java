@@ -3,7 +3,7 @@
 package dev.spindle.vmm.cli;
 
 import dev.spindle.block.options.OptionException;
-import dev.spindle.linux.LinuxException;
+import dev.spindle.vmm.machine.KvmException;
 import dev.spindle.vmm.machine.KvmPlace;
 import dev.spindle.vmm.machine.Machine;
 import dev.spindle.vmm.machine.VirtualMachine;
@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -96,18 +97,10 @@ final class RunCommand implements Callable<Integer> {
     // The probe runs guests of its own, which takes a while: beside everything else that does.
     FutureTask<KvmPlace.Choice> place = new FutureTask<>(KvmPlace::choose);
     Thread.ofPlatform().daemon().name("kvm-probe").start(place);
-    VirtualMachine machine;
-    try {
-      machine = VirtualMachine.create(config);
-    } catch (LinuxException e) {
-      // If it is KVM that is missing, there is a better sentence for it.
-      requireKvm(place);
-      throw e;
-    }
-    return run(machine, place);
+    return run(config, place);
   }
 
-  private static void requireKvm(FutureTask<KvmPlace.Choice> place) throws IOException {
+  private static void requireKvm(Future<KvmPlace.Choice> place) throws IOException {
     try {
       KvmPlace.Choice choice = place.get();
       if (choice.place() != KvmPlace.HOST) {
@@ -125,8 +118,22 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
-  private static int run(VirtualMachine machine, FutureTask<KvmPlace.Choice> place)
-      throws IOException {
+  /**
+   * Runs a machine until it ends.
+   *
+   * @param place where guests run, or will be known to
+   * @return the exit status
+   */
+  static int run(VirtualMachineConfig config, Future<KvmPlace.Choice> place)
+      throws IOException, OptionException {
+    VirtualMachine machine;
+    try {
+      machine = VirtualMachine.create(config);
+    } catch (KvmException e) {
+      // The probe has a better sentence for what is missing.
+      requireKvm(place);
+      throw e;
+    }
     CountDownLatch closed = new CountDownLatch(1);
     Thread onSignal = Thread.ofPlatform().unstarted(() -> quitAndWait(machine, closed));
     Runtime.getRuntime().addShutdownHook(onSignal);

@@ -98,9 +98,11 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Makes a machine without devices of its own, in state {@code prelaunch}: opens KVM and what is
-   * to be booted, and takes the memory. If anything is wrong, nothing remains.
+   * Makes a machine without devices of its own, in state {@code prelaunch}: opens what is to be
+   * booted, takes the memory, and opens KVM, last, so that what the user asked for is refused alike
+   * on every host. If anything is wrong, nothing remains.
    *
+   * @throws KvmException if it is KVM that refuses
    * @throws IOException with a sentence for the user
    */
   public static Machine create(MachineConfig config, MainLoop loop) throws IOException {
@@ -108,13 +110,22 @@ public final class Machine implements AutoCloseable {
     try {
       BootLoader boot =
           closer.add(BootLoader.open(config.kernel(), config.initrd(), config.commandLine()));
-      Kvm kvm = closer.add(Kvm.open());
       GuestMemory memory = closer.add(GuestMemory.allocate(config.memoryBytes(), config.pages()));
       boot.checkFits(new GuestBootMemory(memory));
-      return new Machine(config, loop, kvm, boot, memory);
+      return create(config, loop, boot, memory, closer);
     } catch (IOException | RuntimeException e) {
       closer.close();
       throw e;
+    }
+  }
+
+  private static Machine create(
+      MachineConfig config, MainLoop loop, BootLoader boot, GuestMemory memory, Closer closer)
+      throws KvmException {
+    try {
+      return new Machine(config, loop, closer.add(Kvm.open()), boot, memory);
+    } catch (LinuxException e) {
+      throw new KvmException(e);
     }
   }
 

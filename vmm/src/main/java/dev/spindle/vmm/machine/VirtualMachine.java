@@ -55,7 +55,7 @@ public final class VirtualMachine implements AutoCloseable {
       mainLoop = startMainLoop();
       closer.add(mainLoop);
       for (VirtualMachineConfig.IoThreadOption option : config.ioThreads()) {
-        ioThreads.put(option.id(), closer.add(IoThread.start(option.id(), option.polling())));
+        ioThreads.put(option.id(), closer.add(startIoThread(option)));
       }
       graph = new BlockGraph(mainLoop);
       closer.add(() -> control("close-nodes", this::closeNodes));
@@ -242,8 +242,22 @@ public final class VirtualMachine implements AutoCloseable {
     try {
       return MainLoop.start();
     } catch (LinuxException e) {
-      throw new IOException("this host does not let Spindle use io_uring: " + e.getMessage(), e);
+      throw noUring("", e);
     }
+  }
+
+  private static IoThread startIoThread(VirtualMachineConfig.IoThreadOption option)
+      throws IOException {
+    try {
+      return IoThread.start(option.id(), option.polling());
+    } catch (LinuxException e) {
+      throw noUring(" for iothread '" + option.id() + "'", e);
+    }
+  }
+
+  private static IOException noUring(String purpose, LinuxException cause) {
+    return new IOException(
+        "this host does not let Spindle use io_uring" + purpose + ": " + cause.getMessage(), cause);
   }
 
   private void openNodes(List<Options> descriptions) throws IOException, OptionException {
