@@ -72,6 +72,8 @@ public final class Main {
       root.addSubcommand(subcommand.name(), spec);
     }
     return new CommandLine(root)
+        // An argument that begins with @ is itself, as in QEMU.
+        .setExpandAtFiles(false)
         .setExecutionStrategy(Main::run)
         .setParameterExceptionHandler(Main::reportUsage)
         .setExecutionExceptionHandler(Main::reportFailure);
