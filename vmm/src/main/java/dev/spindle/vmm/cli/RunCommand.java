@@ -12,10 +12,14 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -23,6 +27,9 @@ import picocli.CommandLine.ParseResult;
 
 /** {@code spindle run}: runs one virtual machine until it ends. */
 final class RunCommand implements Callable<Integer> {
+  /** How long a signal waits for a machine that is being made; opening a pipe may take for ever. */
+  private static final long MAKING_SECONDS = 5;
+
   private final CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
 
   private RunCommand() {
@@ -126,34 +133,43 @@ final class RunCommand implements Callable<Integer> {
    */
   static int run(VirtualMachineConfig config, Future<KvmPlace.Choice> place)
       throws IOException, OptionException {
-    VirtualMachine machine;
+    CompletableFuture<VirtualMachine> made = new CompletableFuture<>();
+    CountDownLatch closed = new CountDownLatch(1);
+    // From the beginning: a machine half made has things to give back as well.
+    Thread onSignal = Thread.ofPlatform().unstarted(() -> quitAndWait(made, closed));
+    Runtime.getRuntime().addShutdownHook(onSignal);
+    try (VirtualMachine machine = create(config, place)) {
+      made.complete(machine);
+      requireKvm(place);
+      machine.start();
+      return machine.awaitEnd() == Machine.Ending.FAILURE ? ExitCode.SOFTWARE : ExitCode.OK;
+    } finally {
+      made.cancel(false);
+      closed.countDown();
+    }
+  }
+
+  private static VirtualMachine create(VirtualMachineConfig config, Future<KvmPlace.Choice> place)
+      throws IOException, OptionException {
     try {
-      machine = VirtualMachine.create(config);
+      return VirtualMachine.create(config);
     } catch (KvmException e) {
       // The probe has a better sentence for what is missing.
       requireKvm(place);
       throw e;
     }
-    CountDownLatch closed = new CountDownLatch(1);
-    Thread onSignal = Thread.ofPlatform().unstarted(() -> quitAndWait(machine, closed));
-    Runtime.getRuntime().addShutdownHook(onSignal);
-    try (machine) {
-      requireKvm(place);
-      machine.start();
-      return machine.awaitEnd() == Machine.Ending.FAILURE ? ExitCode.SOFTWARE : ExitCode.OK;
-    } finally {
-      closed.countDown();
-    }
   }
 
   /** Ends a machine in good order when a signal ends the process. */
-  private static void quitAndWait(VirtualMachine machine, CountDownLatch closed) {
+  private static void quitAndWait(CompletableFuture<VirtualMachine> made, CountDownLatch closed) {
     if (closed.getCount() == 0) {
       return;
     }
-    machine.quit();
     try {
+      made.get(MAKING_SECONDS, TimeUnit.SECONDS).quit();
       closed.await();
+    } catch (CancellationException | ExecutionException | TimeoutException e) {
+      // There is no machine, and whoever was making one has cleaned up or is stuck.
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

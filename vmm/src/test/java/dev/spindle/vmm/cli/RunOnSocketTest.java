@@ -49,6 +49,9 @@ class RunOnSocketTest {
                 "unix:socket,server=on")
             .redirectErrorStream(true)
             .start();
+  }
+
+  private void awaitItsWaiting() throws Exception {
     String waits = spindle.inputReader(UTF_8).readLine();
     assertTrue(waits.endsWith("serial0 waits for a connection to socket"), waits);
   }
@@ -76,6 +79,7 @@ class RunOnSocketTest {
 
   @Test
   void theFirstPeerSeesTheGuestFromItsStartAndTheNextOneGoesOn() throws Exception {
+    awaitItsWaiting();
     try (SocketChannel first = peer()) {
       assertAnswer(first, ">");
       first.write(ByteBuffer.wrap("a".getBytes(UTF_8)));
@@ -90,7 +94,18 @@ class RunOnSocketTest {
 
   @Test
   void aSignalEndsTheWait() throws Exception {
+    awaitItsWaiting();
     spindle.toHandle().destroy();
     assertEnd(143);
+  }
+
+  @Test
+  void aSignalEndsAMachineThatIsBeingMade() throws Exception {
+    while (!Files.exists(socket)) {
+      Thread.onSpinWait();
+    }
+    spindle.toHandle().destroy();
+    assertEquals(143, spindle.waitFor());
+    assertFalse(Files.exists(socket), "nothing stays behind");
   }
 }
