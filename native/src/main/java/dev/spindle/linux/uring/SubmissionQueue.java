@@ -63,9 +63,9 @@ public final class SubmissionQueue {
   }
 
   /** Reads into the vector's buffers from {@code offset} (bytes). Completes with the bytes read. */
-  public boolean prepReadv(int file, IoVector iov, long offset, long userData) {
-    return prep(
-        UringConstants.OP_READV, file, iov.array().address(), iov.count(), offset, 0, userData);
+  public boolean prepRead(int file, IoVector iov, long offset, long userData) {
+    return prepTransfer(
+        UringConstants.OP_READ, UringConstants.OP_READV, file, iov, offset, 0, userData);
   }
 
   /**
@@ -73,17 +73,21 @@ public final class SubmissionQueue {
    *
    * @param forceUnitAccess whether the data must be on stable storage before it completes
    */
-  public boolean prepWritev(
+  public boolean prepWrite(
       int file, IoVector iov, long offset, boolean forceUnitAccess, long userData) {
     int flags = forceUnitAccess ? UringConstants.RWF_DSYNC : 0;
-    return prep(
-        UringConstants.OP_WRITEV,
-        file,
-        iov.array().address(),
-        iov.count(),
-        offset,
-        flags,
-        userData);
+    return prepTransfer(
+        UringConstants.OP_WRITE, UringConstants.OP_WRITEV, file, iov, offset, flags, userData);
+  }
+
+  /** A single buffer goes into the entry itself, which saves the kernel a copy of the list. */
+  private boolean prepTransfer(
+      int single, int vectored, int file, IoVector iov, long offset, int opFlags, long userData) {
+    if (iov.count() == 1 && iov.totalBytes() <= Integer.MAX_VALUE) {
+      long address = iov.base(0).address() + iov.offset(0);
+      return prep(single, file, address, (int) iov.totalBytes(), offset, opFlags, userData);
+    }
+    return prep(vectored, file, iov.array().address(), iov.count(), offset, opFlags, userData);
   }
 
   /** Flushes the file's data, and what metadata is needed to read it back (fdatasync). */

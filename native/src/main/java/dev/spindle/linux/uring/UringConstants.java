@@ -42,6 +42,8 @@ final class UringConstants {
   static final int OP_POLL_ADD = 6;
   static final int OP_POLL_REMOVE = 7;
   static final int OP_FALLOCATE = 17;
+  static final int OP_READ = 22;
+  static final int OP_WRITE = 23;
 
   @CName("IO_URING_OP_SUPPORTED")
   static final int OP_SUPPORTED = 1;

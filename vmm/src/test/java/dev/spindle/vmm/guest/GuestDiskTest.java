@@ -46,7 +46,7 @@ class GuestDiskTest {
           packed);
       guest.addDisk("vd2", "read-only=on", "serial=fixed", 1, packed);
       guest.description().addDevice(new DeviceOption.Rng("rng0", packed));
-      VirtualMachine machine = guest.boot("spindle.job=selftest spindle.selftest.disk=vdb");
+      VirtualMachine machine = guest.boot("quiet spindle.job=selftest spindle.selftest.disk=vdb");
       try (Mover mover = new Mover(machine, "vd1")) {
         guest.follow(
             (name, members) -> {
@@ -97,8 +97,8 @@ class GuestDiskTest {
       guest.addDisk("vd1", "cache.direct=on", "", 2, false);
       VirtualMachine machine =
           guest.boot(
-              "spindle.job=fio spindle.fio.phases=warm spindle.fio.runtime=2 spindle.fio.rw=randrw"
-                  + " spindle.fio.verify=1 spindle.fio.verify.size=16m");
+              "quiet spindle.job=fio spindle.fio.phases=warm spindle.fio.runtime=2"
+                  + " spindle.fio.rw=randrw spindle.fio.verify=1 spindle.fio.verify.size=16m");
       Thread[] disturber = {null};
       guest.follow(
           (name, members) -> {

@@ -79,8 +79,8 @@ final class FileOp extends RingOp {
     return switch (stage) {
       case TRANSFER ->
           switch (request.operation) {
-            case READ -> queue.prepReadv(file, request.buffers, offset, token());
-            case WRITE -> queue.prepWritev(file, request.buffers, offset, durable(), token());
+            case READ -> queue.prepRead(file, request.buffers, offset, token());
+            case WRITE -> queue.prepWrite(file, request.buffers, offset, durable(), token());
             case FLUSH -> queue.prepDataSync(file, token());
             case DISCARD -> queue.prepPunchHole(file, offset, remaining, token());
             case WRITE_ZEROES ->
@@ -88,7 +88,7 @@ final class FileOp extends RingOp {
                     ? queue.prepPunchHole(file, offset, remaining, token())
                     : queue.prepZeroRange(file, offset, remaining, token());
           };
-      case WRITING_ZEROES -> queue.prepWritev(file, zeroes, offset, false, token());
+      case WRITING_ZEROES -> queue.prepWrite(file, zeroes, offset, false, token());
       case FLUSH_AFTER -> queue.prepDataSync(file, token());
     };
   }

@@ -99,8 +99,8 @@ final class UnalignedRequest {
               context,
               (queue, token) ->
                   write
-                      ? queue.prepWritev(ringFile, vector, start + position, durable, token)
-                      : queue.prepReadv(ringFile, vector, start + position, token));
+                      ? queue.prepWrite(ringFile, vector, start + position, durable, token)
+                      : queue.prepRead(ringFile, vector, start + position, token));
       if (result == -Errno.EINTR || result == -Errno.EAGAIN) {
         continue;
       }
