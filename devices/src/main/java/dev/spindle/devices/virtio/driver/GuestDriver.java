@@ -42,6 +42,9 @@ public final class GuestDriver implements VirtioTransport, AutoCloseable {
     }
   }
 
+  /** As long as a Linux guest's idle CPU polls before it halts (guest_halt_poll_ns). */
+  private static final long HALT_POLL_NS = 200_000;
+
   private final VirtioDevice device;
   private final long features;
   private final QueueEnd[] ends;
@@ -117,24 +120,38 @@ public final class GuestDriver implements VirtioTransport, AutoCloseable {
     return ends[index].interrupts.get();
   }
 
-  /** Asks for an interrupt and waits, without spinning, until the queue has used buffers. */
+  /**
+   * Asks for an interrupt and waits until the queue has used buffers: looks out for the interrupt
+   * for {@value #HALT_POLL_NS} ns, then sleeps.
+   */
   public void awaitUsed(int index) {
     QueueEnd end = ends[index];
-    end.waiter = Thread.currentThread();
-    try {
-      while (!end.queue.enableInterrupts() && resetReason.get() == null) {
-        int seen = end.interrupts.get();
-        if (end.queue.hasUsed()) {
-          break;
-        }
-        while (end.interrupts.get() == seen && resetReason.get() == null) {
-          LockSupport.park(this);
-        }
+    while (!end.queue.enableInterrupts() && resetReason.get() == null) {
+      int seen = end.interrupts.get();
+      if (end.queue.hasUsed()) {
+        break;
       }
-    } finally {
-      end.waiter = null;
-      end.queue.disableInterrupts();
+      pollFor(end, seen);
+      sleepFor(end, seen);
     }
+    end.queue.disableInterrupts();
+  }
+
+  private void pollFor(QueueEnd end, int seen) {
+    long start = System.nanoTime();
+    while (end.interrupts.get() == seen
+        && resetReason.get() == null
+        && System.nanoTime() - start < HALT_POLL_NS) {
+      Thread.onSpinWait();
+    }
+  }
+
+  private void sleepFor(QueueEnd end, int seen) {
+    end.waiter = Thread.currentThread();
+    while (end.interrupts.get() == seen && resetReason.get() == null) {
+      LockSupport.park(this);
+    }
+    end.waiter = null;
   }
 
   /** Why the device needs a reset, or null if it does not. Any thread. */
