@@ -214,7 +214,10 @@ public final class AioContext implements Executor {
     freeSlots.set((int) op.token());
   }
 
-  /** Runs the loop until {@link #stop}; then closes the ring. Owner only. */
+  /**
+   * Runs the loop until {@link #stop}; then closes the ring. Others may still be about to wake it,
+   * so {@link #closeWakeFd} is for whoever knows that they are not. Owner only.
+   */
   public void run() throws LinuxException {
     assertOwner();
     try {
@@ -229,13 +232,17 @@ public final class AioContext implements Executor {
       }
     } finally {
       ring.close();
-      wakeFd.close();
     }
   }
 
   /** Makes {@link #run} return after the current turn. Any thread. */
   public void stop() {
     execute(() -> stopping = true);
+  }
+
+  /** Gives back the last of what the context holds, once {@link #run} has returned. Any thread. */
+  void closeWakeFd() {
+    wakeFd.close();
   }
 
   private void turn() throws LinuxException {

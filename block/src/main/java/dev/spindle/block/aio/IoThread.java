@@ -89,6 +89,7 @@ public final class IoThread implements AutoCloseable {
         interrupted = true;
       }
     }
+    context.closeWakeFd();
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
