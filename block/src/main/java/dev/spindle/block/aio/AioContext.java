@@ -13,6 +13,7 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,6 +51,9 @@ public final class AioContext implements Executor {
   private volatile boolean asleep;
 
   private volatile boolean stopping;
+
+  /** Whether the loop takes no more tasks of others, and ends once it has run those it has. */
+  private volatile boolean ended;
 
   private RingOp[] ops = new RingOp[0];
   private final BitSet freeSlots = new BitSet();
@@ -107,10 +111,19 @@ public final class AioContext implements Executor {
     }
   }
 
-  /** Runs a task on the owner thread soon, in order of arrival. Any thread. */
+  /**
+   * Runs a task on the owner thread soon, in order of arrival. Any thread.
+   *
+   * @throws RejectedExecutionException if the loop has ended; the task does not run then
+   */
   @Override
   public void execute(Runnable task) {
     runQueue.add(task);
+    // Looked at after queueing, as the loop looks at the queue after ending: one sees the other.
+    // The owner's own tasks may come while it runs the last ones.
+    if (ended && !isOwner() && runQueue.remove(task)) {
+      throw new RejectedExecutionException(name + " has ended");
+    }
     if (asleep && Thread.currentThread() != thread) {
       wakeFd.signal();
     }
@@ -224,20 +237,27 @@ public final class AioContext implements Executor {
       while (!stopping) {
         turn();
       }
-      // What was queued before the stop still runs: somebody may be waiting for it.
+      ended = true;
+      // What was queued before still runs: somebody may be waiting for it.
       while (runTasks()) {
         endTurns();
         ring.submit();
         reap();
       }
     } finally {
+      ended = true;
+      asleep = false;
       ring.close();
     }
   }
 
-  /** Makes {@link #run} return after the current turn. Any thread. */
+  /** Makes {@link #run} return after the current turn, if it has not yet. Any thread. */
   public void stop() {
-    execute(() -> stopping = true);
+    try {
+      execute(() -> stopping = true);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("{} has been stopped before", name);
+    }
   }
 
   /** Gives back the last of what the context holds, once {@link #run} has returned. Any thread. */

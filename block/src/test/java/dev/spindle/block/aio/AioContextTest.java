@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -190,5 +191,52 @@ class AioContextTest {
     }
     other.close();
     assertEquals(1000, ran.get());
+  }
+
+  @Test
+  void whatCannotRunAnyMoreIsRefused() throws Exception {
+    IoThread other = IoThread.start("io1", PollOptions.OFF);
+    other.close();
+    other.close();
+    RejectedExecutionException refusal =
+        assertThrows(RejectedExecutionException.class, () -> other.context().call(() -> null));
+    assertEquals("io1 has ended", refusal.getMessage());
+    MainLoop mainLoop = MainLoop.start();
+    mainLoop.close();
+    assertThrows(RejectedExecutionException.class, () -> mainLoop.control("too late", () -> null));
+  }
+
+  /** The end races with tasks, and with those who wake the loop for them. */
+  @Test
+  void aTaskRunsOrIsRefused() throws Exception {
+    for (int round = 0; round < 200; round++) {
+      IoThread other = IoThread.start("io1", PollOptions.OFF);
+      AtomicInteger ran = new AtomicInteger();
+      List<CompletableFuture<Integer>> accepted = new ArrayList<>();
+      for (int i = 0; i < 2; i++) {
+        CompletableFuture<Integer> result = new CompletableFuture<>();
+        accepted.add(result);
+        Thread.ofPlatform().start(() -> sendUntilRefused(other.context(), ran, result));
+      }
+      other.context().stop();
+      int sum = accepted.get(0).join() + accepted.get(1).join();
+      other.close();
+      assertEquals(sum, ran.get());
+    }
+  }
+
+  private static void sendUntilRefused(
+      AioContext context, AtomicInteger ran, CompletableFuture<Integer> result) {
+    int accepted = 0;
+    try {
+      while (true) {
+        context.execute(ran::incrementAndGet);
+        accepted++;
+      }
+    } catch (RejectedExecutionException e) {
+      result.complete(accepted);
+    } catch (RuntimeException e) {
+      result.completeExceptionally(e);
+    }
   }
 }
