@@ -29,6 +29,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,6 +44,7 @@ public final class VirtualMachine implements AutoCloseable {
   private static final int CLASS_OTHER = 0x00_FF00;
   private static final int DISK_PRIORITY = 0;
 
+  private final AtomicBoolean closed = new AtomicBoolean();
   private final Closer closer = new Closer();
   private final Map<String, IoThread> ioThreads = new LinkedHashMap<>();
   private final Map<String, VirtioBlkDevice> disks = new LinkedHashMap<>();
@@ -58,10 +61,10 @@ public final class VirtualMachine implements AutoCloseable {
         ioThreads.put(option.id(), closer.add(startIoThread(option)));
       }
       graph = new BlockGraph(mainLoop);
-      closer.add(() -> control("close-nodes", this::closeNodes));
+      closer.add(() -> mainLoop.control("close-nodes", this::closeNodes));
       openNodes(config.blockNodes());
       machine = Machine.create(config.machine(), mainLoop);
-      closer.add(() -> control("close-machine", this::closeMachine));
+      closer.add(() -> mainLoop.control("close-machine", this::closeMachine));
       for (DeviceOption device : config.devices()) {
         addDevice(device);
       }
@@ -132,9 +135,23 @@ public final class VirtualMachine implements AutoCloseable {
    * Runs control work, such as {@link Machine#vmStop}, and waits for it.
    *
    * @param what names it in dumps
+   * @throws IllegalStateException if this has been closed
    */
   public <T, E extends Exception> T control(String what, ContextCall<T, E> work) throws E {
-    return mainLoop.control(what, work);
+    requireOpen();
+    return mainLoop.control(
+        what,
+        () -> {
+          // Again, as it may have been closed while this work waited for its turn.
+          requireOpen();
+          return work.call();
+        });
+  }
+
+  private void requireOpen() {
+    if (closed.get()) {
+      throw new IllegalStateException("the machine has been closed");
+    }
   }
 
   /**
@@ -162,6 +179,7 @@ public final class VirtualMachine implements AutoCloseable {
    * @throws IOException with a sentence for the user
    */
   public void start() throws IOException {
+    requireOpen();
     for (Map.Entry<Chardev, Uart16550> serialPort : serialPorts.entrySet()) {
       serialPort.getKey().connect(serialPort.getValue());
     }
@@ -213,12 +231,16 @@ public final class VirtualMachine implements AutoCloseable {
 
   /** Brings the machine to its end soon; {@link #awaitEnd} returns then. Never waits. */
   public void quit() {
-    mainLoop.start(
-        "quit",
-        () -> {
-          machine.quit();
-          return null;
-        });
+    try {
+      mainLoop.start(
+          "quit",
+          () -> {
+            machine.quit();
+            return null;
+          });
+    } catch (RejectedExecutionException e) {
+      LOG.debug("the machine has been closed before it was told to quit");
+    }
   }
 
   /** Waits until the machine has come to its end, and returns why. */
@@ -226,10 +248,16 @@ public final class VirtualMachine implements AutoCloseable {
     return machine.ending().join();
   }
 
-  /** Ends the guest, flushes and closes its disks, and gives everything back. */
+  /**
+   * Ends the guest, flushes and closes its disks, and gives everything back. Afterwards there is
+   * only {@link #awaitEnd}, {@link #quit} and this method, which do nothing more.
+   */
   @Override
   public void close() {
-    control(
+    if (closed.getAndSet(true)) {
+      return;
+    }
+    mainLoop.control(
         "quit",
         () -> {
           machine.quit();
@@ -322,7 +350,7 @@ public final class VirtualMachine implements AutoCloseable {
             });
     closer.add(
         () ->
-            control(
+            mainLoop.control(
                 "close-disk",
                 () -> {
                   device.close();

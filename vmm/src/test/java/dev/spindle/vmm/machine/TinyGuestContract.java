@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What machines do with guests of a few instructions, which any KVM can run. */
@@ -202,6 +203,21 @@ abstract class TinyGuestContract {
       refusal = assertThrows(IllegalArgumentException.class, machine::resume);
       assertEquals(
           "a machine in state 'shutdown' cannot run: reset it first", refusal.getMessage());
+    }
+  }
+
+  @Test
+  void aClosedMachineSaysSo() throws Exception {
+    VirtualMachine machine = machine(new Code32().halt(), 1, true);
+    machine.start();
+    machine.close();
+    machine.close();
+    machine.quit();
+    assertEquals(Machine.Ending.QUIT, machine.awaitEnd());
+    for (Executable call :
+        List.<Executable>of(machine::start, machine::stop, machine::resume, machine::reset)) {
+      IllegalStateException refusal = assertThrows(IllegalStateException.class, call);
+      assertEquals("the machine has been closed", refusal.getMessage());
     }
   }
 
