@@ -12,8 +12,8 @@ public interface Chardev extends AutoCloseable {
   SerialSink sink();
 
   /**
-   * Begins to pass input on to {@code port}. Called at most once, when the guest is about to start:
-   * what cannot be undone, such as emptying a file, waits until then.
+   * Begins to pass input on to {@code port}. Called at most once, before the guest starts, which it
+   * may never do.
    *
    * @throws IOException with a sentence for the user
    */
@@ -23,6 +23,14 @@ public interface Chardev extends AutoCloseable {
   default CompletableFuture<Void> ready() {
     return CompletableFuture.completedFuture(null);
   }
+
+  /**
+   * Does what cannot be undone, such as emptying a file: the guest starts now. Called at most once,
+   * after {@link #connect}.
+   *
+   * @throws IOException with a sentence for the user
+   */
+  default void guestStarts() throws IOException {}
 
   /** Passes on the output still held back, as far as somebody takes it, and lets go. */
   @Override

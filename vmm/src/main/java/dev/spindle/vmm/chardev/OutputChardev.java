@@ -31,7 +31,7 @@ final class OutputChardev implements Chardev {
   }
 
   /**
-   * Writes to a file, which {@link #connect} empties first.
+   * Writes to a file, which {@link #guestStarts} empties first.
    *
    * @throws IOException with a sentence for the user
    */
@@ -65,7 +65,10 @@ final class OutputChardev implements Chardev {
   }
 
   @Override
-  public void connect(Uart16550 port) throws IOException {
+  public void connect(Uart16550 port) {}
+
+  @Override
+  public void guestStarts() throws IOException {
     if (file != null) {
       file.empty();
     }

@@ -180,6 +180,9 @@ public final class VirtualMachine implements AutoCloseable {
    */
   public void start() throws IOException {
     requireOpen();
+    if (machine.ending().isDone()) {
+      return;
+    }
     for (Map.Entry<Chardev, Uart16550> serialPort : serialPorts.entrySet()) {
       serialPort.getKey().connect(serialPort.getValue());
     }
@@ -188,6 +191,9 @@ public final class VirtualMachine implements AutoCloseable {
         "start",
         () -> {
           if (!machine.ending().isDone()) {
+            for (Chardev chardev : serialPorts.keySet()) {
+              chardev.guestStarts();
+            }
             machine.start();
           }
           return null;

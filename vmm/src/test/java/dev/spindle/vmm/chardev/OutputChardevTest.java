@@ -28,6 +28,7 @@ class OutputChardevTest {
     try (OutputChardev chardev = OutputChardev.toFile("serial0", file)) {
       Uart16550 port = new Uart16550(level -> {}, chardev.sink());
       chardev.connect(port);
+      chardev.guestStarts();
       text.chars().forEach(c -> port.writeByte(0, c));
     }
   }
@@ -49,6 +50,15 @@ class OutputChardevTest {
     assertFalse(Files.exists(file));
     Files.writeString(file, "the first run");
     OutputChardev.toFile("serial0", file).close();
+    assertEquals("the first run", Files.readString(file));
+  }
+
+  @Test
+  void aFileIsAsItWasUntilTheGuestStarts() throws Exception {
+    Files.writeString(file, "the first run");
+    try (OutputChardev chardev = OutputChardev.toFile("serial0", file)) {
+      chardev.connect(new Uart16550(level -> {}, chardev.sink()));
+    }
     assertEquals("the first run", Files.readString(file));
   }
 

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
@@ -30,6 +31,17 @@ abstract class TinyGuestContract {
 
   VirtualMachine machine(Code32 code, int cpus, boolean rebootAllowed, DeviceOption... devices)
       throws Exception {
+    return machine(
+        code, cpus, rebootAllowed, List.of(devices), List.of(new ChardevOption.ToFile(output())));
+  }
+
+  private VirtualMachine machine(
+      Code32 code,
+      int cpus,
+      boolean rebootAllowed,
+      List<DeviceOption> devices,
+      List<ChardevOption> serialPorts)
+      throws Exception {
     Path kernel = code.write(directory.resolve("kernel"));
     MachineConfig config =
         new MachineConfig(
@@ -42,12 +54,7 @@ abstract class TinyGuestContract {
             "",
             rebootAllowed);
     return VirtualMachine.create(
-        new VirtualMachineConfig(
-            config,
-            List.of(),
-            List.of(),
-            List.of(devices),
-            List.of(new ChardevOption.ToFile(output()))));
+        new VirtualMachineConfig(config, List.of(), List.of(), devices, serialPorts));
   }
 
   Machine.Ending run(Code32 code, boolean rebootAllowed) throws Exception {
@@ -204,6 +211,43 @@ abstract class TinyGuestContract {
       assertEquals(
           "a machine in state 'shutdown' cannot run: reset it first", refusal.getMessage());
     }
+  }
+
+  @Test
+  void whatEndsBeforeTheStartLeavesTheSerialFileAlone() throws Exception {
+    Files.writeString(output(), "the last run");
+    try (VirtualMachine machine = machine(new Code32().powerOff(), 1, true)) {
+      machine.quit();
+      assertEquals(Machine.Ending.QUIT, machine.awaitEnd());
+      machine.start();
+    }
+    assertEquals("the last run", printed());
+  }
+
+  @Test
+  void whatEndsWhileItWaitsForAPeerLeavesTheSerialFileAlone() throws Exception {
+    Files.writeString(output(), "the last run");
+    List<ChardevOption> serialPorts =
+        List.of(
+            new ChardevOption.ToFile(output()),
+            new ChardevOption.UnixSocket(directory.resolve("socket"), true, true));
+    try (VirtualMachine machine =
+        machine(new Code32().powerOff(), 1, true, List.of(), serialPorts)) {
+      CompletableFuture<Void> started = new CompletableFuture<>();
+      Thread.ofPlatform()
+          .start(
+              () -> {
+                try {
+                  machine.start();
+                  started.complete(null);
+                } catch (IOException | RuntimeException e) {
+                  started.completeExceptionally(e);
+                }
+              });
+      machine.quit();
+      started.join();
+    }
+    assertEquals("the last run", printed());
   }
 
   @Test
