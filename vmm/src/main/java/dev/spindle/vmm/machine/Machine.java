@@ -2,6 +2,7 @@
 package dev.spindle.vmm.machine;
 
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.aio.Outcome;
 import dev.spindle.devices.irq.IoEventFds;
 import dev.spindle.devices.irq.MsiRouter;
 import dev.spindle.devices.memory.GuestMemory;
@@ -66,8 +67,14 @@ public final class Machine implements AutoCloseable {
   /** Written under the control lock. */
   private volatile RunState state = RunState.PRELAUNCH;
 
-  /** Whether a reset has begun and not yet ended. Under the control lock. */
-  private boolean resetting;
+  /** The reset that has begun and not yet ended, or null. Under the control lock. */
+  private CompletableFuture<Void> pendingReset;
+
+  /** Whether the guest is to run once {@link #pendingReset} is done. Under the control lock. */
+  private boolean runAfterReset;
+
+  /** Whether the machine has come to its end since its last reset. Under the control lock. */
+  private boolean ended;
 
   /** The guest's kvmclock while stopped, in nanoseconds. Under the control lock. */
   private long stoppedClock;
@@ -201,13 +208,20 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Stops the vCPUs, if they run, and enters {@code reason}; notifiers have been told on return.
+   * Stops the vCPUs, if they run, and enters {@code reason}; notifiers have been told on return. A
+   * machine that is being reset stays in {@code prelaunch} instead, and one that only a reset can
+   * bring back stays as it is.
    *
    * @throws IllegalArgumentException if {@code reason} cannot follow the present state
    */
   public void vmStop(RunState reason) {
     loop.assertControl();
-    if (state == reason) {
+    if (pendingReset != null) {
+      runAfterReset = false;
+      return;
+    }
+    // Were it paused, it could be told to go on.
+    if (state == reason || state == RunState.SHUTDOWN || state == RunState.INTERNAL_ERROR) {
       return;
     }
     RunState before = state;
@@ -218,7 +232,7 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Lets the vCPUs go on.
+   * Lets the vCPUs go on, after the reset if there is one under way.
    *
    * @throws IllegalArgumentException if the present state does not allow it
    */
@@ -227,12 +241,17 @@ public final class Machine implements AutoCloseable {
     if (state.isRunning()) {
       return;
     }
-    if (resetting) {
-      throw new IllegalArgumentException("the machine is being reset: wait until it is done");
-    }
     if (!state.successors().contains(RunState.RUNNING)) {
       throw new IllegalArgumentException(
           "a machine in state '" + state + "' cannot run: reset it first");
+    }
+    if (ended) {
+      throw new IllegalArgumentException("the machine has come to its end");
+    }
+    requireHardware();
+    if (pendingReset != null) {
+      runAfterReset = true;
+      return;
     }
     enter(RunState.RUNNING);
     unquiesce();
@@ -240,7 +259,7 @@ public final class Machine implements AutoCloseable {
 
   /**
    * Asks for {@link #vmStop} soon. Any thread, also one that {@link #vmStop} waits for. Nothing
-   * happens if the machine is not running by then.
+   * happens if the machine neither runs by then nor will after a reset.
    */
   public void requestStop(RunState reason) {
     requests.post("vm-stop", machine -> machine.stopIfRunning(reason));
@@ -253,37 +272,42 @@ public final class Machine implements AutoCloseable {
 
   /**
    * Starts the guest anew: devices in their state after power-on, kernel loaded again, vCPUs at its
-   * entry. A running machine goes on running, a stopped one is in {@code prelaunch} then.
+   * entry. A running machine goes on running, a stopped one is in {@code prelaunch} then. While a
+   * reset is under way, this is that one.
    *
-   * @return completes when that is done; exceptionally, with an {@link IOException}, if the kernel
-   *     cannot be loaded again, and the machine has come to its end then
+   * @return completes when that is done, or the machine has come to its end meanwhile;
+   *     exceptionally, with an {@link IOException} if the kernel cannot be loaded again, and the
+   *     machine has come to its end then
+   * @throws IllegalArgumentException if the machine has not been started, or could not be reset
+   *     before
    */
   public CompletableFuture<Void> reset() {
     loop.assertControl();
-    if (resetting) {
-      throw new IllegalStateException("the machine is being reset already");
+    if (pendingReset != null) {
+      return pendingReset;
     }
-    boolean wasRunning = state.isRunning();
+    requireHardware();
+    runAfterReset = state.isRunning();
     enter(RunState.PRELAUNCH);
-    if (wasRunning) {
+    if (runAfterReset) {
       quiesce();
     }
-    resetting = true;
+    ended = false;
     CompletableFuture<Void> done = new CompletableFuture<>();
+    pendingReset = done;
     // Devices become quiet through control work of their own, for which this one has to end.
     Thread.ofPlatform()
         .name("machine-reset")
         .daemon()
         .start(
             () -> {
-              chipset.reset();
-              loop.start("rebuild", () -> rebuild(wasRunning))
+              CompletableFuture<Void> devices = resetDevices();
+              loop.start("rebuild", () -> rebuild(devices))
                   .whenComplete(
                       (result, failure) -> {
                         if (failure == null) {
                           done.complete(null);
                         } else {
-                          ending.complete(Ending.FAILURE);
                           done.completeExceptionally(failure);
                         }
                       });
@@ -291,14 +315,49 @@ public final class Machine implements AutoCloseable {
     return done;
   }
 
-  private Void rebuild(boolean run) throws IOException {
-    hardware.close();
-    hardware = null;
-    requests.clear();
-    build();
-    resetting = false;
-    if (run) {
-      vmStart();
+  /** Returns what completes, in whatever way, when no reset is under way any more. */
+  CompletableFuture<Void> resetDone() {
+    loop.assertControl();
+    return pendingReset == null
+        ? CompletableFuture.completedFuture(null)
+        : pendingReset.exceptionally(failure -> null);
+  }
+
+  private CompletableFuture<Void> resetDevices() {
+    try {
+      chipset.reset();
+      return CompletableFuture.completedFuture(null);
+    } catch (RuntimeException | Error e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  /** The second half of a reset, once devices have been reset. */
+  private Void rebuild(CompletableFuture<Void> devices) throws IOException {
+    try {
+      Outcome.<Void, IOException>of(devices);
+      // Who has ended the machine meanwhile closes it next.
+      if (!ended) {
+        KvmHardware old = hardware;
+        hardware = null;
+        old.close();
+        requests.clear();
+        build();
+        pendingReset = null;
+        if (runAfterReset) {
+          vmStart();
+        }
+      }
+    } catch (IOException e) {
+      LOG.error("{} cannot be reset: {}", config.name(), e.getMessage());
+      end(Ending.FAILURE);
+      throw e;
+    } catch (RuntimeException | Error e) {
+      LOG.error("{} cannot be reset: an error of Spindle's own", config.name(), e);
+      end(Ending.FAILURE);
+      throw e;
+    } finally {
+      pendingReset = null;
     }
     return null;
   }
@@ -307,7 +366,7 @@ public final class Machine implements AutoCloseable {
   public void quit() {
     loop.assertControl();
     stopIfRunning(RunState.PAUSED);
-    ending.complete(Ending.QUIT);
+    end(Ending.QUIT);
   }
 
   /**
@@ -335,36 +394,47 @@ public final class Machine implements AutoCloseable {
   void guestShutDown() {
     stopIfRunning(RunState.SHUTDOWN);
     LOG.info("{} is switched off", config.name());
-    ending.complete(Ending.POWER_OFF);
+    end(Ending.POWER_OFF);
   }
 
   /** The guest wants to be reset. */
   void guestReset(String reason) {
+    if (ended) {
+      // It asked before it was stopped for good.
+      return;
+    }
     LOG.info("{} is reset: {}", config.name(), reason);
     if (!config.rebootAllowed()) {
       stopIfRunning(RunState.SHUTDOWN);
-      ending.complete(Ending.RESET_REFUSED);
+      end(Ending.RESET_REFUSED);
       return;
     }
-    reset()
-        .whenComplete(
-            (done, failure) -> {
-              if (failure != null) {
-                LOG.error("{} cannot be reset: {}", config.name(), failure.getMessage());
-              }
-            });
+    reset();
   }
 
   /** A vCPU cannot go on. */
   void internalError(String sentence, String registers) {
     LOG.error("{}{}", sentence, registers);
     stopIfRunning(RunState.INTERNAL_ERROR);
-    ending.complete(Ending.FAILURE);
+    end(Ending.FAILURE);
   }
 
   private void stopIfRunning(RunState reason) {
-    if (state.isRunning()) {
+    if (state.isRunning() || pendingReset != null) {
       vmStop(reason);
+    }
+  }
+
+  /** The machine, stopped by now, has come to its end; a reset under way does not undo that. */
+  private void end(Ending how) {
+    ended = true;
+    ending.complete(how);
+  }
+
+  private void requireHardware() {
+    if (hardware == null) {
+      throw new IllegalArgumentException(
+          ended ? "the machine has come to its end" : "the machine has not been started");
     }
   }
 

@@ -263,12 +263,15 @@ public final class VirtualMachine implements AutoCloseable {
     if (closed.getAndSet(true)) {
       return;
     }
-    mainLoop.control(
-        "quit",
-        () -> {
-          machine.quit();
-          return null;
-        });
+    CompletableFuture<Void> resetDone =
+        mainLoop.control(
+            "quit",
+            () -> {
+              machine.quit();
+              return machine.resetDone();
+            });
+    // A reset still uses the devices; not in control work, for its last step is such work as well.
+    resetDone.join();
     closer.close();
   }
 

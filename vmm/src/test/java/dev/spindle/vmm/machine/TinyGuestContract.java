@@ -3,7 +3,9 @@ package dev.spindle.vmm.machine;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.vmm.chardev.ChardevOption;
@@ -15,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
@@ -214,6 +217,33 @@ abstract class TinyGuestContract {
   }
 
   @Test
+  void aMachineThatIsSwitchedOffComesBackByAResetAlone() throws Exception {
+    try (VirtualMachine machine = machine(new Code32().powerOff(), 1, true)) {
+      machine.start();
+      assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
+      machine.stop();
+      assertEquals(RunState.SHUTDOWN, machine.machine().state());
+      assertThrows(IllegalArgumentException.class, machine::resume);
+      machine.reset();
+      assertEquals(RunState.PRELAUNCH, machine.machine().state());
+      machine.resume();
+    }
+  }
+
+  @Test
+  void beforeTheStartThereIsNothingToGoOnWith() throws Exception {
+    try (VirtualMachine machine = machine(new Code32().powerOff(), 1, true)) {
+      for (Executable call : List.<Executable>of(machine::resume, machine::reset)) {
+        IllegalArgumentException refusal = assertThrows(IllegalArgumentException.class, call);
+        assertEquals("the machine has not been started", refusal.getMessage());
+      }
+      assertEquals(RunState.PRELAUNCH, machine.machine().state());
+      machine.start();
+      assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
+    }
+  }
+
+  @Test
   void whatEndsBeforeTheStartLeavesTheSerialFileAlone() throws Exception {
     Files.writeString(output(), "the last run");
     try (VirtualMachine machine = machine(new Code32().powerOff(), 1, true)) {
@@ -248,6 +278,98 @@ abstract class TinyGuestContract {
       started.join();
     }
     assertEquals("the last run", printed());
+  }
+
+  /** Starts a guest that resets itself, and returns once the reset has begun. */
+  private VirtualMachine rebooting(HeldDevice device) throws Exception {
+    VirtualMachine machine = machine(resetsTwice(0xCF9, 6), 1, true);
+    machine.machine().pci().attach(device);
+    machine.start();
+    device.resetBegun.join();
+    return machine;
+  }
+
+  private static CompletableFuture<Void> resetUnderWay(VirtualMachine machine) {
+    return machine.control("reset", machine.machine()::reset);
+  }
+
+  @Test
+  void theEndOfAMachineIsNotUndoneByAReset() throws Exception {
+    HeldDevice device = new HeldDevice();
+    try (VirtualMachine machine = rebooting(device)) {
+      CompletableFuture<Void> reset = resetUnderWay(machine);
+      machine.quit();
+      assertEquals(Machine.Ending.QUIT, machine.awaitEnd());
+      device.goOn.complete(null);
+      reset.join();
+      assertEquals(RunState.PRELAUNCH, machine.machine().state());
+      IllegalArgumentException refusal =
+          assertThrows(IllegalArgumentException.class, machine::resume);
+      assertEquals("the machine has come to its end", refusal.getMessage());
+    }
+    assertEquals("1", printed());
+  }
+
+  @Test
+  void closingWaitsForAReset() throws Exception {
+    HeldDevice device = new HeldDevice();
+    VirtualMachine machine = rebooting(device);
+    CompletableFuture<Void> reset = resetUnderWay(machine);
+    CompletableFuture<Void> closed = CompletableFuture.runAsync(machine::close);
+    assertEquals(Machine.Ending.QUIT, machine.awaitEnd());
+    assertFalse(closed.isDone());
+    device.goOn.complete(null);
+    closed.join();
+    assertTrue(reset.isDone());
+    assertEquals("1", printed());
+  }
+
+  @Test
+  void aResettingMachineCanBeStoppedAndToldToGoOn() throws Exception {
+    HeldDevice device = new HeldDevice();
+    try (VirtualMachine machine = rebooting(device)) {
+      machine.stop();
+      CompletableFuture<Void> reset = resetUnderWay(machine);
+      device.goOn.complete(null);
+      reset.join();
+      assertEquals(RunState.PRELAUNCH, machine.machine().state());
+      machine.resume();
+      assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
+    }
+    assertEquals("123", printed());
+
+    HeldDevice other = new HeldDevice();
+    try (VirtualMachine machine = rebooting(other)) {
+      machine.stop();
+      machine.resume();
+      other.goOn.complete(null);
+      assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
+    }
+    assertEquals("123", printed());
+  }
+
+  @Test
+  void anIoErrorWhileResettingKeepsTheGuestFromRunning() throws Exception {
+    HeldDevice device = new HeldDevice();
+    try (VirtualMachine machine = rebooting(device)) {
+      machine.machine().requestStop(RunState.IO_ERROR);
+      CompletableFuture<Void> reset = resetUnderWay(machine);
+      device.goOn.complete(null);
+      reset.join();
+      assertEquals(RunState.PRELAUNCH, machine.machine().state());
+    }
+    assertEquals("1", printed());
+  }
+
+  @Test
+  void aDeviceThatCannotBeResetEndsTheMachine() throws Exception {
+    HeldDevice device = new HeldDevice();
+    try (VirtualMachine machine = rebooting(device)) {
+      CompletableFuture<Void> reset = resetUnderWay(machine);
+      device.goOn.completeExceptionally(new IllegalStateException("on purpose"));
+      assertEquals(Machine.Ending.FAILURE, machine.awaitEnd());
+      assertThrows(CompletionException.class, reset::join);
+    }
   }
 
   @Test
