@@ -28,6 +28,10 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   private BackendLane lane;
   private FdWatch watch;
   private boolean running;
+
+  /** The driver has broken the rules: nothing more is taken until its reset, wherever we start. */
+  private boolean failed;
+
   private boolean polling;
   private boolean turnEndAsked;
   private Runnable whenStill;
@@ -55,7 +59,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     watch = context.watch(queue.kick().fd(), this::run);
     context.addPollable(this);
     polling = false;
-    running = !ring.isBroken();
+    running = !failed && !ring.isBroken();
     run();
   }
 
@@ -147,6 +151,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       case IOERR -> answer(request, VirtioBlkFeatures.S_IOERR);
       case UNSUPP -> answer(request, VirtioBlkFeatures.S_UNSUPP);
       case MALFORMED -> {
+        failed = true;
         running = false;
         giveBack(request, 0);
         device.needsReset("a request without a header or a status byte");

@@ -17,6 +17,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.devices.virtio.VirtioFeatures;
+import dev.spindle.devices.virtio.blk.VirtioBlkStats.Counter;
 import dev.spindle.devices.virtio.driver.BlkDriver;
 import dev.spindle.devices.virtio.driver.DriverQueue;
 import dev.spindle.devices.virtio.driver.GuestDriver;
@@ -186,6 +187,32 @@ class VirtioBlkDeviceTest {
         BlkDriver again = fixture.queue(0, 1, 4096);
         assertEquals(OK, run(again, again.transfer(0, IN, 0, 512)));
       }
+    }
+  }
+
+  /** Neither a move nor a stop is the reset that the device needs. */
+  @ParameterizedTest
+  @ValueSource(longs = {SPLIT, PACKED})
+  void aDeviceThatNeedsAResetServesNothingAfterAMove(long ring) throws Exception {
+    try (BlkFixture fixture = fixture("", "")) {
+      GuestDriver driver = fixture.start(ring, -1, 1);
+      BlkDriver requests = fixture.queue(0, 1, 4096);
+      DriverQueue queue = driver.queue(0);
+      queue.readable(fixture.area.allocate(4096, 4096), 16);
+      assertTrue(queue.submit(0));
+      driver.kick(0);
+      while (driver.resetReason() == null) {
+        Thread.onSpinWait();
+      }
+      assertTrue(requests.transfer(0, IN, 0, 512));
+      requests.kick();
+      fixture.move(fixture.io1);
+      fixture.move(fixture.io0);
+      // Each move has waited for what the queue took, so it would be counted by now.
+      assertEquals(
+          0,
+          fixture.mainLoop.<Long, Exception>control(
+              "stats", () -> fixture.device.queueStats().get(0).get(Counter.READS)));
     }
   }
 
