@@ -42,22 +42,27 @@ final class FileLane extends BlockLane {
 
   @Override
   public void submit(BlockRequest request, long offset) {
-    if (direct && transfers(request) && !aligned(request, offset)) {
-      UnalignedRequest.start(node, context, ringFile, request, offset);
-      return;
+    if (direct && !aligned(request, offset)) {
+      UnalignedRequest.start(node, this, request, offset);
+    } else {
+      submitAligned(request, offset, request.length);
     }
-    FileOp operation = freeCount > 0 ? free[--freeCount] : new FileOp(this);
-    operation.start(request, offset);
-  }
-
-  private static boolean transfers(BlockRequest request) {
-    return request.operation == BlockRequest.Operation.READ
-        || request.operation == BlockRequest.Operation.WRITE;
   }
 
   private boolean aligned(BlockRequest request, long offset) {
-    return ((offset | request.length) & requestMask) == 0
-        && request.buffers.isAligned(memoryMask, memoryMask);
+    boolean wholeBlocks = ((offset | request.length) & requestMask) == 0;
+    return switch (request.operation) {
+      case READ, WRITE -> wholeBlocks && request.buffers.isAligned(memoryMask, memoryMask);
+      case WRITE_ZEROES -> wholeBlocks;
+      // Has no range, or needs not keep to it: whole blocks of it are discarded, if any.
+      case FLUSH, DISCARD -> true;
+    };
+  }
+
+  /** Carries {@code request} out on a range that needs no detour, and completes it. */
+  void submitAligned(BlockRequest request, long offset, long length) {
+    FileOp operation = freeCount > 0 ? free[--freeCount] : new FileOp(this);
+    operation.start(request, offset, length);
   }
 
   AioContext context() {

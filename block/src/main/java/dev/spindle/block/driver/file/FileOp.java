@@ -34,32 +34,36 @@ final class FileOp extends RingOp {
     this.lane = lane;
   }
 
-  void start(BlockRequest request, long offset) {
+  /** Carries out {@code request} on {@code length} bytes from {@code offset}. */
+  void start(BlockRequest request, long offset, long length) {
     this.request = request;
     this.offset = offset;
-    this.remaining = request.length;
+    this.remaining = length;
     this.stage = Stage.TRANSFER;
-    switch (request.operation) {
-      case FLUSH -> {
-        if (lane.options().noFlush()) {
-          end(0);
-          return;
-        }
-      }
-      case DISCARD -> {
-        if (!lane.options().unmap()) {
-          end(0);
-          return;
-        }
-      }
-      default -> {
-        if (remaining == 0) {
-          end(0);
-          return;
-        }
-      }
+    if (request.operation == BlockRequest.Operation.DISCARD) {
+      shrinkToBlocks();
     }
-    issue();
+    if (isNothing()) {
+      end(0);
+    } else {
+      issue();
+    }
+  }
+
+  /** A discard is only a hint: parts of blocks, which a block device refuses, are kept. */
+  private void shrinkToBlocks() {
+    long mask = lane.requestMask();
+    long end = (offset + remaining) & ~mask;
+    offset = (offset + mask) & ~mask;
+    remaining = Math.max(0, end - offset);
+  }
+
+  private boolean isNothing() {
+    return switch (request.operation) {
+      case FLUSH -> lane.options().noFlush();
+      case DISCARD -> remaining == 0 || !lane.options().unmap();
+      case READ, WRITE, WRITE_ZEROES -> remaining == 0;
+    };
   }
 
   /** Puts the next piece of work on the ring. */

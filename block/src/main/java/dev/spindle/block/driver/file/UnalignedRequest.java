@@ -10,9 +10,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A READ or WRITE that O_DIRECT would refuse, because its range or its buffers are not aligned:
- * goes through an aligned buffer, reading whole blocks first where it writes parts of them.
- * Straight-line code on the request's own context.
+ * A READ, WRITE or WRITE_ZEROES that O_DIRECT or the block device would refuse, because its range
+ * or its buffers are not aligned: goes through an aligned buffer, reading whole blocks first where
+ * it writes parts of them. Straight-line code on the request's own context.
  */
 final class UnalignedRequest {
   private static final int BUFFER_ALIGNMENT = 4096;
@@ -21,52 +21,76 @@ final class UnalignedRequest {
   private final AioContext context;
   private final int ringFile;
   private final BlockRequest request;
+  private final long length;
   private final long start;
   private final long skipped;
   private final MemorySegment buffer;
   private final IoVector vector = new IoVector(1);
 
+  /** {@code length} bytes from {@code offset}, all of the request or a part. */
   private UnalignedRequest(
-      FileNode node,
-      AioContext context,
-      int ringFile,
-      BlockRequest request,
-      long offset,
-      Arena arena) {
+      FileNode node, FileLane lane, BlockRequest request, long offset, long length, Arena arena) {
     long mask = node.limits().requestAlignment() - 1L;
     this.node = node;
-    this.context = context;
-    this.ringFile = ringFile;
+    this.context = lane.context();
+    this.ringFile = lane.ringFile();
     this.request = request;
+    this.length = length;
     this.start = offset & ~mask;
     this.skipped = offset - start;
-    long end = (offset + request.length + mask) & ~mask;
+    long end = (offset + length + mask) & ~mask;
     this.buffer = arena.allocate(end - start, BUFFER_ALIGNMENT);
   }
 
-  static void start(
-      FileNode node, AioContext context, int ringFile, BlockRequest request, long offset) {
-    context.startVirtual(
-        "unaligned-" + node.name(),
-        () -> {
-          int result;
-          try (Arena arena = Arena.ofConfined()) {
-            var unaligned = new UnalignedRequest(node, context, ringFile, request, offset, arena);
-            result =
-                request.operation == BlockRequest.Operation.READ
-                    ? unaligned.read()
-                    : unaligned.write();
-          } catch (OutOfMemoryError e) {
-            result = -Errno.ENOMEM;
-          }
-          request.complete(result);
-        });
+  static void start(FileNode node, FileLane lane, BlockRequest request, long offset) {
+    lane.context()
+        .startVirtual(
+            "unaligned-" + node.name(),
+            () -> {
+              if (request.operation == BlockRequest.Operation.WRITE_ZEROES) {
+                writeZeroes(node, lane, request, offset);
+              } else {
+                request.complete(run(node, lane, request, offset, request.length));
+              }
+            });
+  }
+
+  /** Zeroes the parts of blocks at the ends by hand; whole blocks take the usual way. */
+  private static void writeZeroes(FileNode node, FileLane lane, BlockRequest request, long offset) {
+    long mask = node.limits().requestAlignment() - 1L;
+    long end = offset + request.length;
+    long first = Math.min((offset + mask) & ~mask, end);
+    long last = Math.max(end & ~mask, first);
+    int result = run(node, lane, request, offset, first - offset);
+    if (result == 0) {
+      result = run(node, lane, request, last, end - last);
+    }
+    if (result == 0) {
+      lane.submitAligned(request, first, last - first);
+    } else {
+      request.complete(result);
+    }
+  }
+
+  private static int run(
+      FileNode node, FileLane lane, BlockRequest request, long offset, long length) {
+    if (length == 0) {
+      return 0;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      var unaligned = new UnalignedRequest(node, lane, request, offset, length, arena);
+      return request.operation == BlockRequest.Operation.READ
+          ? unaligned.read()
+          : unaligned.write();
+    } catch (OutOfMemoryError e) {
+      return -Errno.ENOMEM;
+    }
   }
 
   private int read() {
     int result = transfer(false);
     if (result == 0) {
-      request.buffers.copyFrom(0, buffer, skipped, request.length);
+      request.buffers.copyFrom(0, buffer, skipped, length);
     }
     return result;
   }
@@ -74,12 +98,16 @@ final class UnalignedRequest {
   private int write() {
     node.unalignedWrites.lock();
     try {
-      boolean partial = buffer.byteSize() != request.length;
+      boolean partial = buffer.byteSize() != length;
       int result = partial ? transfer(false) : 0;
       if (result < 0) {
         return result;
       }
-      request.buffers.copyTo(0, buffer, skipped, request.length);
+      if (request.operation == BlockRequest.Operation.WRITE) {
+        request.buffers.copyTo(0, buffer, skipped, length);
+      } else {
+        buffer.asSlice(skipped, length).fill((byte) 0);
+      }
       return transfer(true);
     } finally {
       node.unalignedWrites.unlock();

@@ -70,12 +70,11 @@ class FileNodeTest {
             System.arraycopy(data, 0, model, offset, length);
           }
           case 2 -> {
-            if (unit == 512) {
-              TestRequest zeroes = TestRequest.range(WRITE_ZEROES, offset, length);
-              zeroes.mayUnmap = random.nextBoolean();
-              assertEquals(0, disk.run(zeroes));
-              java.util.Arrays.fill(model, offset, offset + length, (byte) 0);
-            }
+            TestRequest zeroes = TestRequest.range(WRITE_ZEROES, offset, length);
+            zeroes.mayUnmap = random.nextBoolean();
+            zeroes.forceUnitAccess = random.nextInt(8) == 0;
+            assertEquals(0, disk.run(zeroes));
+            java.util.Arrays.fill(model, offset, offset + length, (byte) 0);
           }
           case 3 -> {
             assertEquals(0, disk.run(TestRequest.range(FLUSH, 0, 0)));
@@ -148,5 +147,62 @@ class FileNodeTest {
   private long blocks() throws IOException {
     Process du = new ProcessBuilder("stat", "-c", "%b", image.toString()).start();
     return Long.parseLong(new String(du.getInputStream().readAllBytes(), UTF_8).trim());
+  }
+
+  /** A write of one half of a block reads and writes the whole block, around the zeroes too. */
+  @Test
+  void zeroesAndAWriteInOneBlockDoNotUndoEachOther() throws Exception {
+    try (Disk disk = new Disk(node(",cache.direct=on"));
+        Arena arena = Arena.ofShared()) {
+      int block = disk.node.limits().requestAlignment();
+      int half = block / 2;
+      MemorySegment ones = arena.allocate(block, 4096).fill((byte) 1);
+      byte[] expected = new byte[block];
+      java.util.Arrays.fill(expected, half, block, (byte) 2);
+      for (int round = 0; round < 200; round++) {
+        assertEquals(0, disk.run(TestRequest.transfer(WRITE, 0, ones)));
+        MemorySegment twos = arena.allocate(half, 4096).fill((byte) 2);
+        TestRequest write = TestRequest.transfer(WRITE, half, twos);
+        TestRequest zeroes = TestRequest.range(WRITE_ZEROES, 0, half);
+        disk.lane()
+            .context()
+            .execute(
+                () -> {
+                  disk.lane().submit(write);
+                  disk.lane().submit(zeroes);
+                });
+        assertEquals(0, write.result.join());
+        assertEquals(0, zeroes.result.join());
+        MemorySegment read = arena.allocate(block, 4096);
+        assertEquals(0, disk.run(TestRequest.transfer(READ, 0, read)));
+        assertArrayEquals(expected, read.toArray(ValueLayout.JAVA_BYTE), "round " + round);
+      }
+    }
+  }
+
+  @Test
+  void aDiscardKeepsPartsOfBlocks() throws Exception {
+    byte[] before = new byte[SIZE];
+    java.util.Arrays.fill(before, (byte) 1);
+    Files.write(image, before);
+    try (Disk disk = new Disk(node(",cache.direct=on,discard=unmap"))) {
+      int block = disk.node.limits().requestAlignment();
+      assertEquals(0, disk.run(TestRequest.range(DISCARD, 0, 0)), "nothing");
+      assertEquals(0, disk.run(TestRequest.range(DISCARD, 1, block - 2)), "within a block");
+      assertEquals(0, disk.run(TestRequest.range(DISCARD, 1, 4L * block)));
+      byte[] expected = before.clone();
+      java.util.Arrays.fill(expected, block, 4 * block, (byte) 0);
+      assertArrayEquals(expected, Files.readAllBytes(image));
+    }
+  }
+
+  /** The kernel refuses to punch a hole of no length. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", ",discard=unmap"})
+  void nothingIsDoneToNothing(String options) throws Exception {
+    try (Disk disk = new Disk(node(options))) {
+      assertEquals(0, disk.run(TestRequest.range(DISCARD, 512, 0)));
+      assertEquals(0, disk.run(TestRequest.range(WRITE_ZEROES, 512, 0)));
+    }
   }
 }
