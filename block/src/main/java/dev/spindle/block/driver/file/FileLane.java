@@ -25,6 +25,9 @@ final class FileLane extends BlockLane {
 
   private int freeCount;
 
+  /** How many operations there are, in use or not. */
+  private int made;
+
   /** Operations that found the submission queue full, in order. */
   private final ArrayDeque<FileOp> starved = new ArrayDeque<>();
 
@@ -61,7 +64,13 @@ final class FileLane extends BlockLane {
 
   /** Carries {@code request} out on a range that needs no detour, and completes it. */
   void submitAligned(BlockRequest request, long offset, long length) {
-    FileOp operation = freeCount > 0 ? free[--freeCount] : new FileOp(this);
+    FileOp operation;
+    if (freeCount > 0) {
+      operation = free[--freeCount];
+    } else {
+      operation = new FileOp(this);
+      made++;
+    }
     operation.start(request, offset, length);
   }
 
@@ -85,9 +94,15 @@ final class FileLane extends BlockLane {
     return requestMask;
   }
 
-  /** Queues an operation to be issued again once the ring has moved on. */
+  /** Has an operation issued again once the ring has moved on. */
   void starved(FileOp operation) {
-    starved.add(operation);
+    int others = made - freeCount - starved.size() - 1;
+    if (others > 0) {
+      starved.add(operation);
+    } else {
+      // It is others who have filled the ring, and no end of ours will call it up.
+      context.execute(operation::issue);
+    }
   }
 
   /** An operation ended: its object is free, and the ring has room for one that found none. */
