@@ -64,7 +64,7 @@ public interface VirtioDevice {
    *
    * @return completed, on any thread, when the device touches neither guest memory nor rings nor
    *     interrupts of the ended activation any more, I/O in flight included; the driver sees the
-   *     reset done only then. Never completed exceptionally.
+   *     reset done only then. Completed exceptionally if that cannot be had.
    */
   CompletableFuture<Void> reset();
 }

@@ -185,10 +185,29 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
         newActivation.has(VirtioBlkFeatures.FLUSH)
             || newActivation.has(VirtioBlkFeatures.CONFIG_WCE);
     backend.setWriteThrough(!flushes || !config.writeback());
-    control("activate", () -> begin(newActivation));
+    mainLoop.start(
+        "activate-" + id,
+        () -> {
+          begin(newActivation);
+          return null;
+        });
   }
 
+  /** A device whose queues nobody serves must say so, or its driver waits forever. */
   private void begin(VirtioActivation newActivation) {
+    try {
+      openQueues(newActivation);
+      if (stopDepth == 0) {
+        startQueues();
+      }
+    } catch (RuntimeException | Error e) {
+      LOG.error("{} cannot begin to work", describe(), e);
+      newActivation.needsReset("it cannot begin to work: " + e.getMessage());
+      closeQueues();
+    }
+  }
+
+  private void openQueues(VirtioActivation newActivation) {
     RequestParser parser =
         new RequestParser(
             options,
@@ -204,37 +223,32 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
         active.add(slot);
       }
     }
-    if (stopDepth == 0) {
-      startQueues();
-    }
+  }
+
+  private void closeQueues() {
+    List<QueueSlot> ended = List.copyOf(active);
+    // Before anything can fail: queues that have been stopped must not be stopped again.
+    active.clear();
+    ended.forEach(slot -> closeLane(slot.lane));
   }
 
   @Override
   public CompletableFuture<Void> reset() {
-    return control("reset", this::end);
+    return mainLoop.start(
+        "reset-" + id,
+        () -> {
+          end();
+          return null;
+        });
   }
 
   private void end() {
     if (stopDepth == 0) {
       stopQueues().run();
     }
-    active.forEach(slot -> closeLane(slot.lane));
-    active.clear();
+    closeQueues();
     activation = null;
     config.setWriteback(options.writeCache());
-  }
-
-  private CompletableFuture<Void> control(String what, Runnable body) {
-    return mainLoop.start(
-        what + "-" + id,
-        () -> {
-          try {
-            body.run();
-          } catch (RuntimeException e) {
-            LOG.error("{} of {} failed", what, id, e);
-          }
-          return null;
-        });
   }
 
   /** Takes the device out of service until its driver resets it. Any thread. */
