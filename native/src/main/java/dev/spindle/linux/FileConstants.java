@@ -68,6 +68,8 @@ final class FileConstants {
   static final int CLOCK_MONOTONIC = 1;
 
   static final int POLLIN = 1;
+  static final int POLLERR = 8;
+  static final int POLLHUP = 16;
 
   static final int MFD_CLOEXEC = 1;
   static final int MFD_ALLOW_SEALING = 2;

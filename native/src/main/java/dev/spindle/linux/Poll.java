@@ -67,4 +67,24 @@ public final class Poll {
       return TIMED_OUT;
     }
   }
+
+  /**
+   * Whether both directions of a connection are closed, whatever is left to read; a peer that has
+   * only stopped sending has not hung up. Does not wait.
+   */
+  public static boolean isHungUp(Fd connection) throws LinuxException {
+    try (Arena arena = Arena.ofConfined()) {
+      // No event is asked for: those that matter are reported always.
+      MemorySegment entry = arena.allocate(Layout.SIZE, 8);
+      entry.set(ValueLayout.JAVA_INT, Layout.FD, connection.number());
+      MemorySegment noTime = arena.allocate(ValueLayout.JAVA_LONG, 2);
+      long result;
+      do {
+        result = Syscall.invoke(SyscallNumber.PPOLL, entry.address(), 1, noTime.address(), 0, 0, 0);
+      } while (result == -Errno.EINTR);
+      LinuxException.check("ppoll", connection.name(), result);
+      int events = entry.get(ValueLayout.JAVA_SHORT, Layout.REVENTS);
+      return (events & (FileConstants.POLLHUP | FileConstants.POLLERR)) != 0;
+    }
+  }
 }

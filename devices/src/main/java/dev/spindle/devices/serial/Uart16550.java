@@ -3,6 +3,7 @@ package dev.spindle.devices.serial;
 
 import dev.spindle.devices.bus.ByteDevice;
 import dev.spindle.devices.irq.IrqLine;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A 16550A UART as PCs have it, eight byte-wide registers (National Semiconductor PC16550D).
@@ -131,11 +132,22 @@ public final class Uart16550 implements ByteDevice {
     return taken;
   }
 
-  /** Waits until {@link #receive} has room for a byte at least. Any thread but a vCPU's. */
-  public synchronized void awaitRoom() throws InterruptedException {
+  /**
+   * Waits until {@link #receive} has room for a byte at least. Any thread but a vCPU's.
+   *
+   * @param timeoutMillis how long at most, milliseconds
+   * @return false if there was no room in all that time
+   */
+  public synchronized boolean awaitRoom(long timeoutMillis) throws InterruptedException {
+    long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
     while (fromHost.room() == 0) {
-      wait();
+      long left = deadline - System.nanoTime();
+      if (left <= 0) {
+        return false;
+      }
+      TimeUnit.NANOSECONDS.timedWait(this, left);
     }
+    return true;
   }
 
   // ---- The guest's side ----------------------------------------------------------------------

@@ -297,17 +297,18 @@ class Uart16550Test {
     for (int taken = -1; taken != 0; given += taken) {
       taken = uart.receive(much, 0, much.length);
     }
+    assertFalse(uart.awaitRoom(1));
     Thread typist =
         new Thread(
             () -> {
               try {
-                uart.awaitRoom();
+                assertTrue(uart.awaitRoom(60_000));
               } catch (InterruptedException e) {
                 throw new AssertionError(e);
               }
             });
     typist.start();
-    while (typist.isAlive() && typist.getState() != Thread.State.WAITING) {
+    while (typist.isAlive() && typist.getState() != Thread.State.TIMED_WAITING) {
       Thread.onSpinWait();
     }
     assertTrue(typist.isAlive(), "there is no room");

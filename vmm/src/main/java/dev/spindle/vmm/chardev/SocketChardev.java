@@ -4,15 +4,11 @@ package dev.spindle.vmm.chardev;
 import dev.spindle.devices.serial.SerialSink;
 import dev.spindle.devices.serial.StreamSink;
 import dev.spindle.devices.serial.Uart16550;
+import dev.spindle.linux.Errno;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.UnixSocket;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
-import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
@@ -26,23 +22,26 @@ import org.slf4j.LoggerFactory;
 final class SocketChardev implements Chardev {
   private static final Logger LOG = LoggerFactory.getLogger(SocketChardev.class);
 
+  /** How many peers may wait for the one before them to go. */
+  private static final int BACKLOG = 50;
+
   private final String name;
   private final Path path;
 
   /** Null in a client. */
-  private final ServerSocketChannel server;
+  private final SharedSocket server;
 
   private final StreamSink sink;
 
   /** Null while nobody is connected. Written by the thread that serves. */
-  private volatile SocketChannel peer;
+  private volatile SharedSocket peer;
 
   private volatile boolean closed;
 
   private final CompletableFuture<Void> ready = new CompletableFuture<>();
 
   private SocketChardev(
-      String name, Path path, ServerSocketChannel server, SocketChannel peer, boolean wait) {
+      String name, Path path, SharedSocket server, SharedSocket peer, boolean wait) {
     this.name = name;
     this.path = path;
     this.server = server;
@@ -60,11 +59,10 @@ final class SocketChardev implements Chardev {
    */
   static SocketChardev connectTo(String name, Path path) throws IOException {
     try {
-      SocketChannel peer = SocketChannel.open(UnixDomainSocketAddress.of(path));
-      return new SocketChardev(name, path, null, peer, false);
-    } catch (IOException e) {
-      throw new IOException(
-          "--serial unix: cannot connect to '" + path + "': " + e.getMessage(), e);
+      UnixSocket peer = UnixSocket.connect(path, UnixSocket.Type.STREAM);
+      return new SocketChardev(name, path, null, new SharedSocket(peer), false);
+    } catch (LinuxException e) {
+      throw refusal("connect to", path, e);
     }
   }
 
@@ -75,14 +73,17 @@ final class SocketChardev implements Chardev {
    * @throws IOException with a sentence for the user
    */
   static SocketChardev listenAt(String name, Path path, boolean wait) throws IOException {
-    ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
     try {
-      server.bind(UnixDomainSocketAddress.of(path));
-    } catch (IOException e) {
-      server.close();
-      throw new IOException("--serial unix: cannot listen at '" + path + "': " + e.getMessage(), e);
+      UnixSocket server = UnixSocket.listen(path, UnixSocket.Type.STREAM, BACKLOG);
+      return new SocketChardev(name, path, new SharedSocket(server), null, wait);
+    } catch (LinuxException e) {
+      throw refusal("listen at", path, e);
     }
-    return new SocketChardev(name, path, server, null, wait);
+  }
+
+  private static IOException refusal(String what, Path path, LinuxException e) {
+    return new IOException(
+        "--serial unix: cannot " + what + " '" + path + "': " + Errno.message(e.errno()), e);
   }
 
   @Override
@@ -106,12 +107,13 @@ final class SocketChardev implements Chardev {
   private void serve(Uart16550 port) {
     try {
       do {
-        if (peer == null) {
-          peer = server.accept();
+        SharedSocket current = peer;
+        if (current == null) {
+          current = server.accept();
+          peer = current;
           ready.complete(null);
         }
-        SocketChannel current = peer;
-        carry(Channels.newInputStream(current), port);
+        carry(current, port);
         peer = null;
         current.close();
       } while (server != null);
@@ -125,9 +127,9 @@ final class SocketChardev implements Chardev {
     }
   }
 
-  private void carry(InputStream input, Uart16550 port) throws InterruptedException {
+  private void carry(SharedSocket current, Uart16550 port) throws InterruptedException {
     try {
-      new InputPump(input, null, port).run();
+      new InputPump(current.input(), null, port, current::isPeerGone).run();
     } catch (IOException e) {
       LOG.debug("{}: the peer has gone: {}", name, e.getMessage());
     }
@@ -138,7 +140,7 @@ final class SocketChardev implements Chardev {
     sink.close();
     closed = true;
     try {
-      SocketChannel current = peer;
+      SharedSocket current = peer;
       if (current != null) {
         current.close();
       }
@@ -160,17 +162,14 @@ final class SocketChardev implements Chardev {
 
     @Override
     public void write(byte[] bytes, int offset, int length) {
-      SocketChannel current = peer;
+      SharedSocket current = peer;
       if (current == null) {
         return;
       }
-      ByteBuffer rest = ByteBuffer.wrap(bytes, offset, length);
       try {
-        while (rest.hasRemaining()) {
-          current.write(rest);
-        }
+        current.write(bytes, offset, length);
       } catch (IOException e) {
-        LOG.debug("{}: {} bytes went to nobody: {}", name, rest.remaining(), e.getMessage());
+        LOG.debug("{}: output went to nobody: {}", name, e.getMessage());
       }
     }
   }

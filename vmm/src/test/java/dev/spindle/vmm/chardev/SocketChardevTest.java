@@ -171,6 +171,48 @@ class SocketChardevTest {
     }
   }
 
+  /**
+   * The guest reads nothing, and more is left for it than there is room between it and the peer.
+   */
+  @Test
+  void aPeerThatLeavesUnreadInputMakesWayForTheNext() throws Exception {
+    try (SocketChardev chardev = SocketChardev.listenAt("serial0", path, false)) {
+      Uart16550 port = connect(chardev);
+      try (SocketChannel peer = peer()) {
+        send(peer, "x".repeat(20_000));
+      }
+      try (SocketChannel peer = peer()) {
+        // Goes nowhere until the port has a new peer, and then to that one.
+        ByteBuffer received = ByteBuffer.allocate(1);
+        Thread writer =
+            Thread.ofPlatform()
+                .start(
+                    () -> {
+                      while (!Thread.interrupted()) {
+                        guestWrites(port, "!");
+                      }
+                    });
+        while (received.hasRemaining() && peer.read(received) >= 0) {}
+        writer.interrupt();
+        writer.join();
+        assertEquals('!', received.get(0));
+        assertEquals("xx", guestReads(port, 2), "what had arrived is kept");
+      }
+    }
+  }
+
+  @Test
+  void aPeerThatOnlyStopsSendingStays() throws Exception {
+    try (SocketChardev chardev = SocketChardev.listenAt("serial0", path, false)) {
+      Uart16550 port = connect(chardev);
+      try (SocketChannel peer = peer()) {
+        send(peer, "x".repeat(20_000));
+        peer.shutdownOutput();
+        assertEquals(20_000, guestReads(port, 20_000).length());
+      }
+    }
+  }
+
   @Test
   void whoMayConnectIsForTheUmaskToSay() throws Exception {
     Set<PosixFilePermission> execute =
