@@ -111,6 +111,11 @@ final class SocketChardev implements Chardev {
         if (current == null) {
           current = server.accept();
           peer = current;
+          if (closed) {
+            // Whoever closed may have looked for a peer before there was this one.
+            current.close();
+            throw new IOException("closed");
+          }
           ready.complete(null);
         }
         carry(current, port);
@@ -137,8 +142,8 @@ final class SocketChardev implements Chardev {
 
   @Override
   public void close() {
-    sink.close();
     closed = true;
+    sink.close();
     try {
       SharedSocket current = peer;
       if (current != null) {

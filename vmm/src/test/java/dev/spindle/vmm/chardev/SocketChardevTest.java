@@ -213,6 +213,22 @@ class SocketChardevTest {
     }
   }
 
+  /** Whenever a peer arrives, closing the port ends its connection. */
+  @Test
+  void closingLeavesNoPeerBehind() throws Exception {
+    for (int round = 0; round < 300; round++) {
+      SocketChardev chardev = SocketChardev.listenAt("serial0", path, false);
+      connect(chardev);
+      Thread closer = Thread.ofPlatform().start(chardev::close);
+      try (SocketChannel peer = peer()) {
+        receive(peer, 1);
+      } catch (IOException e) {
+        assertFalse(e.getMessage().isEmpty(), "too late, which is as good");
+      }
+      closer.join();
+    }
+  }
+
   @Test
   void whoMayConnectIsForTheUmaskToSay() throws Exception {
     Set<PosixFilePermission> execute =
