@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.chardev;
 
-import java.io.OutputStream;
+import dev.spindle.devices.serial.SerialSink;
 import java.nio.file.Path;
 
 /** What a user connects a serial port to, in the form of {@code --serial}. */
@@ -12,8 +12,8 @@ public sealed interface ChardevOption {
   /** {@code file:PATH}: output goes to a file, which is emptied first; there is no input. */
   record ToFile(Path path) implements ChardevOption {}
 
-  /** Output goes to a stream that whoever embeds the machine reads from; there is no input. */
-  record ToStream(OutputStream stream) implements ChardevOption {}
+  /** Output goes to whoever embeds the machine, byte by byte; there is no input. */
+  record ToSink(SerialSink sink) implements ChardevOption {}
 
   /**
    * {@code unix:PATH}: a stream socket.

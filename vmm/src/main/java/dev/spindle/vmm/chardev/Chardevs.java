@@ -21,7 +21,7 @@ public final class Chardevs {
     return switch (option) {
       case ChardevOption.Stdio() -> Optional.of(new StdioChardev(quit));
       case ChardevOption.ToFile(var path) -> Optional.of(OutputChardev.toFile(name, path));
-      case ChardevOption.ToStream(var stream) -> Optional.of(OutputChardev.toStream(name, stream));
+      case ChardevOption.ToSink(var sink) -> Optional.of(new SinkChardev(sink));
       case ChardevOption.UnixSocket(var path, boolean server, boolean waitForPeer) ->
           Optional.of(
               server

@@ -132,6 +132,6 @@ public final class GuestMachine {
         IO_THREADS.stream().map(id -> new IoThreadOption(id, PollOptions.IOTHREAD)).toList(),
         nodes,
         devices,
-        List.of(new ChardevOption.ToFile(console), new ChardevOption.ToStream(reports)));
+        List.of(new ChardevOption.ToFile(console), new ChardevOption.ToSink(reports)));
   }
 }
