@@ -2,6 +2,7 @@
 package dev.spindle.vmm.bench;
 
 import dev.spindle.vmm.guest.GuestFiles;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,7 +69,10 @@ enum GuestPeer {
             "--object",
             "iothread,id=io0",
             "--blockdev",
-            "driver=file,node-name=root,read-only=on,filename=" + files.rootDisk(),
+            "driver="
+                + driver(files.rootDisk())
+                + ",node-name=root,read-only=on,filename="
+                + files.rootDisk(),
             "--device",
             "virtio-blk-pci,drive=root",
             "--blockdev",
@@ -80,5 +84,10 @@ enum GuestPeer {
             "--serial",
             "stdio"));
     return command;
+  }
+
+  /** QEMU has a driver of its own for block devices. */
+  private String driver(Path image) {
+    return this == QEMU && !Files.isRegularFile(image) ? "host_device" : "file";
   }
 }
