@@ -5,7 +5,6 @@ import dev.spindle.devices.serial.SerialSink;
 import dev.spindle.devices.serial.StreamSink;
 import dev.spindle.devices.serial.Uart16550;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,18 +43,6 @@ final class OutputChardev implements Chardev {
         () -> {
           sink.close();
           file.close();
-        });
-  }
-
-  /** Writes to a stream, and closes it in the end. */
-  static OutputChardev toStream(String name, OutputStream stream) {
-    StreamSink sink = new StreamSink(name, stream);
-    return new OutputChardev(
-        sink,
-        null,
-        () -> {
-          sink.close();
-          stream.close();
         });
   }
 
