@@ -33,7 +33,7 @@ public final class GuestArea {
   }
 
   /**
-   * Hands out the next piece.
+   * Hands out the next piece, filled with zeroes.
    *
    * @param size bytes
    * @param alignment a power of two
@@ -46,6 +46,8 @@ public final class GuestArea {
       throw new IllegalStateException("no room for " + size + " bytes in this area");
     }
     next = address + size;
+    // A ring that an earlier driver left here would have buffers available before any are given.
+    memory.slice(address, size).fill((byte) 0);
     return address;
   }
 }
