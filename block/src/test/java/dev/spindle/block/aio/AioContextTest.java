@@ -76,10 +76,11 @@ class AioContextTest {
     CompletableFuture<Void> end = new CompletableFuture<>();
     context.execute(
         () -> {
-          context.startTimer(30_000_000, () -> end.complete(null));
-          context.startTimer(10_000_000, () -> fired.add("second"));
-          Timer cancelled = context.startTimer(15_000_000, () -> fired.add("cancelled"));
+          // Far apart: each begins when it is started, and this thread may be held up in between.
+          context.startTimer(300_000_000, () -> fired.add("second"));
+          Timer cancelled = context.startTimer(150_000_000, () -> fired.add("cancelled"));
           context.startTimer(5_000_000, () -> fired.add("first"));
+          context.startTimer(400_000_000, () -> end.complete(null));
           cancelled.cancel();
         });
     end.join();

@@ -2,7 +2,11 @@
 
 package dev.spindle.vmm.cli;
 
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import dev.spindle.vmm.machine.KvmPlace;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import picocli.CommandLine;
 
@@ -12,6 +16,11 @@ import picocli.CommandLine;
  */
 final class RunOnAnyKvm {
   private RunOnAnyKvm() {}
+
+  /** Leaves a test out where there is no KVM at all. */
+  static void assumeKvm() {
+    assumeTrue(Files.isWritable(Path.of("/dev/kvm")), "this machine has some KVM");
+  }
 
   public static void main(String[] arguments) throws Exception {
     CommandLine line = new CommandLine(RunCommand.spec());

@@ -7,10 +7,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
@@ -40,7 +38,7 @@ class RunOnTerminalTest {
 
   @BeforeAll
   static void kvmIsHere() {
-    assumeTrue(Files.isWritable(Path.of("/dev/kvm")), "this machine has some KVM");
+    RunOnAnyKvm.assumeKvm();
   }
 
   @BeforeEach

@@ -259,25 +259,19 @@ class RunRefusalTest {
 
   @Test
   void forbiddenIoUringIsNamed() throws Exception {
-    Outcome outcome =
-        runBy(
-            List.of(forbidIoUring.toString(), ""),
-            "--kernel",
-            "kernel",
-            "--object",
-            "iothread,id=io0");
-    assumeTrue(outcome.status() != 77, outcome.err());
-    outcome.assertRefusal(
-        1,
-        "this host does not let Spindle use io_uring:"
-            + " io_uring_setup: EPERM (Operation not permitted)");
+    assertIoUringRefusal("", "");
   }
 
   @Test
   void anIothreadWithoutIoUringIsNamed() throws Exception {
+    assertIoUringRefusal("iothread-io1", " for iothread 'io1'");
+  }
+
+  /** Forbids io_uring to one thread, or to all if {@code thread} is empty. */
+  private void assertIoUringRefusal(String thread, String purpose) throws Exception {
     Outcome outcome =
         runBy(
-            List.of(forbidIoUring.toString(), "iothread-io1"),
+            List.of(forbidIoUring.toString(), thread),
             "--kernel",
             "kernel",
             "--object",
@@ -287,8 +281,9 @@ class RunRefusalTest {
     assumeTrue(outcome.status() != 77, outcome.err());
     outcome.assertRefusal(
         1,
-        "this host does not let Spindle use io_uring for iothread 'io1':"
-            + " io_uring_setup: EPERM (Operation not permitted)");
+        "this host does not let Spindle use io_uring"
+            + purpose
+            + ": io_uring_setup: EPERM (Operation not permitted)");
   }
 
   /** What starts a program in a /dev without KVM, or with one that nobody may open. */
@@ -329,13 +324,9 @@ class RunRefusalTest {
                 + " run this in the KVM host: guest-images/kvm-host run --tty -- spindle run ...");
   }
 
-  private static void assumeKvm() {
-    assumeTrue(Files.isWritable(Path.of("/dev/kvm")), "this machine has some KVM");
-  }
-
   @Test
   void anImageThatQemuWritesIsNamed() throws Exception {
-    assumeKvm();
+    RunOnAnyKvm.assumeKvm();
     Process qemu =
         new ProcessBuilder("qemu-io", "-f", "raw", folder.resolve("disk").toString())
             .redirectErrorStream(true)
@@ -364,7 +355,7 @@ class RunRefusalTest {
 
   @Test
   void aSocketsPathThatIsTakenIsNamed() throws Exception {
-    assumeKvm();
+    RunOnAnyKvm.assumeKvm();
     Path socket = folder.resolve("socket");
     try (ServerSocketChannel other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       other.bind(UnixDomainSocketAddress.of(socket));
@@ -387,7 +378,7 @@ class RunRefusalTest {
   /** After everything else has been made, so that all of it has to go again. */
   @Test
   void aKvmThatCannotRunGuestsIsNamedLast() throws Exception {
-    assumeKvm();
+    RunOnAnyKvm.assumeKvm();
     ProcessBuilder run =
         SpindleProcess.prepare(
             folder,

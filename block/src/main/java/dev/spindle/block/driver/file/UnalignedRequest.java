@@ -30,7 +30,7 @@ final class UnalignedRequest {
   /** {@code length} bytes from {@code offset}, all of the request or a part. */
   private UnalignedRequest(
       FileNode node, FileLane lane, BlockRequest request, long offset, long length, Arena arena) {
-    long mask = node.limits().requestAlignment() - 1L;
+    long mask = lane.requestMask();
     this.node = node;
     this.context = lane.context();
     this.ringFile = lane.ringFile();
@@ -57,7 +57,7 @@ final class UnalignedRequest {
 
   /** Zeroes the parts of blocks at the ends by hand; whole blocks take the usual way. */
   private static void writeZeroes(FileNode node, FileLane lane, BlockRequest request, long offset) {
-    long mask = node.limits().requestAlignment() - 1L;
+    long mask = lane.requestMask();
     long end = offset + request.length;
     long first = Math.min((offset + mask) & ~mask, end);
     long last = Math.max(end & ~mask, first);
