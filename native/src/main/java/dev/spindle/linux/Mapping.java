@@ -120,6 +120,17 @@ public final class Mapping implements AutoCloseable {
     LinuxException.check("madvise(" + advice + ")", name, result);
   }
 
+  /**
+   * Takes every page from the host now and keeps it in memory until {@link #close} (mlock(2)).
+   *
+   * @throws LinuxException ENOMEM if that is more than RLIMIT_MEMLOCK allows or the host has, EPERM
+   *     if the limit is 0
+   */
+  public void lock() throws LinuxException {
+    long result = Syscall.invoke(SyscallNumber.MLOCK, segment.address(), segment.byteSize());
+    LinuxException.check("mlock", name, result);
+  }
+
   /** Unmaps. Idempotent. */
   @Override
   public void close() {

@@ -177,6 +177,23 @@ class DescriptorsTest {
   }
 
   @Test
+  void lockedMappingsAreResidentAndStay() throws Exception {
+    // Less than any user may lock.
+    int size = 32 << 10;
+    try (MemFd memory = MemFd.create("locked", size, MemFd.Pages.NORMAL);
+        Mapping mapping = memory.map();
+        LinuxFile file = LinuxFile.adopt(memory.fd().duplicate(), Path.of("memfd"))) {
+      mapping.lock();
+      assertEquals(size, file.allocatedBytes());
+      // The kernel takes no page away from a locked mapping.
+      assertEquals(
+          Errno.EINVAL,
+          assertThrows(LinuxException.class, () -> mapping.advise(Mapping.Advice.DONT_NEED))
+              .errno());
+    }
+  }
+
+  @Test
   void hugePagesComeFromThePoolOrAreRefused() throws Exception {
     long free =
         Files.readAllLines(Path.of("/proc/meminfo")).stream()

@@ -18,14 +18,11 @@ import dev.spindle.linux.uring.UringAbi.GeteventsArg;
 import dev.spindle.linux.uring.UringAbi.Params;
 import dev.spindle.linux.uring.UringAbi.Probe;
 import dev.spindle.linux.uring.UringAbi.ProbeOp;
-import dev.spindle.linux.uring.UringAbi.RsrcRegister;
-import dev.spindle.linux.uring.UringAbi.RsrcUpdate2;
 import dev.spindle.linux.uring.UringAbi.SqOffsets;
 import dev.spindle.linux.uring.UringAbi.Sqe;
 import dev.spindle.linux.uring.UringAbi.Timespec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.BitSet;
 
 /**
  * One io_uring instance, reached by raw system calls ({@code io_uring_setup(2)}, {@code
@@ -64,8 +61,8 @@ public final class IoUring implements AutoCloseable {
   private final CallState callState = new CallState();
   private final MemorySegment waitArgument;
   private final MemorySegment timeout;
-  private final BitSet usedFileSlots = new BitSet(FILE_SLOTS);
-  private final boolean fileTable;
+  private final ResourceTable files;
+  private final RegisteredMemory registeredMemory;
 
   /**
    * Creates a ring owned by the calling thread.
@@ -123,11 +120,13 @@ public final class IoUring implements AutoCloseable {
     }
     this.ringMapping = ring;
     this.entriesMapping = entries;
-    this.submission = new SubmissionQueue(ring.segment(), entries.segment(), params);
+    this.files = new ResourceTable(fd, ResourceTable.Kind.FILES, FILE_SLOTS);
+    this.registeredMemory = new RegisteredMemory(fd);
+    this.submission =
+        new SubmissionQueue(ring.segment(), entries.segment(), params, registeredMemory);
     this.completion = new CompletionQueue(ring.segment(), params);
     this.waitArgument = arena.allocate(GeteventsArg.SIZE, 8);
     this.timeout = arena.allocate(Timespec.SIZE, 8);
-    this.fileTable = registerSparse(UringConstants.REGISTER_FILES2, FILE_SLOTS);
   }
 
   /** Both rings share one mapping (FEAT_SINGLE_MMAP), as long as the longer of the two. */
@@ -221,53 +220,51 @@ public final class IoUring implements AutoCloseable {
    *     #unregisterFile}
    */
   public int registerFile(Fd file) {
-    int slot = usedFileSlots.nextClearBit(0);
-    if (!fileTable || slot >= FILE_SLOTS || !updateFile(slot, file.number())) {
-      return ~file.number();
+    int slot = files.findFree(1);
+    try (Arena scratch = Arena.ofConfined()) {
+      MemorySegment value = scratch.allocateFrom(JAVA_INT, file.number());
+      return slot >= 0 && files.fill(slot, value) == 0 ? slot : ~file.number();
     }
-    usedFileSlots.set(slot);
-    return slot;
   }
 
   /** Ends a registration. Operations in flight on it still complete. */
   public void unregisterFile(int handle) {
-    // A slot that will not be emptied is not used again.
-    if (handle >= 0 && updateFile(handle, -1)) {
-      usedFileSlots.clear(handle);
+    if (handle >= 0) {
+      try (Arena scratch = Arena.ofConfined()) {
+        files.empty(handle, scratch.allocateFrom(JAVA_INT, -1));
+      }
     }
   }
 
-  private boolean updateFile(int slot, int number) {
-    try (Arena scratch = Arena.ofConfined()) {
-      MemorySegment value = scratch.allocate(4, 4);
-      value.set(JAVA_INT, 0, number);
-      MemorySegment update = scratch.allocate(RsrcUpdate2.SIZE, 8);
-      update.set(JAVA_INT, RsrcUpdate2.OFFSET, slot);
-      update.set(JAVA_LONG, RsrcUpdate2.DATA, value.address());
-      update.set(JAVA_INT, RsrcUpdate2.NR, 1);
-      return Syscall.invoke(
-              SyscallNumber.IO_URING_REGISTER,
-              fd.number(),
-              UringConstants.REGISTER_FILES_UPDATE2,
-              update.address(),
-              RsrcUpdate2.SIZE)
-          >= 0;
-    }
+  /**
+   * Registers memory with the ring, which saves the kernel from finding and pinning its pages for
+   * each operation: reads and writes of one buffer inside it use that by themselves. Every page is
+   * there and pinned until {@link #unregisterMemory}, which must come before the memory is given
+   * back or its pages exchanged ({@code madvise}, a hole punched into its memfd).
+   *
+   * <p>The kernel counts the memory against RLIMIT_MEMLOCK of the user (all his rings together)
+   * unless the process has CAP_IPC_LOCK. Where it refuses, or is older than Linux 5.19, operations
+   * go as before; the caller need not care.
+   *
+   * @param memory native memory, anonymous or of a memfd; {@value RegisteredMemory#SEGMENTS}
+   *     segments at most, of 1 TiB together
+   * @return a handle for {@link #unregisterMemory}; negative, a negated {@link Errno}, if the
+   *     memory is not registered
+   */
+  public int registerMemory(MemorySegment memory) {
+    return registeredMemory.register(memory);
   }
 
-  /** Sparse tables came with Linux 5.19; without them operations go by descriptor. */
-  private boolean registerSparse(int opcode, int slots) {
-    try (Arena scratch = Arena.ofConfined()) {
-      MemorySegment register = scratch.allocate(RsrcRegister.SIZE, 8);
-      register.set(JAVA_INT, RsrcRegister.NR, slots);
-      register.set(JAVA_INT, RsrcRegister.FLAGS, UringConstants.RSRC_REGISTER_SPARSE);
-      return Syscall.invoke(
-              SyscallNumber.IO_URING_REGISTER,
-              fd.number(),
-              opcode,
-              register.address(),
-              RsrcRegister.SIZE)
-          >= 0;
+  /**
+   * Ends a registration. Operations in flight on the memory still complete, and until then its
+   * pages stay pinned.
+   *
+   * @param handle what {@link #registerMemory} returned; nothing happens if it is negative
+   */
+  public void unregisterMemory(int handle) {
+    if (handle >= 0) {
+      submission.useNoRegisteredMemory();
+      registeredMemory.unregister(handle);
     }
   }
 

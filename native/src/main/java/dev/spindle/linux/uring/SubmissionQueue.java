@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.linux.uring;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
@@ -32,6 +33,7 @@ public final class SubmissionQueue {
   private final long flagsOffset;
   private final int mask;
   private final int capacity;
+  private final RegisteredMemory registered;
 
   /** Entries filled so far, as a free-running count; the kernel sees it at the next publish. */
   private int tail;
@@ -39,10 +41,15 @@ public final class SubmissionQueue {
   /** The tail as of the last {@link #consumed}: {@code tail - submitted} entries wait. */
   private int submitted;
 
-  SubmissionQueue(MemorySegment ring, MemorySegment entries, MemorySegment params) {
+  SubmissionQueue(
+      MemorySegment ring,
+      MemorySegment entries,
+      MemorySegment params,
+      RegisteredMemory registered) {
     MemorySegment offsets = params.asSlice(Params.SQ_OFF);
     this.ring = ring;
     this.entries = entries;
+    this.registered = registered;
     this.headOffset = offsets.get(JAVA_INT, SqOffsets.HEAD);
     this.tailOffset = offsets.get(JAVA_INT, SqOffsets.TAIL);
     this.flagsOffset = offsets.get(JAVA_INT, SqOffsets.FLAGS);
@@ -64,8 +71,12 @@ public final class SubmissionQueue {
 
   /** Reads into the vector's buffers from {@code offset} (bytes). Completes with the bytes read. */
   public boolean prepRead(int file, IoVector iov, long offset, long userData) {
-    return prepTransfer(
-        UringConstants.OP_READ, UringConstants.OP_READV, file, iov, offset, 0, userData);
+    if (!isSingle(iov)) {
+      return prepVectored(UringConstants.OP_READV, file, iov, offset, 0, userData);
+    }
+    int entry = registeredEntry(iov);
+    int opcode = entry >= 0 ? UringConstants.OP_READ_FIXED : UringConstants.OP_READ;
+    return prepSingle(opcode, file, iov, entry, offset, 0, userData);
   }
 
   /**
@@ -76,18 +87,37 @@ public final class SubmissionQueue {
   public boolean prepWrite(
       int file, IoVector iov, long offset, boolean forceUnitAccess, long userData) {
     int flags = forceUnitAccess ? UringConstants.RWF_DSYNC : 0;
-    return prepTransfer(
-        UringConstants.OP_WRITE, UringConstants.OP_WRITEV, file, iov, offset, flags, userData);
+    if (!isSingle(iov)) {
+      return prepVectored(UringConstants.OP_WRITEV, file, iov, offset, flags, userData);
+    }
+    int entry = registeredEntry(iov);
+    int opcode = entry >= 0 ? UringConstants.OP_WRITE_FIXED : UringConstants.OP_WRITE;
+    return prepSingle(opcode, file, iov, entry, offset, flags, userData);
   }
 
   /** A single buffer goes into the entry itself, which saves the kernel a copy of the list. */
-  private boolean prepTransfer(
-      int single, int vectored, int file, IoVector iov, long offset, int opFlags, long userData) {
-    if (iov.count() == 1 && iov.totalBytes() <= Integer.MAX_VALUE) {
-      long address = iov.base(0).address() + iov.offset(0);
-      return prep(single, file, address, (int) iov.totalBytes(), offset, opFlags, userData);
-    }
-    return prep(vectored, file, iov.array().address(), iov.count(), offset, opFlags, userData);
+  private static boolean isSingle(IoVector iov) {
+    return iov.count() == 1 && iov.totalBytes() <= Integer.MAX_VALUE;
+  }
+
+  private static long address(IoVector iov) {
+    return iov.base(0).address() + iov.offset(0);
+  }
+
+  private int registeredEntry(IoVector iov) {
+    return registered.entryOf(address(iov), iov.totalBytes());
+  }
+
+  private boolean prepSingle(
+      int opcode, int file, IoVector iov, int entry, long offset, int opFlags, long userData) {
+    int length = (int) iov.totalBytes();
+    // What is not registered ignores the buffer index.
+    return prep(opcode, file, address(iov), length, offset, opFlags, Math.max(entry, 0), userData);
+  }
+
+  private boolean prepVectored(
+      int opcode, int file, IoVector iov, long offset, int opFlags, long userData) {
+    return prep(opcode, file, iov.array().address(), iov.count(), offset, opFlags, userData);
   }
 
   /** Flushes the file's data, and what metadata is needed to read it back (fdatasync). */
@@ -139,6 +169,18 @@ public final class SubmissionQueue {
 
   private boolean prep(
       int opcode, int file, long address, int length, long offset, int opFlags, long userData) {
+    return prep(opcode, file, address, length, offset, opFlags, 0, userData);
+  }
+
+  private boolean prep(
+      int opcode,
+      int file,
+      long address,
+      int length,
+      long offset,
+      int opFlags,
+      int bufferIndex,
+      long userData) {
     if (tail - (int) INT.getAcquire(ring, headOffset) >= capacity) {
       return false;
     }
@@ -154,11 +196,28 @@ public final class SubmissionQueue {
     entries.set(JAVA_INT, sqe + Sqe.OP_FLAGS, opFlags);
     entries.set(JAVA_LONG, sqe + Sqe.USER_DATA, userData);
     // The slot was used before: what this operation does not need must not linger.
-    entries.set(JAVA_LONG, sqe + Sqe.BUF_INDEX, 0);
+    entries.set(JAVA_LONG, sqe + Sqe.BUF_INDEX, bufferIndex);
     entries.set(JAVA_LONG, sqe + Sqe.ADDR3, 0);
     entries.set(JAVA_LONG, sqe + Sqe.ADDR3 + 8, 0);
     tail++;
     return true;
+  }
+
+  /** Has what is pending go without registered memory: the entries it refers to may be emptied. */
+  void useNoRegisteredMemory() {
+    for (int i = submitted; i != tail; i++) {
+      long sqe = (long) (i & mask) * Sqe.SIZE;
+      int plain =
+          switch (entries.get(JAVA_BYTE, sqe + Sqe.OPCODE)) {
+            case UringConstants.OP_READ_FIXED -> UringConstants.OP_READ;
+            case UringConstants.OP_WRITE_FIXED -> UringConstants.OP_WRITE;
+            default -> -1;
+          };
+      if (plain >= 0) {
+        entries.set(JAVA_BYTE, sqe + Sqe.OPCODE, (byte) plain);
+        entries.set(JAVA_LONG, sqe + Sqe.BUF_INDEX, 0);
+      }
+    }
   }
 
   /** Makes the filled entries visible to the kernel. */

@@ -34,11 +34,15 @@ final class UringConstants {
   static final int REGISTER_PROBE = 8;
   static final int REGISTER_FILES2 = 13;
   static final int REGISTER_FILES_UPDATE2 = 14;
+  static final int REGISTER_BUFFERS2 = 15;
+  static final int REGISTER_BUFFERS_UPDATE = 16;
 
   static final int OP_NOP = 0;
   static final int OP_READV = 1;
   static final int OP_WRITEV = 2;
   static final int OP_FSYNC = 3;
+  static final int OP_READ_FIXED = 4;
+  static final int OP_WRITE_FIXED = 5;
   static final int OP_POLL_ADD = 6;
   static final int OP_POLL_REMOVE = 7;
   static final int OP_FALLOCATE = 17;
