@@ -7,6 +7,7 @@ import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.uring.CompletionHandler;
 import dev.spindle.linux.uring.IoUring;
 import dev.spindle.linux.uring.SubmissionQueue;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Queue;
@@ -176,6 +177,17 @@ public final class AioContext implements Executor {
     FdWatch watch = new FdWatch(this, fd, onReady);
     watch.arm();
     return watch;
+  }
+
+  /**
+   * Registers memory that lives long with the ring, for requests on it to cost less. Any thread
+   * that may wait, as for {@link #call}.
+   *
+   * @param memory native memory, anonymous or of a memfd
+   * @return the registration, to be closed before the memory is given back
+   */
+  public MemoryRegistration registerMemory(MemorySegment memory) {
+    return call(() -> new MemoryRegistration(this, memory));
   }
 
   /** Has {@code pollable} looked at while the context polls. Owner only. */

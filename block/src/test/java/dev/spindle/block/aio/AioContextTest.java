@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.linux.Errno;
 import dev.spindle.linux.EventFd;
+import dev.spindle.linux.Mapping;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -180,6 +182,41 @@ class AioContextTest {
           });
       assertSame(seen[0], seen[1]);
       assertThrows(IllegalStateException.class, mainLoop::assertControl);
+    }
+  }
+
+  @Test
+  void memoryIsRegisteredFromAnyThreadAndMayOutliveTheContext() throws Exception {
+    IoThread other = IoThread.start("io1", PollOptions.OFF);
+    try (Mapping mapping = Mapping.anonymous(1 << 16)) {
+      MemoryRegistration here = context.registerMemory(mapping.segment());
+      MemoryRegistration there =
+          context.call(() -> context.registerMemory(mapping.segment().asSlice(4096, 4096)));
+      MemoryRegistration last = other.context().registerMemory(mapping.segment());
+      assertEquals(0, here.refusal());
+      assertEquals(0, there.refusal());
+      assertEquals(0, last.refusal());
+      here.close();
+      here.close();
+      there.close();
+      other.close();
+      last.close();
+    }
+  }
+
+  /** A context that runs out of registrations goes on without. */
+  @Test
+  void refusedMemoryIsOfNoConsequence() throws Exception {
+    List<MemoryRegistration> registrations = new ArrayList<>();
+    try (Mapping mapping = Mapping.anonymous(4096)) {
+      do {
+        registrations.add(context.registerMemory(mapping.segment()));
+      } while (registrations.getLast().refusal() == 0);
+      assertEquals(Errno.ENOSPC, registrations.getLast().refusal());
+      registrations.forEach(MemoryRegistration::close);
+      try (MemoryRegistration again = context.registerMemory(mapping.segment())) {
+        assertEquals(0, again.refusal());
+      }
     }
   }
 
