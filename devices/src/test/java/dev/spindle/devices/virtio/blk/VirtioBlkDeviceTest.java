@@ -10,19 +10,24 @@ import static dev.spindle.devices.virtio.driver.BlkDriver.OUT;
 import static dev.spindle.devices.virtio.driver.BlkDriver.UNSUPP;
 import static dev.spindle.devices.virtio.driver.BlkDriver.WRITE_ZEROES;
 import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.aio.MemoryRegistration;
+import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.virtio.VirtioFeatures;
 import dev.spindle.devices.virtio.blk.VirtioBlkStats.Counter;
 import dev.spindle.devices.virtio.driver.BlkDriver;
 import dev.spindle.devices.virtio.driver.DriverQueue;
 import dev.spindle.devices.virtio.driver.GuestDriver;
+import dev.spindle.linux.LinuxFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -82,6 +87,64 @@ class VirtioBlkDeviceTest {
       byte[] id = new byte[20];
       fixture.memory.read(buffer, id);
       assertEquals("abc-123", new String(id, US_ASCII).replace("\0", ""));
+    }
+  }
+
+  /**
+   * Pages that the memory's file has lost (here, so that one can tell) stay those which a ring uses
+   * that they are registered with; on another ring, or after the registration, it is today's pages.
+   */
+  @ParameterizedTest
+  @ValueSource(longs = {SPLIT, PACKED})
+  void registeredMemoryCarriesTheData(long ring) throws Exception {
+    SplittableRandom random = new SplittableRandom(11);
+    try (BlkFixture fixture = fixture(",cache.direct=on", "")) {
+      fixture.start(ring, -1, 1);
+      BlkDriver queue = fixture.queue(0, 1, 65536);
+      long buffer = queue.buffer(0);
+      byte[] data = new byte[65536];
+      MemoryRegistration registration =
+          fixture.io0.context().registerMemory(fixture.memory.segment());
+      assertEquals(0, registration.refusal());
+      for (int sectors = 1; sectors <= 128; sectors *= 2) {
+        int first = random.nextInt(SECTORS - sectors);
+        int bytes = sectors * 512;
+        random.nextBytes(data);
+        fixture.memory.write(buffer, data);
+        assertEquals(OK, run(queue, queue.transfer(0, OUT, first, bytes)));
+        assertArrayEquals(Arrays.copyOf(data, bytes), content(first, bytes));
+        fixture.memory.slice(buffer, bytes).fill((byte) 0);
+        assertEquals(OK, run(queue, queue.transfer(0, IN, first, bytes)));
+        assertArrayEquals(data, read(fixture.memory, buffer, data.length));
+      }
+      punchHole(fixture.memory, buffer, data.length);
+      assertEquals(OK, run(queue, queue.transfer(0, OUT, 0, data.length)));
+      assertArrayEquals(data, content(0, data.length));
+      fixture.move(fixture.io1);
+      assertEquals(OK, run(queue, queue.transfer(0, OUT, 0, data.length)));
+      assertArrayEquals(new byte[data.length], content(0, data.length));
+      registration.close();
+      fixture.move(fixture.io0);
+      fixture.memory.write(buffer, data);
+      assertEquals(OK, run(queue, queue.transfer(0, OUT, 0, data.length)));
+      assertArrayEquals(data, content(0, data.length));
+    }
+  }
+
+  private byte[] content(int sector, int bytes) throws Exception {
+    byte[] content = Files.readAllBytes(image);
+    return Arrays.copyOfRange(content, sector * 512, sector * 512 + bytes);
+  }
+
+  private static byte[] read(GuestMemory memory, long address, int length) {
+    byte[] bytes = new byte[length];
+    memory.read(address, bytes);
+    return bytes;
+  }
+
+  private static void punchHole(GuestMemory memory, long address, long length) throws Exception {
+    try (LinuxFile file = LinuxFile.adopt(memory.file().duplicate(), Path.of("memfd"))) {
+      file.punchHole(memory.offsetOf(address, length), length);
     }
   }
 
@@ -244,7 +307,7 @@ class VirtioBlkDeviceTest {
       submitAndWait(driver, queue);
       byte[] read = new byte[1024];
       fixture.memory.read(address + 4096, read);
-      org.junit.jupiter.api.Assertions.assertArrayEquals(pattern, read);
+      assertArrayEquals(pattern, read);
       assertEquals(OK, fixture.memory.readByte(address + 4096 + 1024));
       assertEquals(1025, queue.usedLength());
     }
