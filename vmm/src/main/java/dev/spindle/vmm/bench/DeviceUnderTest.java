@@ -3,6 +3,7 @@ package dev.spindle.vmm.bench;
 
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.aio.MemoryRegistration;
 import dev.spindle.block.aio.PollOptions;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
@@ -26,7 +27,10 @@ import java.util.SplittableRandom;
  */
 final class DeviceUnderTest implements AutoCloseable {
   private static final int QUEUE_SIZE = 256;
-  private static final long MEMORY_BYTES = 64L << 20;
+
+  /** Little enough to be registered under the usual RLIMIT_MEMLOCK of 8 MiB. */
+  private static final long MEMORY_BYTES = 4L << 20;
+
   private static final long AREA_START = 1 << 20;
 
   /** What a run showed. */
@@ -36,6 +40,7 @@ final class DeviceUnderTest implements AutoCloseable {
   private final BlockGraph graph;
   private final IoThread ioThread;
   private final GuestMemory memory;
+  private final MemoryRegistration registration;
   private final VirtioBlkDevice device;
   private final GuestDriver driver;
   private final BlkDriver queue;
@@ -47,6 +52,7 @@ final class DeviceUnderTest implements AutoCloseable {
     graph = new BlockGraph(mainLoop);
     ioThread = IoThread.start("io0", PollOptions.IOTHREAD);
     memory = GuestMemory.allocate(MEMORY_BYTES);
+    registration = ioThread.context().registerMemory(memory.segment());
     VirtioBlkOptions options = VirtioBlkOptions.from(new Options("bench", Map.of()));
     device =
         mainLoop.<VirtioBlkDevice, IOException>control("open", () -> makeDevice(blockdev, options));
@@ -126,6 +132,7 @@ final class DeviceUnderTest implements AutoCloseable {
           graph.closeAll();
           return null;
         });
+    registration.close();
     ioThread.close();
     mainLoop.close();
     memory.close();

@@ -24,6 +24,9 @@ final class FioPeer {
             "--name=peer",
             "--filename=" + file,
             "--ioengine=io_uring",
+            // As Spindle has them.
+            "--registerfiles=1",
+            "--fixedbufs=1",
             "--direct=1",
             "--rw=" + workload.fioName(),
             "--bs=4k",
