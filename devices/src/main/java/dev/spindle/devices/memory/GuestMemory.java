@@ -132,6 +132,26 @@ public final class GuestMemory implements AutoCloseable {
     return new IOException(what + " (" + cause.getMessage() + ")", cause);
   }
 
+  /**
+   * Takes all of it from the host now and keeps it out of swap until {@link #close}.
+   *
+   * @throws IOException with a sentence for the user if the host does not allow that
+   */
+  public void lock() throws IOException {
+    try {
+      mapping.lock();
+    } catch (LinuxException e) {
+      throw new IOException(
+          "guest memory of "
+              + size()
+              + " bytes cannot be locked: RLIMIT_MEMLOCK (ulimit -l) must allow it and the host"
+              + " have it ("
+              + e.getMessage()
+              + ")",
+          e);
+    }
+  }
+
   /** All RAM, in bytes. */
   public long size() {
     return lowSize + highSize;

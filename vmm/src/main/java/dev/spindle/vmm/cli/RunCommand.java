@@ -48,6 +48,13 @@ final class RunCommand implements Callable<Integer> {
             .description("RAM, in MiB or with a suffix; 128M unless given.")
             .build());
     spec.addOption(
+        value("--overcommit")
+            .paramLabel("mem-lock=on|off")
+            .description(
+                "on: take all RAM from the host at once, lock it, and register it with io_uring;"
+                    + " off unless given.")
+            .build());
+    spec.addOption(
         value("--cpus", "-smp")
             .paramLabel("N")
             .description("Number of vCPUs, 1 to 16; 1 unless given.")

@@ -68,10 +68,15 @@ final class RunOptions {
     long bytes = memoryBytes(memory.string("size").orElse(DEFAULT_MEMORY));
     boolean hugePages = memory.bool("hugepages", false);
     memory.finish();
+    Options overcommit =
+        KeyValueOptions.parse("--overcommit", text("--overcommit").orElse("mem-lock=off"), null);
+    boolean memoryLocked = overcommit.bool("mem-lock", false);
+    overcommit.finish();
     return new MachineConfig(
         text("--name").orElse("guest"),
         bytes,
         hugePages ? GuestMemory.Pages.HUGE_2M : GuestMemory.Pages.NORMAL,
+        memoryLocked,
         cpus,
         Path.of(text("--kernel").orElseThrow()),
         text("--initrd").map(Path::of),

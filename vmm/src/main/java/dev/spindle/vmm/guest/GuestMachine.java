@@ -122,6 +122,7 @@ public final class GuestMachine {
             name,
             memoryBytes,
             GuestMemory.Pages.NORMAL,
+            false,
             cpus,
             kernel,
             Optional.of(initrd),

@@ -119,6 +119,9 @@ public final class Machine implements AutoCloseable {
           closer.add(BootLoader.open(config.kernel(), config.initrd(), config.commandLine()));
       GuestMemory memory = closer.add(GuestMemory.allocate(config.memoryBytes(), config.pages()));
       boot.checkFits(new GuestBootMemory(memory));
+      if (config.memoryLocked()) {
+        memory.lock();
+      }
       return create(config, loop, boot, memory, closer);
     } catch (IOException | RuntimeException e) {
       closer.close();

@@ -12,6 +12,8 @@ import java.util.Optional;
  * @param name what messages call it
  * @param memoryBytes size of RAM, a multiple of 2 MiB, at least {@link #SMALLEST_MEMORY}
  * @param pages what backs RAM
+ * @param memoryLocked whether all of RAM is taken from the host at once, kept out of swap, and
+ *     registered with the iothreads' rings
  * @param cpus number of vCPUs, 1 to {@link #MOST_CPUS}
  * @param kernel the kernel to boot
  * @param initrd its initial RAM disk
@@ -22,6 +24,7 @@ public record MachineConfig(
     String name,
     long memoryBytes,
     GuestMemory.Pages pages,
+    boolean memoryLocked,
     int cpus,
     Path kernel,
     Optional<Path> initrd,

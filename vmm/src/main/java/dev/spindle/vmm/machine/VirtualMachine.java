@@ -65,6 +65,9 @@ public final class VirtualMachine implements AutoCloseable {
       openNodes(config.blockNodes());
       machine = Machine.create(config.machine(), mainLoop);
       closer.add(() -> mainLoop.control("close-machine", this::closeMachine));
+      if (config.machine().memoryLocked()) {
+        registerMemory();
+      }
       for (DeviceOption device : config.devices()) {
         addDevice(device);
       }
@@ -314,6 +317,16 @@ public final class VirtualMachine implements AutoCloseable {
       if (wrong.isPresent()) {
         throw wrong.get();
       }
+    }
+  }
+
+  /** Once all iothreads are there; ends after the devices, and before the memory. */
+  private void registerMemory() {
+    MemoryRegistrations registrations =
+        closer.add(new MemoryRegistrations(machine.memory().segment()));
+    registrations.add(mainLoop.context());
+    for (IoThread ioThread : ioThreads.values()) {
+      registrations.add(ioThread.context());
     }
   }
 

@@ -3,7 +3,9 @@
 package dev.spindle.vmm.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.options.OptionException;
 import dev.spindle.devices.memory.GuestMemory;
@@ -55,6 +57,7 @@ class RunOptionsTest {
             "guest",
             128 << 20,
             GuestMemory.Pages.NORMAL,
+            false,
             1,
             Path.of("vmlinuz"),
             Optional.empty(),
@@ -73,6 +76,12 @@ class RunOptionsTest {
     MachineConfig huge = config("--memory", "size=64M,hugepages=on").machine();
     assertEquals(64L << 20, huge.memoryBytes());
     assertEquals(GuestMemory.Pages.HUGE_2M, huge.pages());
+  }
+
+  @Test
+  void memoryIsLockedOnRequest() throws OptionException {
+    assertTrue(config("--overcommit", "mem-lock=on").machine().memoryLocked());
+    assertFalse(config("--overcommit", "mem-lock=off").machine().memoryLocked());
   }
 
   @Test
@@ -119,6 +128,15 @@ class RunOptionsTest {
         refusal("--memory: '2T' is not between 16M and 1T", "--memory", "2T"),
         refusal("--memory: '33M' is no multiple of 2M", "--memory", "33M"),
         refusal("--memory: unknown parameter 'sise' (did you mean 'size'?)", "--memory", "sise=1G"),
+        refusal(
+            "--overcommit: unknown parameter 'memlock' (did you mean 'mem-lock'?)",
+            "--overcommit",
+            "memlock=on"),
+        refusal(
+            "--overcommit: parameter 'mem-lock' is 'on-fault', expected 'on' or 'off'",
+            "--overcommit",
+            "mem-lock=on-fault"),
+        refusal("--overcommit: expected key=value, not 'mem-lock'", "--overcommit", "mem-lock"),
         refusal("--cpus: '0' is no number from 1 to 16", "--cpus", "0"),
         refusal("--cpus: '17' is no number from 1 to 16", "--cpus", "17"),
         refusal("--cpus: 'two' is no number from 1 to 16", "--cpus", "two"),

@@ -47,6 +47,10 @@ class RunRefusalTest {
   private static final List<String> WITHOUT_OVERRIDE =
       List.of("setpriv", "--bounding-set=-dac_override,-dac_read_search");
 
+  /** Takes from root what lets it lock any amount of memory. */
+  private static final List<String> WITHOUT_LOCKING =
+      List.of("setpriv", "--bounding-set=-ipc_lock");
+
   /** Runs a program in a /dev of its own, the folder $1. */
   private static final String OWN_DEV =
       "dev=$1; shift; for file in null zero random urandom; do : >$dev/$file &&"
@@ -124,6 +128,10 @@ class RunRefusalTest {
             "--kernel=FOLDER/text"),
         onKernel("initrd 'FOLDER/none' does not exist", "--initrd=FOLDER/none"),
         onKernel("--cpus: '-1' is no number from 1 to 16", "--cpus=-1"),
+        onKernel("--overcommit: unknown parameter 'cpu-pm'", "--overcommit=cpu-pm=on"),
+        onKernel(
+            "--overcommit: parameter 'mem-lock' is 'maybe', expected 'on' or 'off'",
+            "--overcommit=mem-lock=maybe"),
         onKernel("--memory: '0' is not between 16M and 1T", "--memory=0"),
         onKernel("--memory: '1B' is not between 16M and 1T", "--memory=1B"),
         onKernel("--memory: '17M' is no multiple of 2M", "--memory=17M"),
@@ -244,6 +252,19 @@ class RunRefusalTest {
             1,
             "guest memory of 549755813888 bytes cannot be had from this host"
                 + " (mmap memfd guest-memory: ENOMEM (Cannot allocate memory))");
+  }
+
+  @Test
+  void memoryThatMayNotBeLockedIsRefused() throws Exception {
+    List<String> launcher = new ArrayList<>(ROOT ? WITHOUT_LOCKING : List.of());
+    // Enough for a ring, which the kernel counts as well.
+    launcher.addAll(List.of("prlimit", "--memlock=1048576:1048576"));
+    runBy(launcher, "--kernel", "kernel", "--memory", "64M", "--overcommit", "mem-lock=on")
+        .assertRefusal(
+            1,
+            "guest memory of 67108864 bytes cannot be locked: RLIMIT_MEMLOCK (ulimit -l) must"
+                + " allow it and the host have it (mlock memfd guest-memory: ENOMEM (Cannot"
+                + " allocate memory))");
   }
 
   @Test

@@ -6,12 +6,18 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.spindle.block.aio.PollOptions;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.vmm.chardev.ChardevOption;
+import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -45,19 +51,23 @@ abstract class TinyGuestContract {
       List<DeviceOption> devices,
       List<ChardevOption> serialPorts)
       throws Exception {
-    Path kernel = code.write(directory.resolve("kernel"));
-    MachineConfig config =
-        new MachineConfig(
-            "tiny",
-            16 << 20,
-            GuestMemory.Pages.NORMAL,
-            cpus,
-            kernel,
-            Optional.empty(),
-            "",
-            rebootAllowed);
     return VirtualMachine.create(
-        new VirtualMachineConfig(config, List.of(), List.of(), devices, serialPorts));
+        new VirtualMachineConfig(
+            config(code, cpus, rebootAllowed, false), List.of(), List.of(), devices, serialPorts));
+  }
+
+  private MachineConfig config(Code32 code, int cpus, boolean rebootAllowed, boolean memoryLocked)
+      throws IOException {
+    return new MachineConfig(
+        "tiny",
+        16 << 20,
+        GuestMemory.Pages.NORMAL,
+        memoryLocked,
+        cpus,
+        code.write(directory.resolve("kernel")),
+        Optional.empty(),
+        "",
+        rebootAllowed);
   }
 
   Machine.Ending run(Code32 code, boolean rebootAllowed) throws Exception {
@@ -139,6 +149,45 @@ abstract class TinyGuestContract {
   void aMachineThatMayNotRebootEndsInstead() throws Exception {
     assertEquals(Machine.Ending.RESET_REFUSED, run(resetsTwice(0xCF9, 6), false));
     assertEquals("1", printed());
+  }
+
+  @Test
+  void lockedMemoryIsRegisteredWithEveryRing() throws Exception {
+    assumeTrue("root".equals(System.getProperty("user.name")), "16 MiB may be locked here");
+    VirtualMachineConfig config =
+        new VirtualMachineConfig(
+            config(new Code32().powerOff(), 1, true, true),
+            List.of(new IoThreadOption("io0", PollOptions.OFF)),
+            List.of(),
+            List.of(),
+            List.of(new ChardevOption.ToFile(output())));
+    List<String> rings;
+    try (VirtualMachine machine = VirtualMachine.create(config)) {
+      rings = ringsWith(machine.machine().memory().segment());
+      machine.start();
+      assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
+    }
+    assertEquals(2, rings.size(), "rings of main loop and iothread: " + rings);
+  }
+
+  /** Returns what the kernel tells of the rings that a segment is registered with. */
+  private static List<String> ringsWith(MemorySegment memory) throws IOException {
+    String buffer = "0x" + Long.toHexString(memory.address()) + "/" + memory.byteSize();
+    List<String> rings = new ArrayList<>();
+    try (DirectoryStream<Path> descriptors =
+        Files.newDirectoryStream(Path.of("/proc/self/fdinfo"))) {
+      for (Path descriptor : descriptors) {
+        try {
+          String info = Files.readString(descriptor);
+          if (info.contains(buffer)) {
+            rings.add(info);
+          }
+        } catch (NoSuchFileException e) {
+          // Closed since.
+        }
+      }
+    }
+    return rings;
   }
 
   @Test
