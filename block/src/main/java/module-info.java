@@ -3,6 +3,7 @@
 /** The block layer: contexts, the graph of nodes, drivers. */
 module dev.spindle.block {
   exports dev.spindle.block.aio;
+  exports dev.spindle.block.bitmap;
   exports dev.spindle.block.graph;
   exports dev.spindle.block.options;
 

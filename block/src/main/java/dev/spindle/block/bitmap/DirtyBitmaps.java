@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.bitmap;
+
+import dev.spindle.block.graph.BlockException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.OptionalLong;
+
+/**
+ * The dirty bitmaps of one node. Whoever writes calls {@link #mark} from its own thread; everything
+ * else is the control side's, under the control lock.
+ *
+ * <p>{@code mark} takes no lock, although the control side freezes, enables, resizes and removes
+ * bitmaps meanwhile. It works on an array that never changes and is replaced as a whole, and when
+ * it is done it looks whether the array is still there; if not, it marks anew, which does no harm.
+ * So at the moment of that last look, the mark was in everything that recorded then. What replaces
+ * one bitmap by another (freezing, reclaiming, resizing) first publishes the array with the new
+ * one, and moves marks out of the old one afterwards: none that {@code mark} still owed the old one
+ * can be missed.
+ */
+public final class DirtyBitmaps {
+  /** Of a name, in bytes of UTF-8. */
+  private static final int MOST_NAME_BYTES = 1023;
+
+  private static final HierarchicalBitmap[] NONE = {};
+
+  private final List<DirtyBitmap> bitmaps = new ArrayList<>();
+  private final long clusterSize;
+  private long size;
+
+  /** What writes mark. Written on the control side, read by any thread. */
+  private volatile HierarchicalBitmap[] recording = NONE;
+
+  /**
+   * A node without bitmaps.
+   *
+   * @param size of the node in bytes
+   * @param clusterSize of its format in bytes, 0 if it has none
+   */
+  public DirtyBitmaps(long size, long clusterSize) {
+    this.size = size;
+    this.clusterSize = clusterSize;
+  }
+
+  /** Whether {@link #mark} has anything to do. Any thread. */
+  public boolean recordsAny() {
+    return recording.length > 0;
+  }
+
+  /**
+   * Records that a range was written, after the write and before whoever asked for it hears that it
+   * is done. Allocates nothing. Any thread.
+   */
+  public void mark(long offset, long bytes) {
+    HierarchicalBitmap[] marked = null;
+    for (HierarchicalBitmap[] now = recording; now != marked; now = recording) {
+      for (HierarchicalBitmap bits : now) {
+        bits.set(offset, bytes);
+      }
+      marked = now;
+    }
+  }
+
+  /**
+   * Adds a clean bitmap, enabled.
+   *
+   * @param granularity bytes for one bit; if empty, {@link DirtyBitmap#defaultGranularity}
+   * @throws BlockException if the name is empty, too long or taken, if the granularity is not a
+   *     power of two from 512 to 2 GiB, or if it would take too much memory
+   */
+  public DirtyBitmap add(String name, OptionalLong granularity) throws BlockException {
+    if (name.isEmpty()) {
+      throw new BlockException("Bitmap name cannot be empty");
+    }
+    if (find(name) != null) {
+      throw new BlockException("Bitmap already exists: " + name);
+    }
+    if (name.getBytes(StandardCharsets.UTF_8).length > MOST_NAME_BYTES) {
+      throw new BlockException("Bitmap name too long: " + name);
+    }
+    long bytes = granularity.orElse(DirtyBitmap.defaultGranularity(clusterSize));
+    if (bytes < DirtyBitmap.LEAST_GRANULARITY || Long.bitCount(bytes) != 1) {
+      throw new BlockException("Granularity must be power of 2 and at least 512");
+    }
+    if (bytes > HierarchicalBitmap.MOST_GRANULARITY) {
+      throw new BlockException(
+          "Granularity must be at most " + HierarchicalBitmap.MOST_GRANULARITY);
+    }
+    return install(new DirtyBitmap(name, new HierarchicalBitmap(size, bytes)));
+  }
+
+  /**
+   * Adds a job's own bitmap: enabled, without a name, seen by nobody else. The job keeps the node
+   * from being resized as long as it has it.
+   *
+   * @param granularity bytes for one bit, a power of two from 1 to 2 GiB
+   * @throws BlockException if it would take too much memory
+   */
+  public DirtyBitmap addAnonymous(long granularity) throws BlockException {
+    return install(new DirtyBitmap(null, new HierarchicalBitmap(size, granularity)));
+  }
+
+  private DirtyBitmap install(DirtyBitmap bitmap) {
+    bitmaps.add(bitmap);
+    publish();
+    return bitmap;
+  }
+
+  /**
+   * The bitmap of a name.
+   *
+   * @throws BlockException if there is none
+   */
+  public DirtyBitmap require(String name) throws BlockException {
+    DirtyBitmap bitmap = find(name);
+    if (bitmap == null) {
+      throw new BlockException("Dirty bitmap '" + name + "' not found");
+    }
+    return bitmap;
+  }
+
+  private DirtyBitmap find(String name) {
+    for (DirtyBitmap bitmap : bitmaps) {
+      if (name.equals(bitmap.name())) {
+        return bitmap;
+      }
+    }
+    return null;
+  }
+
+  /** Those that have names, in the order in which they were added. */
+  public List<DirtyBitmap> named() {
+    return bitmaps.stream().filter(bitmap -> bitmap.name() != null).toList();
+  }
+
+  /** What users are told. */
+  public List<DirtyBitmapInfo> query() {
+    return named().stream().map(DirtyBitmap::info).toList();
+  }
+
+  /** Whether a bitmap forbids that the node is written to. */
+  public boolean anyReadOnly() {
+    return bitmaps.stream().anyMatch(DirtyBitmap::readOnly);
+  }
+
+  /**
+   * Removes a bitmap; an image file that holds it is not touched.
+   *
+   * @throws BlockException if it is busy or read-only
+   */
+  public void remove(DirtyBitmap bitmap) throws BlockException {
+    check(bitmap);
+    bitmap.checkRemovable();
+    bitmaps.remove(bitmap);
+    publish();
+  }
+
+  /**
+   * Makes a bitmap clean.
+   *
+   * @throws BlockException see {@link DirtyBitmap#checkModifiable}
+   */
+  public void clear(DirtyBitmap bitmap) throws BlockException {
+    check(bitmap);
+    bitmap.checkModifiable();
+    bitmap.bits.clear();
+  }
+
+  /**
+   * Has writes recorded from now on.
+   *
+   * @throws BlockException see {@link DirtyBitmap#checkUsable}
+   */
+  public void enable(DirtyBitmap bitmap) throws BlockException {
+    setEnabled(bitmap, true);
+  }
+
+  /**
+   * Has writes recorded no more.
+   *
+   * @throws BlockException see {@link DirtyBitmap#checkUsable}
+   */
+  public void disable(DirtyBitmap bitmap) throws BlockException {
+    setEnabled(bitmap, false);
+  }
+
+  private void setEnabled(DirtyBitmap bitmap, boolean enabled) throws BlockException {
+    check(bitmap);
+    bitmap.checkUsable();
+    bitmap.enabled = enabled;
+    publish();
+  }
+
+  /**
+   * Marks in a bitmap what is dirty in others, of this node or of others; all or nothing.
+   *
+   * @throws BlockException if the target is not {@link DirtyBitmap#checkModifiable modifiable}, or
+   *     a source is not {@link DirtyBitmap#checkUsable usable} or of another size
+   */
+  public void merge(DirtyBitmap target, List<DirtyBitmap> sources) throws BlockException {
+    check(target);
+    target.checkModifiable();
+    for (DirtyBitmap source : sources) {
+      source.checkUsable();
+      if (source.size() != target.size()) {
+        throw new BlockException(
+            "Bitmaps are of different sizes (destination size is "
+                + target.size()
+                + ", source size is "
+                + source.size()
+                + ") and can't be merged");
+      }
+    }
+    for (DirtyBitmap source : sources) {
+      target.bits.merge(source.bits);
+    }
+  }
+
+  /**
+   * Hands a bitmap to a job and has a successor record what is written from now on, if the bitmap
+   * did. What it held does not change but by the job, with one exception: a write that is just
+   * being marked may be in both. It is busy until {@link #abdicate} or {@link #reclaim}.
+   *
+   * @throws BlockException if it is busy or inconsistent, or there is no memory for the successor
+   */
+  public void freeze(DirtyBitmap bitmap) throws BlockException {
+    check(bitmap);
+    bitmap.checkUsable();
+    bitmap.successor = new HierarchicalBitmap(bitmap.size(), bitmap.granularity());
+    bitmap.busy = true;
+    publish();
+  }
+
+  /** The job of a frozen bitmap did its work: what the successor recorded is what is dirty. */
+  public void abdicate(DirtyBitmap bitmap) {
+    bitmap.bits = thaw(bitmap);
+  }
+
+  /** The job of a frozen bitmap failed: what the successor recorded is dirty too. */
+  public void reclaim(DirtyBitmap bitmap) {
+    HierarchicalBitmap successor = thaw(bitmap);
+    publish();
+    bitmap.bits.merge(successor);
+  }
+
+  private HierarchicalBitmap thaw(DirtyBitmap bitmap) {
+    check(bitmap);
+    HierarchicalBitmap successor = bitmap.successor;
+    if (successor == null) {
+      throw new IllegalStateException("bitmap '" + bitmap.name() + "' is not frozen");
+    }
+    bitmap.successor = null;
+    bitmap.busy = false;
+    return successor;
+  }
+
+  /**
+   * Keeps everybody else off a bitmap, or ends that.
+   *
+   * @throws BlockException if somebody else holds it
+   */
+  public void setBusy(DirtyBitmap bitmap, boolean busy) throws BlockException {
+    check(bitmap);
+    if (busy) {
+      bitmap.checkUsable();
+    } else if (bitmap.frozen()) {
+      throw new IllegalStateException("bitmap '" + bitmap.name() + "' is frozen");
+    }
+    bitmap.busy = busy;
+  }
+
+  /** Whether it lives on in the image file. */
+  public void setPersistent(DirtyBitmap bitmap, boolean persistent) {
+    check(bitmap);
+    bitmap.persistent = persistent;
+  }
+
+  /** Forbids that a bitmap changes, and that the node is written to; or ends that. */
+  public void setReadOnly(DirtyBitmap bitmap, boolean readOnly) {
+    check(bitmap);
+    bitmap.readOnly = readOnly;
+  }
+
+  /** The image file says that it was not saved properly: it records nothing and can be removed. */
+  public void setInconsistent(DirtyBitmap bitmap) {
+    check(bitmap);
+    bitmap.inconsistent = true;
+    bitmap.enabled = false;
+    publish();
+  }
+
+  /**
+   * The node gets another size: what is new is clean, what is gone is forgotten. A node that grows
+   * calls it before anybody writes to the new part, one that shrinks afterwards.
+   *
+   * @throws BlockException if a bitmap is busy, or there is not enough memory; nothing has changed
+   *     then
+   */
+  public void resize(long newSize) throws BlockException {
+    List<HierarchicalBitmap> resized = new ArrayList<>();
+    for (DirtyBitmap bitmap : bitmaps) {
+      bitmap.checkNotBusy();
+      resized.add(new HierarchicalBitmap(newSize, bitmap.granularity()));
+    }
+    List<HierarchicalBitmap> old = bitmaps.stream().map(DirtyBitmap::bits).toList();
+    for (int i = 0; i < resized.size(); i++) {
+      bitmaps.get(i).bits = resized.get(i);
+    }
+    size = newSize;
+    publish();
+    for (int i = 0; i < resized.size(); i++) {
+      resized.get(i).merge(old.get(i));
+    }
+  }
+
+  private void publish() {
+    recording =
+        bitmaps.stream()
+            .map(DirtyBitmap::marked)
+            .filter(Objects::nonNull)
+            .toArray(HierarchicalBitmap[]::new);
+  }
+
+  private void check(DirtyBitmap bitmap) {
+    if (!bitmaps.contains(bitmap)) {
+      throw new IllegalArgumentException("bitmap '" + bitmap.name() + "' is of another node");
+    }
+  }
+}
