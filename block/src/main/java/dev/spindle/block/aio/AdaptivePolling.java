@@ -8,10 +8,10 @@ package dev.spindle.block.aio;
 final class AdaptivePolling {
   private static final long FIRST_NS = 4_000;
 
-  private final PollOptions options;
+  private final ContextOptions options;
   private long budgetNs;
 
-  AdaptivePolling(PollOptions options) {
+  AdaptivePolling(ContextOptions options) {
     this.options = options;
   }
 
@@ -23,11 +23,12 @@ final class AdaptivePolling {
   /** Polling (if any) found nothing and the context slept for {@code ns} after it. */
   void slept(long ns) {
     long idleNs = budgetNs + ns;
-    if (idleNs > options.maxNs()) {
-      budgetNs = options.shrink() == 0 ? 0 : budgetNs / options.shrink();
-    } else if (budgetNs < options.maxNs()) {
-      long grown = budgetNs == 0 ? FIRST_NS : budgetNs * (options.grow() == 0 ? 2 : options.grow());
-      budgetNs = Math.min(grown, options.maxNs());
+    if (idleNs > options.pollMaxNs()) {
+      budgetNs = options.pollShrink() == 0 ? 0 : budgetNs / options.pollShrink();
+    } else if (budgetNs < options.pollMaxNs()) {
+      long grown =
+          budgetNs == 0 ? FIRST_NS : budgetNs * (options.pollGrow() == 0 ? 2 : options.pollGrow());
+      budgetNs = Math.min(grown, options.pollMaxNs());
     }
   }
 }

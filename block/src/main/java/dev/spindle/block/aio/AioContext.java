@@ -39,6 +39,7 @@ public final class AioContext implements Executor {
   private final SubmissionQueue submission;
   private final EventFd wakeFd;
   private final AdaptivePolling polling;
+  private final int maxBatch;
   private final CompletionHandler dispatcher = this::dispatch;
   private final TimerQueue timers = new TimerQueue();
   private final ContextThreads threads = new ContextThreads(this);
@@ -62,12 +63,13 @@ public final class AioContext implements Executor {
   private TurnEnd[] turnEnds = new TurnEnd[16];
   private int turnEndCount;
 
-  private AioContext(String name, PollOptions options) throws LinuxException {
+  private AioContext(String name, ContextOptions options) throws LinuxException {
     this.name = name;
     this.thread = Thread.currentThread();
     this.ring = IoUring.create(RING_ENTRIES);
     this.submission = ring.submission();
     this.polling = new AdaptivePolling(options);
+    this.maxBatch = options.batch();
     try {
       this.wakeFd = EventFd.create();
     } catch (LinuxException e) {
@@ -84,7 +86,7 @@ public final class AioContext implements Executor {
    * @param name what the user calls it (the iothread's id, or {@code main-loop})
    * @throws LinuxException if io_uring cannot be had
    */
-  public static AioContext create(String name, PollOptions options) throws LinuxException {
+  public static AioContext create(String name, ContextOptions options) throws LinuxException {
     return new AioContext(name, options);
   }
 
@@ -209,6 +211,16 @@ public final class AioContext implements Executor {
       turnEnds = Arrays.copyOf(turnEnds, 2 * turnEndCount);
     }
     turnEnds[turnEndCount++] = work;
+  }
+
+  /**
+   * An operation has been put on the ring: it is submitted at the end of the turn at the latest,
+   * and at once when as many wait as may ({@code aio-max-batch}). Owner only.
+   */
+  public void prepared() {
+    if (submission.pending() >= maxBatch) {
+      submitNow();
+    }
   }
 
   /** Makes room in a full submission queue. Owner only. */

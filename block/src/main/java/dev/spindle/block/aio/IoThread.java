@@ -21,7 +21,7 @@ public final class IoThread implements AutoCloseable {
    * @param id unique among the user's objects
    * @throws LinuxException if io_uring cannot be had
    */
-  public static IoThread start(String id, PollOptions options) throws LinuxException {
+  public static IoThread start(String id, ContextOptions options) throws LinuxException {
     CompletableFuture<AioContext> ready = new CompletableFuture<>();
     Thread thread =
         Thread.ofPlatform()
@@ -45,7 +45,7 @@ public final class IoThread implements AutoCloseable {
     this.context = context;
   }
 
-  private static void body(String id, PollOptions options, CompletableFuture<AioContext> ready) {
+  private static void body(String id, ContextOptions options, CompletableFuture<AioContext> ready) {
     AioContext context;
     try {
       context = AioContext.create(id, options);

@@ -29,7 +29,7 @@ public final class MainLoop implements AutoCloseable {
    * @throws LinuxException if io_uring cannot be had
    */
   public static MainLoop start() throws LinuxException {
-    return new MainLoop(IoThread.start(NAME, PollOptions.OFF));
+    return new MainLoop(IoThread.start(NAME, ContextOptions.MAIN_LOOP));
   }
 
   /** The main loop's context. */

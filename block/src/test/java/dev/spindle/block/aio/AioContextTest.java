@@ -28,7 +28,7 @@ class AioContextTest {
 
   @BeforeEach
   void start() throws Exception {
-    thread = IoThread.start("io0", PollOptions.IOTHREAD);
+    thread = IoThread.start("io0", ContextOptions.IOTHREAD);
     context = thread.context();
   }
 
@@ -187,7 +187,7 @@ class AioContextTest {
 
   @Test
   void memoryIsRegisteredFromAnyThreadAndMayOutliveTheContext() throws Exception {
-    IoThread other = IoThread.start("io1", PollOptions.OFF);
+    IoThread other = IoThread.start("io1", ContextOptions.MAIN_LOOP);
     try (Mapping mapping = Mapping.anonymous(1 << 16)) {
       MemoryRegistration here = context.registerMemory(mapping.segment());
       MemoryRegistration there =
@@ -222,7 +222,7 @@ class AioContextTest {
 
   @Test
   void tasksQueuedBeforeTheStopStillRun() throws Exception {
-    IoThread other = IoThread.start("io1", PollOptions.OFF);
+    IoThread other = IoThread.start("io1", ContextOptions.MAIN_LOOP);
     AtomicInteger ran = new AtomicInteger();
     for (int i = 0; i < 1000; i++) {
       other.context().execute(ran::incrementAndGet);
@@ -233,7 +233,7 @@ class AioContextTest {
 
   @Test
   void whatCannotRunAnyMoreIsRefused() throws Exception {
-    IoThread other = IoThread.start("io1", PollOptions.OFF);
+    IoThread other = IoThread.start("io1", ContextOptions.MAIN_LOOP);
     other.close();
     other.close();
     RejectedExecutionException refusal =
@@ -244,11 +244,42 @@ class AioContextTest {
     assertThrows(RejectedExecutionException.class, () -> mainLoop.control("too late", () -> null));
   }
 
+  @Test
+  void submitsWhenAsManyOperationsWaitAsMay() throws Exception {
+    IoThread other = IoThread.start("io1", new ContextOptions(0, 0, 0, 3));
+    AioContext its = other.context();
+    List<Integer> waiting =
+        its.call(
+            () -> {
+              List<Integer> after = new ArrayList<>();
+              for (int i = 0; i < 4; i++) {
+                Nop nop = new Nop(its);
+                assertTrue(its.ring().submission().prepNop(nop.token()));
+                its.prepared();
+                after.add(its.ring().submission().pending());
+              }
+              return after;
+            });
+    other.close();
+    assertEquals(List.of(1, 2, 0, 1), waiting);
+  }
+
+  private static final class Nop extends RingOp {
+    Nop(AioContext context) {
+      super(context);
+    }
+
+    @Override
+    protected void complete(int result, boolean more) {
+      release();
+    }
+  }
+
   /** The end races with tasks, and with those who wake the loop for them. */
   @Test
   void aTaskRunsOrIsRefused() throws Exception {
     for (int round = 0; round < 200; round++) {
-      IoThread other = IoThread.start("io1", PollOptions.OFF);
+      IoThread other = IoThread.start("io1", ContextOptions.MAIN_LOOP);
       AtomicInteger ran = new AtomicInteger();
       List<CompletableFuture<Integer>> accepted = new ArrayList<>();
       for (int i = 0; i < 2; i++) {

@@ -2,9 +2,9 @@
 package dev.spindle.block.driver;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
-import dev.spindle.block.aio.PollOptions;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockGraph;
@@ -29,7 +29,7 @@ public final class Disk implements AutoCloseable {
   public Disk(String description) throws Exception {
     this.mainLoop = MainLoop.start();
     this.graph = new BlockGraph(mainLoop);
-    this.ioThread = IoThread.start("io0", PollOptions.IOTHREAD);
+    this.ioThread = IoThread.start("io0", ContextOptions.IOTHREAD);
     try {
       this.node = mainLoop.control("open", () -> graph.open(options(description)));
       BlockParent user = () -> "test";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.bench;
 
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.aio.MemoryRegistration;
-import dev.spindle.block.aio.PollOptions;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.options.OptionException;
@@ -50,7 +50,7 @@ final class DeviceUnderTest implements AutoCloseable {
   DeviceUnderTest(Map<String, String> blockdev, int depth) throws IOException, OptionException {
     mainLoop = MainLoop.start();
     graph = new BlockGraph(mainLoop);
-    ioThread = IoThread.start("io0", PollOptions.IOTHREAD);
+    ioThread = IoThread.start("io0", ContextOptions.IOTHREAD);
     memory = GuestMemory.allocate(MEMORY_BYTES);
     registration = ioThread.context().registerMemory(memory.segment());
     VirtioBlkOptions options = VirtioBlkOptions.from(new Options("bench", Map.of()));

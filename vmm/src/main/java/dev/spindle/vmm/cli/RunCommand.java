@@ -64,7 +64,9 @@ final class RunCommand implements Callable<Integer> {
     spec.addOption(
         list("--object")
             .paramLabel("TYPE,id=ID[,...]")
-            .description("An object: iothread[,poll-max-ns=N][,poll-grow=N][,poll-shrink=N].")
+            .description(
+                "An object:"
+                    + " iothread[,poll-max-ns=N][,poll-grow=N][,poll-shrink=N][,aio-max-batch=N].")
             .build());
     spec.addOption(
         list("--blockdev")

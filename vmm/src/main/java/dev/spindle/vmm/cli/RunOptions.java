@@ -2,7 +2,7 @@
 
 package dev.spindle.vmm.cli;
 
-import dev.spindle.block.aio.PollOptions;
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
@@ -126,13 +126,16 @@ final class RunOptions {
       }
       String id = options.require("id");
       claimId("--object", id);
-      PollOptions polling =
-          new PollOptions(
-              options.number("poll-max-ns", PollOptions.IOTHREAD.maxNs(), 0, Long.MAX_VALUE),
-              options.number("poll-grow", PollOptions.IOTHREAD.grow(), 0, Long.MAX_VALUE),
-              options.number("poll-shrink", PollOptions.IOTHREAD.shrink(), 0, Long.MAX_VALUE));
+      ContextOptions context =
+          new ContextOptions(
+              options.number("poll-max-ns", ContextOptions.IOTHREAD.pollMaxNs(), 0, Long.MAX_VALUE),
+              options.number("poll-grow", ContextOptions.IOTHREAD.pollGrow(), 0, Long.MAX_VALUE),
+              options.number(
+                  "poll-shrink", ContextOptions.IOTHREAD.pollShrink(), 0, Long.MAX_VALUE),
+              options.number(
+                  "aio-max-batch", ContextOptions.IOTHREAD.maxBatch(), 0, Long.MAX_VALUE));
       options.finish();
-      ioThreads.add(new IoThreadOption(id, polling));
+      ioThreads.add(new IoThreadOption(id, context));
     }
     return ioThreads;
   }

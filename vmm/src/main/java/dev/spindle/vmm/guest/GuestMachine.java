@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.guest;
 
-import dev.spindle.block.aio.PollOptions;
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
@@ -130,7 +130,7 @@ public final class GuestMachine {
             rebootAllowed);
     return new VirtualMachineConfig(
         machine,
-        IO_THREADS.stream().map(id -> new IoThreadOption(id, PollOptions.IOTHREAD)).toList(),
+        IO_THREADS.stream().map(id -> new IoThreadOption(id, ContextOptions.IOTHREAD)).toList(),
         nodes,
         devices,
         List.of(new ChardevOption.ToFile(console), new ChardevOption.ToSink(reports)));

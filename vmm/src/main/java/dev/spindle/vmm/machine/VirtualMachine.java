@@ -289,7 +289,7 @@ public final class VirtualMachine implements AutoCloseable {
   private static IoThread startIoThread(VirtualMachineConfig.IoThreadOption option)
       throws IOException {
     try {
-      return IoThread.start(option.id(), option.polling());
+      return IoThread.start(option.id(), option.context());
     } catch (LinuxException e) {
       throw noUring(" for iothread '" + option.id() + "'", e);
     }

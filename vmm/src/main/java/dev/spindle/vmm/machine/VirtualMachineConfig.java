@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.machine;
 
-import dev.spindle.block.aio.PollOptions;
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.options.Options;
 import dev.spindle.vmm.chardev.ChardevOption;
 import java.util.List;
@@ -39,7 +39,7 @@ public record VirtualMachineConfig(
    * An iothread.
    *
    * @param id unique among the machine's objects
-   * @param polling how long it busy-polls
+   * @param context how its context polls and batches
    */
-  public record IoThreadOption(String id, PollOptions polling) {}
+  public record IoThreadOption(String id, ContextOptions context) {}
 }

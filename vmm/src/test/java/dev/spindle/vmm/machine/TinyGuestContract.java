@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.spindle.block.aio.PollOptions;
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
@@ -157,7 +157,7 @@ abstract class TinyGuestContract {
     VirtualMachineConfig config =
         new VirtualMachineConfig(
             config(new Code32().powerOff(), 1, true, true),
-            List.of(new IoThreadOption("io0", PollOptions.OFF)),
+            List.of(new IoThreadOption("io0", ContextOptions.MAIN_LOOP)),
             List.of(),
             List.of(),
             List.of(new ChardevOption.ToFile(output())));

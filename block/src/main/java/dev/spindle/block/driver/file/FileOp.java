@@ -68,13 +68,14 @@ final class FileOp extends RingOp {
 
   /** Puts the next piece of work on the ring. */
   void issue() {
-    if (prepare()) {
-      return;
-    }
-    context().submitNow();
     if (!prepare()) {
-      lane.starved(this);
+      context().submitNow();
+      if (!prepare()) {
+        lane.starved(this);
+        return;
+      }
     }
+    context().prepared();
   }
 
   private boolean prepare() {

@@ -142,7 +142,8 @@ public final class GuestDriver implements VirtioTransport, AutoCloseable {
     while (end.interrupts.get() == seen
         && resetReason.get() == null
         && System.nanoTime() - start < HALT_POLL_NS) {
-      Thread.onSpinWait();
+      // KVM's halt polling likewise makes way for whoever else wants the CPU: the device, perhaps.
+      Thread.yield();
     }
   }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.devices.virtio.blk;
 
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
-import dev.spindle.block.aio.PollOptions;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.KeyValues;
@@ -30,8 +30,8 @@ final class BlkFixture implements AutoCloseable {
   BlkFixture(String blockdev, String properties, int queues) throws Exception {
     mainLoop = MainLoop.start();
     graph = new BlockGraph(mainLoop);
-    io0 = IoThread.start("io0", PollOptions.IOTHREAD);
-    io1 = IoThread.start("io1", PollOptions.IOTHREAD);
+    io0 = IoThread.start("io0", ContextOptions.IOTHREAD);
+    io1 = IoThread.start("io1", ContextOptions.IOTHREAD);
     memory = GuestMemory.allocate(64 << 20);
     area = new GuestArea(memory, 1 << 20, 63 << 20);
     node = mainLoop.control("open", () -> graph.open(options(blockdev)));

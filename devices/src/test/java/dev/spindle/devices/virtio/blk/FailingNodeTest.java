@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
-import dev.spindle.block.aio.PollOptions;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
@@ -83,7 +83,7 @@ class FailingNodeTest {
 
   private static void run(Body body) throws Exception {
     try (MainLoop mainLoop = MainLoop.start();
-        IoThread io0 = IoThread.start("io0", PollOptions.OFF);
+        IoThread io0 = IoThread.start("io0", ContextOptions.MAIN_LOOP);
         GuestMemory memory = GuestMemory.allocate(16 << 20)) {
       FailingNode node = new FailingNode(mainLoop.context());
       VirtioBlkOptions options = VirtioBlkOptions.from(new Options("test", Map.of()));

@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
-import dev.spindle.block.aio.PollOptions;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.virtio.VirtioFeatures;
 import dev.spindle.devices.virtio.driver.DriverQueue;
@@ -29,7 +29,7 @@ class VirtioRngDeviceTest {
 
   @BeforeEach
   void start() throws Exception {
-    thread = IoThread.start("rng", PollOptions.OFF);
+    thread = IoThread.start("rng", ContextOptions.MAIN_LOOP);
     memory = GuestMemory.allocate(1 << 20);
     device = new VirtioRngDevice(thread.context());
   }
