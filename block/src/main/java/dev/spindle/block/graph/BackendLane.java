@@ -8,27 +8,29 @@ import java.util.List;
 
 /**
  * A backend as seen from one AioContext: counts the requests in flight from there, and holds back
- * those that arrive while the backend is quiesced, in order. Owner thread of the context only.
+ * those that arrive while the backend is quiesced or drained, in order. Owner thread of the context
+ * only, where nothing else is said.
  */
 public final class BackendLane {
   private final BlockBackend backend;
   private final AioContext context;
-  private final BlockLane node;
-  private final long length;
-  private final boolean readOnly;
+  private final RequestQueue held = new RequestQueue();
+  private final List<Runnable> idleWaiters = new ArrayList<>();
+
+  // The way down. Changed by control work alone, while nothing is on its way.
+  private BlockLane node;
+  private long length;
+  private boolean readOnly;
 
   private int inFlight;
-  private int quiesced;
-  private BlockRequest heldFirst;
-  private BlockRequest heldLast;
-  private final List<Runnable> idleWaiters = new ArrayList<>();
+
+  /** Why requests are held back: one for a quiesced backend, one for each drain. */
+  private int gates;
 
   BackendLane(BlockBackend backend, AioContext context) {
     this.backend = backend;
     this.context = context;
-    this.node = backend.node().openLane(context);
-    this.length = backend.node().length();
-    this.readOnly = backend.node().readOnly();
+    lead(openWay());
   }
 
   /** The context it belongs to. */
@@ -44,16 +46,17 @@ public final class BackendLane {
   /** Sends a request on its way, or holds it back while the backend is quiesced. */
   public void submit(BlockRequest request) {
     request.lane = this;
-    request.next = null;
-    if (quiesced > 0) {
-      if (heldLast == null) {
-        heldFirst = request;
-      } else {
-        heldLast.next = request;
-      }
-      heldLast = request;
+    // Those that wait go first, also while they are being let go.
+    if (gates > 0 || !held.isEmpty()) {
+      held.add(request);
       return;
     }
+    start(request);
+  }
+
+  /** Sends a request of the control work that has closed the gate itself. */
+  void submitPastGate(BlockRequest request) {
+    request.lane = this;
     start(request);
   }
 
@@ -89,38 +92,72 @@ public final class BackendLane {
     if (inFlight == 0 && !idleWaiters.isEmpty()) {
       List<Runnable> waiters = List.copyOf(idleWaiters);
       idleWaiters.clear();
-      waiters.forEach(Runnable::run);
+      waiters.forEach(this::atTurnEnd);
     }
   }
 
-  /** Holds back what arrives from now on; {@code whenIdle} runs once nothing is in flight. */
-  void quiesce(Runnable whenIdle) {
-    quiesced++;
+  /**
+   * Whoever takes part in this turn has then told his own user what was completed in it: the user
+   * does not hear of it from here after others have gone on.
+   */
+  private void atTurnEnd(Runnable action) {
+    context.atTurnEnd(action::run);
+  }
+
+  /** Holds back what arrives from now on. */
+  void closeGate() {
+    gates++;
+  }
+
+  /** Ends one {@link #closeGate}; the last one lets go what was held, in order. Never waits. */
+  void openGate() {
+    gates--;
+    // A request that completes at once may close the gate again: what is left then stays held.
+    while (gates == 0 && !held.isEmpty()) {
+      start(held.remove());
+    }
+  }
+
+  /** Runs {@code action} at the end of the turn in which nothing is in flight any more. */
+  void whenIdle(Runnable action) {
     if (inFlight == 0) {
-      whenIdle.run();
+      atTurnEnd(action);
     } else {
-      idleWaiters.add(whenIdle);
+      idleWaiters.add(action);
     }
   }
 
-  /** Ends one {@link #quiesce}; the last one lets go what was held, in order. Never waits. */
-  void resume() {
-    quiesced--;
-    // A request that completes at once may quiesce again: what is left then stays held.
-    while (quiesced == 0 && heldFirst != null) {
-      BlockRequest request = heldFirst;
-      heldFirst = request.next;
-      if (heldFirst == null) {
-        heldLast = null;
-      }
-      request.next = null;
-      start(request);
+  /** Takes over what another lane of the backend holds back. Both stand still. Any thread. */
+  public void adopt(BackendLane other) {
+    while (!other.held.isEmpty()) {
+      BlockRequest request = other.held.remove();
+      request.lane = this;
+      held.add(request);
     }
+  }
+
+  /** Makes the way that leads through the backend's node as it is now. */
+  BlockLane openWay() {
+    return backend.node().openLane(context);
+  }
+
+  /**
+   * Has requests go another way from now on. Nothing is on its way. On the context, or by control
+   * work in a drained section.
+   *
+   * @return the former way
+   */
+  BlockLane lead(BlockLane way) {
+    BlockLane former = node;
+    node = way;
+    length = backend.node().length();
+    readOnly = backend.node().readOnly();
+    return former;
   }
 
   /** Ends the lane. Nothing may be in flight or held. */
   public void close() {
-    if (inFlight > 0 || heldFirst != null) {
+    if (inFlight > 0 || !held.isEmpty()) {
       throw new IllegalStateException(
           backend.describe() + " still has requests on " + context.name());
     }

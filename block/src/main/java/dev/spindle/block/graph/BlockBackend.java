@@ -2,46 +2,58 @@
 package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 
 /**
  * A user's hold on the root of a graph (QEMU's BlockBackend): who uses the disk, with which
  * permissions, and its I/O, one {@link BackendLane} for each context it comes from.
  */
-public final class BlockBackend {
+public final class BlockBackend implements BlockParent {
+  private final BackendUser user;
   private final BlockEdge root;
-  private final List<BackendLane> lanes = new CopyOnWriteArrayList<>();
   private volatile boolean writeThrough;
+
+  /** Guarded by itself, with {@link #quiesceDepth}: a lane may be opened while a section begins. */
+  private final List<BackendLane> lanes = new ArrayList<>();
+
+  /** Changed by control work, guarded by {@link #lanes}. */
   private int quiesceDepth;
 
   /**
-   * Takes hold of a node. Control side.
+   * Takes hold of a node. Control side; waits.
    *
    * @param user who uses it; named in errors, and asked when the node changes context
    * @throws BlockException if the node's other users, in this process or another, do not share it
-   *     so
+   *     so, or the node is read-only and {@code used} has a write
    */
   public BlockBackend(
-      BlockNode node, BlockParent user, Set<Permission> used, Set<Permission> shared)
+      BlockNode node, BackendUser user, Set<Permission> used, Set<Permission> shared)
       throws BlockException {
-    if (node.readOnly() && used.contains(Permission.WRITE)) {
-      throw new BlockException("Block node is read-only");
-    }
-    this.root = new BlockEdge(user, "root", node, used, shared);
-    node.addParent(root);
+    this.user = user;
+    this.root = new BlockEdge(this, "root", ChildRole.FILTER, node, used, shared);
+    GraphChange change = new GraphChange();
+    change.attach(root);
+    change.run();
   }
 
-  /** The node it uses. Any thread. */
+  /** The node it uses. Control side. */
   public BlockNode node() {
     return root.node();
   }
 
+  /** Its link to the node. Control side. */
+  public BlockEdge root() {
+    return root;
+  }
+
   /** How errors name its user. */
+  @Override
   public String describe() {
-    return root.parent().describe();
+    return user.describe();
   }
 
   /**
@@ -57,78 +69,208 @@ public final class BlockBackend {
     return writeThrough;
   }
 
-  /** Opens the way for I/O from the caller's context. On that context. */
+  /**
+   * Opens the way for I/O from a context. On that context, called for by control work, so that no
+   * link changes meanwhile.
+   */
   public BackendLane openLane(AioContext context) {
     context.assertOwner();
     BackendLane lane = new BackendLane(this, context);
-    lanes.add(lane);
+    synchronized (lanes) {
+      lanes.add(lane);
+      if (quiesceDepth > 0) {
+        lane.closeGate();
+      }
+    }
     return lane;
   }
 
   void forget(BackendLane lane) {
-    lanes.remove(lane);
+    synchronized (lanes) {
+      lanes.remove(lane);
+    }
   }
 
-  /**
-   * Holds back this backend's requests, and waits until those it sent are done. Sections nest.
-   * Nobody else's requests are touched. Control side; waits.
-   */
+  private List<BackendLane> lanes() {
+    synchronized (lanes) {
+      return List.copyOf(lanes);
+    }
+  }
+
+  /** Whether a section keeps it from sending anything. Control side. */
+  public boolean isQuiesced() {
+    synchronized (lanes) {
+      return quiesceDepth > 0;
+    }
+  }
+
+  /** Begins a section in which it sends nothing, and waits for what it sent. Control side. */
   public void quiesceBegin() {
-    quiesceDepth++;
-    if (quiesceDepth > 1) {
+    List<QuiesceWait> waits = new ArrayList<>();
+    quiesceBegin(waits);
+    waits.forEach(QuiesceWait::awaitStopped);
+    waits.forEach(QuiesceWait::awaitStill);
+  }
+
+  @Override
+  public void quiesceBegin(List<QuiesceWait> waits) {
+    List<BackendLane> told;
+    synchronized (lanes) {
+      told = quiesceDepth++ == 0 ? List.copyOf(lanes) : null;
+    }
+    if (told == null) {
+      // Who is quiesced already may still have requests on their way, if only isolated.
+      waits.add(new Stopped(() -> {}));
       return;
     }
-    List<CompletableFuture<Void>> idle =
-        lanes.stream()
-            .map(
-                lane -> {
-                  CompletableFuture<Void> done = new CompletableFuture<>();
-                  lane.context().execute(() -> lane.quiesce(() -> done.complete(null)));
-                  return done;
-                })
-            .toList();
+    Runnable userStopped = user.drainedBegin();
+    Runnable lanesStopped = onEach(told, BackendLane::closeGate);
+    waits.add(
+        new Stopped(
+            () -> {
+              userStopped.run();
+              lanesStopped.run();
+            }));
+  }
+
+  /** What a section waits for here. */
+  private final class Stopped implements QuiesceWait {
+    private final Runnable stopped;
+
+    Stopped(Runnable stopped) {
+      this.stopped = stopped;
+    }
+
+    @Override
+    public void awaitStopped() {
+      stopped.run();
+    }
+
+    @Override
+    public void awaitStill() {
+      awaitIdle();
+    }
+  }
+
+  @Override
+  public void quiesceEnd() {
+    List<BackendLane> released;
+    synchronized (lanes) {
+      if (--quiesceDepth > 0) {
+        return;
+      }
+      released = List.copyOf(lanes);
+    }
+    onEach(released, BackendLane::openGate);
+    user.drainedEnd();
+  }
+
+  /** Waits until none of its requests is in flight. */
+  private void awaitIdle() {
+    List<CompletableFuture<Void>> idle = new ArrayList<>();
+    for (BackendLane lane : lanes()) {
+      CompletableFuture<Void> done = new CompletableFuture<>();
+      idle.add(done);
+      lane.context().execute(() -> lane.whenIdle(() -> done.complete(null)));
+    }
     idle.forEach(CompletableFuture::join);
   }
 
-  /** Ends a section; the last end lets go what was held, in order. Control side; never waits. */
-  public void quiesceEnd() {
-    quiesceDepth--;
-    if (quiesceDepth > 0) {
-      return;
-    }
+  /**
+   * Has {@code action} run for each lane on its context.
+   *
+   * @return waits until it has
+   */
+  private static Runnable onEach(List<BackendLane> lanes, Consumer<BackendLane> action) {
+    List<CompletableFuture<Void>> done = new ArrayList<>();
     for (BackendLane lane : lanes) {
-      lane.context().execute(lane::resume);
+      CompletableFuture<Void> one = new CompletableFuture<>();
+      done.add(one);
+      lane.context()
+          .execute(
+              () -> {
+                action.accept(lane);
+                one.complete(null);
+              });
     }
+    return () -> done.forEach(CompletableFuture::join);
   }
 
   /**
    * Waits for every request that this backend sent; what arrives meanwhile goes on afterwards.
-   * Control side.
+   * Nobody else's requests are touched or waited for. Control side.
    */
   public void drain() {
-    quiesceBegin();
-    quiesceEnd();
+    List<BackendLane> drained = lanes();
+    onEach(drained, BackendLane::closeGate);
+    awaitIdle();
+    onEach(drained, BackendLane::openGate);
   }
 
   /**
-   * Makes all that was written durable. Control side; waits.
+   * Begins a time in which every other root that reaches this backend's node sends nothing. Control
+   * side.
+   */
+  public IsolatedSection isolate() {
+    return IsolatedSection.begin(this);
+  }
+
+  /**
+   * Makes all that was written durable, in a section of the backend as well. Control side; waits.
    *
    * @return 0, or a negated errno
    */
   public int flush(AioContext mainContext) {
     AwaitedRequest request = new AwaitedRequest(BlockRequest.Operation.FLUSH);
     BackendLane lane = mainContext.call(() -> openLane(mainContext));
-    mainContext.execute(() -> lane.submit(request));
+    mainContext.execute(() -> lane.submitPastGate(request));
     int result = request.await();
     lane.close();
     return result;
   }
 
-  /** Lets go of the node. Its lanes are closed. Control side. */
+  @Override
+  public void prepareContextChange(AioContext target, ContextChange change) throws BlockException {
+    user.prepareContextChange(target, change);
+  }
+
+  /** Prepares a new way for each lane, after links below have changed. */
+  void prepareRelink(Transaction transaction) {
+    for (BackendLane lane : lanes()) {
+      AioContext context = lane.context();
+      BlockLane next = context.call(lane::openWay);
+      transaction.add(
+          new Transaction.Action() {
+            private BlockLane unused = next;
+
+            @Override
+            public void commit() {
+              unused = lane.lead(next);
+            }
+
+            @Override
+            public void clean() {
+              context.call(
+                  () -> {
+                    unused.close();
+                    return null;
+                  });
+            }
+          });
+    }
+  }
+
+  /** Lets go of the node. Its lanes are closed. Control side; waits. */
   public void close() {
-    if (!lanes.isEmpty()) {
+    if (!lanes().isEmpty()) {
       throw new IllegalStateException(describe() + " is closed with lanes open");
     }
-    root.node().removeParent(root);
+    GraphChange change = new GraphChange();
+    change.detach(root);
+    try {
+      change.run();
+    } catch (BlockException e) {
+      throw new IllegalStateException("a user who leaves cannot conflict with others", e);
+    }
   }
 }

@@ -3,32 +3,39 @@ package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 
 /**
  * A node of the block graph: an image file, a format, a filter. What it is and who holds it is
- * control side; its I/O goes through lanes.
+ * control side, protected by the control lock; its I/O goes through lanes.
  */
-public abstract class BlockNode implements BlockParent {
+public abstract non-sealed class BlockNode implements BlockParent {
   private final String name;
   private final String driver;
+  private final AioContext home;
   private final List<BlockEdge> parents = new ArrayList<>();
   private final List<BlockEdge> children = new ArrayList<>();
   private AioContext context;
+
+  /** Sections in which its users send nothing. */
+  private int quiesceDepth;
+
+  /** Sections in which it does nothing of its own accord; those above are among them. */
+  private int restDepth;
 
   /**
    * Makes a node without parents.
    *
    * @param name its node-name
    * @param driver the driver's name as in {@code driver=…}
-   * @param context where its control I/O runs until a parent asks for another
+   * @param home where its control I/O runs while no parent asks for another context
    */
-  protected BlockNode(String name, String driver, AioContext context) {
+  protected BlockNode(String name, String driver, AioContext home) {
     this.name = name;
     this.driver = driver;
-    this.context = context;
+    this.home = home;
+    this.context = home;
   }
 
   /** The node-name. Any thread. */
@@ -52,6 +59,7 @@ public abstract class BlockNode implements BlockParent {
 
   /**
    * Makes the way for I/O from the calling thread's context. Many contexts may have lanes at once.
+   * A lane is made anew whenever a link below changes.
    *
    * @param context the caller's
    */
@@ -61,23 +69,44 @@ public abstract class BlockNode implements BlockParent {
   public abstract void close();
 
   /**
-   * Tells the driver what its users together do and share from now on. Called before the change is
-   * final.
+   * What the node needs of a child. The default follows the child's roles.
    *
-   * @throws BlockException if the image cannot be used so, for one because another process holds it
+   * @param used what the node's users do with it
+   * @param shared what they share
    */
-  protected void updatePermissions(Set<Permission> used, Set<Permission> shared)
+  protected ChildPermissions childPermissions(
+      BlockEdge child, Set<Permission> used, Set<Permission> shared) {
+    return ChildPermissions.of(child.roles(), !readOnly(), used, shared);
+  }
+
+  /**
+   * Prepares for what the node's users together will do and share. Called on every change near the
+   * node, whether or not its permissions change by it.
+   *
+   * @return the change, already prepared
+   * @throws BlockException if the image cannot be used so, for one because another process holds
+   *     it; nothing has changed then
+   */
+  protected Transaction.Action preparePermissions(Set<Permission> used, Set<Permission> shared)
       throws BlockException {
-    for (int i = 0; i < children.size(); i++) {
-      BlockEdge before = children.get(i);
-      BlockEdge after = new BlockEdge(this, before.role(), before.node(), used, shared);
-      before.node().replaceParent(before, after);
-      children.set(i, after);
-    }
+    return Transaction.NOTHING;
   }
 
   /** Refuses a context that this driver cannot work in. */
   protected void checkContextChange(AioContext target) throws BlockException {}
+
+  /**
+   * Tells the driver to begin nothing of its own accord, and to let go the requests that it holds
+   * back. Called when the first section begins. Must not wait.
+   *
+   * @return waits until nothing is going on that no user's request stands for
+   */
+  protected Runnable drainedBegin() {
+    return () -> {};
+  }
+
+  /** The last section has ended. Must not wait. */
+  protected void drainedEnd() {}
 
   @Override
   public final void prepareContextChange(AioContext target, ContextChange change)
@@ -100,6 +129,10 @@ public abstract class BlockNode implements BlockParent {
     context = target;
   }
 
+  final AioContext home() {
+    return home;
+  }
+
   /** Who holds it. Control side. */
   public final List<BlockEdge> parents() {
     return List.copyOf(parents);
@@ -110,84 +143,117 @@ public abstract class BlockNode implements BlockParent {
     return List.copyOf(children);
   }
 
+  /** How many sections keep its users from sending anything. Control side. */
+  public final int quiesceDepth() {
+    return quiesceDepth;
+  }
+
   /**
    * Takes hold of a child, for a driver while it opens.
    *
    * @throws BlockException if the child's other users do not share what this node needs
    */
-  protected final void attachChild(
-      BlockNode child, String role, Set<Permission> used, Set<Permission> shared)
+  protected final BlockEdge attachChild(BlockNode child, String edgeName, Set<ChildRole> roles)
       throws BlockException {
-    BlockEdge edge = new BlockEdge(this, role, child, used, shared);
-    child.addParent(edge);
-    children.add(edge);
+    GraphChange change = new GraphChange();
+    BlockEdge edge = change.attach(this, edgeName, roles, child);
+    change.run();
+    return edge;
   }
 
-  /** Lets go of every child. */
+  /** Lets go of every child, for a driver while it closes. */
   protected final void detachChildren() {
-    for (BlockEdge edge : children) {
-      edge.node().removeParent(edge);
-    }
-    children.clear();
-  }
-
-  /** Adds a user, or refuses with QEMU's sentence and changes nothing. */
-  final void addParent(BlockEdge edge) throws BlockException {
-    replaceParent(null, edge);
-  }
-
-  private void replaceParent(BlockEdge before, BlockEdge after) throws BlockException {
-    List<BlockEdge> others = parents.stream().filter(e -> e != before).toList();
-    for (BlockEdge other : others) {
-      checkConflict(after, other);
-      checkConflict(other, after);
-    }
-    List<BlockEdge> all = new ArrayList<>(others);
-    all.add(after);
-    updatePermissions(usedBy(all), sharedBy(all));
-    parents.remove(before);
-    parents.add(after);
-  }
-
-  final void removeParent(BlockEdge edge) {
-    parents.remove(edge);
+    GraphChange change = new GraphChange();
+    children.forEach(change::detach);
     try {
-      updatePermissions(usedBy(parents), sharedBy(parents));
+      change.run();
     } catch (BlockException e) {
-      // Asking for less cannot conflict with anybody.
+      // Asking for less cannot conflict with anybody, and nobody relies on a node without users.
       throw new IllegalStateException(e);
     }
   }
 
-  private static Set<Permission> usedBy(List<BlockEdge> edges) {
-    Set<Permission> used = EnumSet.noneOf(Permission.class);
-    edges.forEach(e -> used.addAll(e.used()));
-    return used;
+  @Override
+  public final void quiesceBegin(List<QuiesceWait> waits) {
+    if (quiesceDepth++ == 0) {
+      restBegin(waits);
+      parents.forEach(edge -> edge.beginQuiescence(waits));
+    }
   }
 
-  private static Set<Permission> sharedBy(List<BlockEdge> edges) {
-    Set<Permission> shared = Permission.all();
-    edges.forEach(e -> shared.retainAll(e.shared()));
-    return shared;
+  @Override
+  public final void quiesceEnd() {
+    if (--quiesceDepth == 0) {
+      restEnd();
+      parents.forEach(BlockEdge::endQuiescence);
+    }
   }
 
-  private void checkConflict(BlockEdge user, BlockEdge other) throws BlockException {
-    Set<Permission> refused = EnumSet.noneOf(Permission.class);
-    refused.addAll(user.used());
-    refused.removeAll(other.shared());
-    if (!refused.isEmpty()) {
-      throw new BlockException(
-          ("Permission conflict on node '%s': permissions '%s' are both required by %s (uses node"
-                  + " '%s' as '%s' child) and unshared by %s (uses node '%s' as '%s' child).")
-              .formatted(
-                  name,
-                  Permission.words(refused),
-                  user.parent().describe(),
-                  name,
-                  user.role(),
-                  other.parent().describe(),
-                  name,
-                  other.role()));
+  /** Keeps the node from doing anything of its own accord, and leaves its users alone. */
+  final void restBegin(List<QuiesceWait> waits) {
+    if (restDepth++ == 0) {
+      Runnable still = drainedBegin();
+      waits.add(
+          new QuiesceWait() {
+            @Override
+            public void awaitStill() {
+              still.run();
+            }
+          });
+    }
+  }
+
+  final void restEnd() {
+    if (--restDepth == 0) {
+      drainedEnd();
+    }
+  }
+
+  /** Adds a user; the result takes it away. */
+  final Runnable addParent(BlockEdge edge) {
+    return insert(parents, parents.size(), edge);
+  }
+
+  /** Takes a user away; the result puts it back where it was. */
+  final Runnable removeParent(BlockEdge edge) {
+    return remove(parents, edge);
+  }
+
+  /** Adds a child; the result takes it away. */
+  final Runnable addChild(BlockEdge edge) {
+    return insert(children, children.size(), edge);
+  }
+
+  /** Takes a child away; the result puts it back where it was. */
+  final Runnable removeChild(BlockEdge edge) {
+    return remove(children, edge);
+  }
+
+  private static Runnable insert(List<BlockEdge> edges, int index, BlockEdge edge) {
+    edges.add(index, edge);
+    return () -> edges.remove(edge);
+  }
+
+  private static Runnable remove(List<BlockEdge> edges, BlockEdge edge) {
+    int index = edges.indexOf(edge);
+    edges.remove(index);
+    return () -> edges.add(index, edge);
+  }
+
+  /** Adds the node and all below it. */
+  final void addSubtree(Set<BlockNode> nodes) {
+    if (nodes.add(this)) {
+      children.forEach(edge -> edge.node().addSubtree(nodes));
+    }
+  }
+
+  /** Adds the backends whose requests come here. */
+  final void addBackends(Set<BlockBackend> backends) {
+    for (BlockEdge edge : parents) {
+      switch (edge.parent()) {
+        case BlockBackend backend -> backends.add(backend);
+        case BlockNode parent -> parent.addBackends(backends);
+      }
     }
   }
 }

@@ -39,7 +39,7 @@ public abstract class BlockRequest {
   /** Link of whatever queue the request waits in. */
   BlockRequest next;
 
-  /** The lane it was submitted on, while in flight. */
+  /** The backend's lane it was submitted on; null for what a node sends to its own child. */
   BackendLane lane;
 
   /**
@@ -65,6 +65,10 @@ public abstract class BlockRequest {
    * @param result 0, or a negated errno
    */
   public final void complete(int result) {
-    lane.finish(this, result);
+    if (lane == null) {
+      completed(result);
+    } else {
+      lane.finish(this, result);
+    }
   }
 }

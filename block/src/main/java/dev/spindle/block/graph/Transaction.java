@@ -22,6 +22,9 @@ public final class Transaction {
     default void clean() {}
   }
 
+  /** What a preparation returns that has nothing to do later. */
+  public static final Action NOTHING = new Action() {};
+
   private final List<Action> actions = new ArrayList<>();
   private boolean ended;
 

@@ -6,10 +6,10 @@ import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
-import dev.spindle.block.graph.BlockParent;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
@@ -32,7 +32,7 @@ public final class Disk implements AutoCloseable {
     this.ioThread = IoThread.start("io0", ContextOptions.IOTHREAD);
     try {
       this.node = mainLoop.control("open", () -> graph.open(options(description)));
-      BlockParent user = () -> "test";
+      BackendUser user = () -> "test";
       this.backend =
           mainLoop.control(
               "attach",

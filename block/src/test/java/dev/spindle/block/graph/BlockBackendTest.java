@@ -96,7 +96,7 @@ class BlockBackendTest {
   @Test
   void conflictingUsersAreNamed() throws Exception {
     try (Disk disk = new Disk("driver=null-co,node-name=shared")) {
-      BlockParent second = () -> "block device 'second'";
+      BackendUser second = () -> "block device 'second'";
       BlockException refusal =
           assertThrows(
               BlockException.class,

@@ -7,6 +7,7 @@ import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.Permission;
+import dev.spindle.block.graph.Transaction;
 import dev.spindle.linux.LinuxFile;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
@@ -61,11 +62,9 @@ final class FileNode extends BlockNode {
   }
 
   @Override
-  protected void updatePermissions(Set<Permission> used, Set<Permission> shared)
+  protected Transaction.Action preparePermissions(Set<Permission> used, Set<Permission> shared)
       throws BlockException {
-    if (options.locking()) {
-      imageLock.update(used, shared);
-    }
+    return options.locking() ? imageLock.prepare(used, shared) : Transaction.NOTHING;
   }
 
   @Override

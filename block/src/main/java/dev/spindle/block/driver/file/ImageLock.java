@@ -3,9 +3,9 @@ package dev.spindle.block.driver.file;
 
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.Permission;
+import dev.spindle.block.graph.Transaction;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.LinuxFile;
-import java.util.EnumSet;
 import java.util.Set;
 
 /**
@@ -18,19 +18,21 @@ final class ImageLock {
   private static final long UNSHARED_BASE = 200;
 
   private final LinuxFile file;
-  private Set<Permission> used = EnumSet.noneOf(Permission.class);
-  private Set<Permission> unshared = EnumSet.noneOf(Permission.class);
+  private Set<Permission> used = Set.of();
+  private Set<Permission> unshared = Set.of();
 
   ImageLock(LinuxFile file) {
     this.file = file;
   }
 
   /**
-   * Changes what is announced, or refuses and leaves it as it was.
+   * Announces what will be besides what is, or refuses and leaves it as it was.
    *
+   * @return gives up what is no longer, or, on abort, what will not be
    * @throws BlockException if another process uses the image in a way that conflicts
    */
-  void update(Set<Permission> nextUsed, Set<Permission> nextShared) throws BlockException {
+  Transaction.Action prepare(Set<Permission> nextUsed, Set<Permission> nextShared)
+      throws BlockException {
     Set<Permission> nextUnshared = Permission.all();
     nextUnshared.removeAll(nextShared);
     try {
@@ -38,17 +40,28 @@ final class ImageLock {
       lock(UNSHARED_BASE, nextUnshared);
       checkOthers(UNSHARED_BASE, nextUsed, "get");
       checkOthers(USED_BASE, nextUnshared, "get shared");
-    } catch (BlockException | LinuxException e) {
-      unlockExcept(USED_BASE, used);
-      unlockExcept(UNSHARED_BASE, unshared);
-      if (e instanceof BlockException refusal) {
-        throw refusal;
-      }
+    } catch (BlockException e) {
+      keepOnlyAnnounced();
+      throw e;
+    } catch (LinuxException e) {
+      keepOnlyAnnounced();
       throw new BlockException(e.getMessage(), e);
     }
-    used = EnumSet.noneOf(Permission.class);
-    used.addAll(nextUsed);
-    unshared = nextUnshared;
+    return new Transaction.Action() {
+      @Override
+      public void commit() {
+        used = Set.copyOf(nextUsed);
+        unshared = Set.copyOf(nextUnshared);
+      }
+
+      @Override
+      public void clean() {
+        keepOnlyAnnounced();
+      }
+    };
+  }
+
+  private void keepOnlyAnnounced() {
     unlockExcept(USED_BASE, used);
     unlockExcept(UNSHARED_BASE, unshared);
   }

@@ -7,11 +7,14 @@ import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest;
-import dev.spindle.block.graph.Permission;
+import dev.spindle.block.graph.ChildRole;
 import java.util.Set;
 
 /** A window of its child: requests pass through, moved by the window's offset. */
 final class RawNode extends BlockNode {
+  /** A window: what is outside belongs to others. */
+  private static final Set<ChildRole> DATA = Set.of(ChildRole.DATA, ChildRole.PRIMARY);
+
   private final BlockNode file;
   private final long windowOffset;
   private final long length;
@@ -24,7 +27,8 @@ final class RawNode extends BlockNode {
     this.windowOffset = windowOffset;
     this.length = length;
     this.readOnly = readOnly;
-    attachChild(file, "file", Set.of(), Permission.all());
+    boolean whole = windowOffset == 0 && length == file.length();
+    attachChild(file, "file", whole ? ChildRole.FILTER : DATA);
   }
 
   @Override

@@ -2,6 +2,7 @@
 package dev.spindle.devices.virtio.blk;
 
 import dev.spindle.block.aio.AioContext;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 
@@ -22,6 +23,13 @@ public record QueuePlacement(List<AioContext> contexts) {
   /** All queues on one context. */
   public static QueuePlacement all(int queues, AioContext context) {
     return new QueuePlacement(Collections.nCopies(queues, context));
+  }
+
+  /** The same, but for one queue. */
+  QueuePlacement with(int queue, AioContext context) {
+    List<AioContext> changed = new ArrayList<>(contexts);
+    changed.set(queue, context);
+    return new QueuePlacement(changed);
   }
 
   int queues() {

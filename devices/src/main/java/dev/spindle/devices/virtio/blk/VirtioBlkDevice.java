@@ -4,12 +4,13 @@ package dev.spindle.devices.virtio.blk;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
-import dev.spindle.block.graph.BlockParent;
 import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.Permission;
+import dev.spindle.block.graph.Transaction;
 import dev.spindle.devices.virtio.DeviceQueue;
 import dev.spindle.devices.virtio.VirtioActivation;
 import dev.spindle.devices.virtio.VirtioConfigSpace;
@@ -27,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * A virtio block device (virtio 1.3, section 5.2). What it is and where its queues work is changed
  * by control work alone; the queues themselves run on their contexts.
  */
-public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
+public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
   private static final Logger LOG = LoggerFactory.getLogger(VirtioBlkDevice.class);
 
   private final String id;
@@ -41,7 +42,11 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
   // Protected by the control lock.
   private QueuePlacement placement;
   private final List<QueueSlot> active = new ArrayList<>();
-  private int stopDepth;
+
+  /** When the queues were told to stop, and whether a move is why they have. */
+  private long stoppedAtNs;
+
+  private boolean moved;
 
   /** What {@link #needsReset} tells; set while a driver has the device. Any thread reads. */
   private volatile VirtioActivation activation;
@@ -197,7 +202,7 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
   private void begin(VirtioActivation newActivation) {
     try {
       openQueues(newActivation);
-      if (stopDepth == 0) {
+      if (!backend.isQuiesced()) {
         startQueues();
       }
     } catch (RuntimeException | Error e) {
@@ -243,10 +248,12 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
   }
 
   private void end() {
-    if (stopDepth == 0) {
-      stopQueues().run();
+    backend.quiesceBegin();
+    try {
+      closeQueues();
+    } finally {
+      backend.quiesceEnd();
     }
-    closeQueues();
     activation = null;
     config.setWriteback(options.writeCache());
   }
@@ -269,22 +276,40 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
   public void moveTo(AioContext target) throws BlockException {
     mainLoop.assertControl();
     ContextChange.run(backend.node(), target);
+    awaitStarted();
   }
 
-  /** Stops taking requests and waits for those taken. Sections nest. Control side. */
+  /**
+   * Moves one queue to another context, as {@link #moveTo} does the whole; the node stays where it
+   * is. Control side; waits.
+   *
+   * @param queue 0 to {@link #queueCount} - 1
+   */
+  public void moveQueueTo(int queue, AioContext target) {
+    mainLoop.assertControl();
+    Move move = new Move(placement.with(queue, target));
+    backend.quiesceBegin();
+    move.commit();
+    move.clean();
+    backend.quiesceEnd();
+    awaitStarted();
+  }
+
+  /** Waits until the queues have started, if they are to. */
+  private void awaitStarted() {
+    active.forEach(slot -> slot.lane.context().call(() -> null));
+  }
+
+  /** Stops taking requests and waits for those sent. Sections nest. Control side. */
   public void quiesce() {
     mainLoop.assertControl();
-    if (stopDepth++ == 0) {
-      stopQueues().run();
-    }
+    backend.quiesceBegin();
   }
 
   /** Ends a {@link #quiesce}. Never waits. Control side. */
   public void resume() {
     mainLoop.assertControl();
-    if (--stopDepth == 0) {
-      startQueues();
-    }
+    backend.quiesceEnd();
   }
 
   /** Lets go of the disk; the guest is gone. Control side; waits. */
@@ -306,10 +331,28 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
   }
 
   private void startQueues() {
+    Runnable started = moved ? moveStats.holdSince(stoppedAtNs, active.size()) : () -> {};
+    moved = false;
     for (QueueSlot slot : active) {
       BackendLane lane = slot.lane;
-      lane.context().execute(() -> slot.queue.start(lane));
+      lane.context()
+          .execute(
+              () -> {
+                slot.queue.start(lane);
+                started.run();
+              });
     }
+  }
+
+  @Override
+  public Runnable drainedBegin() {
+    stoppedAtNs = System.nanoTime();
+    return stopQueues();
+  }
+
+  @Override
+  public void drainedEnd() {
+    startQueues();
   }
 
   /** Tells every queue to stop; the result waits until they have. */
@@ -336,26 +379,20 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
             });
   }
 
-  /** The device's own part in a change of context: its queues, their kicks and their requests. */
-  private final class Move implements ContextChange.Mover {
+  /** The device's own part in a move: its queues, their kicks, and requests that wait. */
+  private final class Move implements Transaction.Action {
     private final QueuePlacement next;
-    private final List<BackendLane> nextLanes = new ArrayList<>();
-    private boolean committed;
-    private boolean stopped;
-    private long stoppedAtNs;
+
+    /** By position in {@link #active}: the queue's new lane, and after the commit its old one. */
+    private final List<BackendLane> unused = new ArrayList<>();
+
+    private final boolean atWork = !active.isEmpty() && !backend.isQuiesced();
 
     Move(QueuePlacement next) {
       this.next = next;
       for (QueueSlot slot : active) {
-        nextLanes.add(openLane(next.of(slot.index)));
+        unused.add(openLane(next.of(slot.index)));
       }
-    }
-
-    @Override
-    public Runnable beginDrain() {
-      stoppedAtNs = System.nanoTime();
-      stopped = true;
-      return stopDepth++ == 0 ? stopQueues() : () -> {};
     }
 
     @Override
@@ -363,25 +400,17 @@ public final class VirtioBlkDevice implements VirtioDevice, BlockParent {
       for (int i = 0; i < active.size(); i++) {
         QueueSlot slot = active.get(i);
         BackendLane old = slot.lane;
-        slot.lane = nextLanes.get(i);
-        nextLanes.set(i, old);
+        slot.lane = unused.get(i);
+        slot.lane.adopt(old);
+        unused.set(i, old);
       }
       placement = next;
-      committed = true;
+      moved = atWork;
     }
 
     @Override
     public void clean() {
-      if (stopped && --stopDepth == 0) {
-        startQueues();
-        if (committed && !active.isEmpty()) {
-          // The queues' starts are tasks on their contexts: the hold ends when the last has run.
-          active.forEach(slot -> slot.lane.context().call(() -> null));
-          moveStats.moved(System.nanoTime() - stoppedAtNs);
-        }
-      }
-      // The lanes not in use: the old ones after a commit, the new ones after an abort.
-      nextLanes.forEach(VirtioBlkDevice::closeLane);
+      unused.forEach(VirtioBlkDevice::closeLane);
     }
   }
 }

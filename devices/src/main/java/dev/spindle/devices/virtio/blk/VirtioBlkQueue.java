@@ -34,7 +34,6 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
 
   private boolean polling;
   private boolean turnEndAsked;
-  private Runnable whenStill;
 
   private VirtioBlkRequest[] free = new VirtioBlkRequest[16];
   private int freeCount;
@@ -64,26 +63,16 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   }
 
   /**
-   * Takes no more requests.
+   * Takes no more requests; those taken are the backend's to end.
    *
-   * @param still runs on this context when all that were taken have been given back and the kick
-   *     eventfd is nobody's; the queue may then start elsewhere
+   * @param stopped runs on this context when the kick eventfd is nobody's; the queue may start
+   *     elsewhere once its requests have come back or go along
    */
-  void stop(Runnable still) {
+  void stop(Runnable stopped) {
     lane.context().assertOwner();
     running = false;
     lane.context().removePollable(this);
-    whenStill = () -> watch.end(still);
-    checkStill();
-  }
-
-  private void checkStill() {
-    if (whenStill != null && ring.inFlight() == 0) {
-      Runnable still = whenStill;
-      whenStill = null;
-      endTurn();
-      still.run();
-    }
+    watch.end(stopped);
   }
 
   @Override
@@ -202,7 +191,6 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       turnEndAsked = true;
       lane.context().atTurnEnd(this);
     }
-    checkStill();
   }
 
   private void putBack(VirtioBlkRequest request) {

@@ -8,9 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockParent;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.virtio.VirtioFeatures;
@@ -168,7 +168,7 @@ class MoveTest {
     String blockdev = "driver=file,node-name=disk,filename=" + image;
     try (BlkFixture fixture = new BlkFixture(blockdev, "", 1)) {
       fixture.start(0, -1, 1);
-      BlockParent stubborn = () -> "block device 'stubborn'";
+      BackendUser stubborn = () -> "block device 'stubborn'";
       BlockBackend other =
           fixture.mainLoop.control(
               "attach",
