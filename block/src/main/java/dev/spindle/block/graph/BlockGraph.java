@@ -62,7 +62,12 @@ public final class BlockGraph {
       node.close();
       throw e;
     }
-    nodes.put(name, node);
+    return add(node);
+  }
+
+  /** Adds a node that was made otherwise than by a driver's name; returns it. */
+  <N extends BlockNode> N add(N node) {
+    nodes.put(node.name(), node);
     return node;
   }
 
@@ -107,6 +112,50 @@ public final class BlockGraph {
       throw new OptionException(options.owner() + ": parameter '" + role + "' is missing");
     }
     return open(inner);
+  }
+
+  /**
+   * Gives several nodes other options and other children, all or none (QAPI's blockdev-reopen).
+   *
+   * @param descriptions one for each node: {@code node-name}, {@code driver}, and everything that
+   *     its driver takes; what is left out gets its default
+   * @throws BlockException if that is not possible; nothing has changed then
+   * @throws OptionException if a description is wrong; nothing has changed then
+   */
+  public void reopen(List<Options> descriptions) throws BlockException, OptionException {
+    mainLoop.assertControl();
+    new Reopen(this, descriptions).run();
+  }
+
+  /**
+   * Puts a filter before a node: whoever used the node uses the filter.
+   *
+   * @param filter stands on the node already
+   */
+  public void insertFilter(BlockNode filter, BlockNode node) throws BlockException {
+    mainLoop.assertControl();
+    GraphChange change = new GraphChange();
+    change.replace(node, filter);
+    change.run();
+  }
+
+  /** Takes a filter out: whoever used it uses the node that it stands before, and it is closed. */
+  public void removeFilter(BlockNode filter) throws BlockException {
+    mainLoop.assertControl();
+    BlockEdge below = filteredChild(filter);
+    GraphChange change = new GraphChange();
+    change.replace(filter, below.node());
+    change.run();
+    close(filter);
+  }
+
+  private static BlockEdge filteredChild(BlockNode filter) throws BlockException {
+    for (BlockEdge edge : filter.children()) {
+      if (edge.roles().contains(ChildRole.FILTERED)) {
+        return edge;
+      }
+    }
+    throw new BlockException("Node '" + filter.name() + "' is not a filter");
   }
 
   /** Every node, in the order of opening. */

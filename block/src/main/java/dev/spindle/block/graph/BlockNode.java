@@ -2,6 +2,8 @@
 package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -90,6 +92,23 @@ public abstract non-sealed class BlockNode implements BlockParent {
   protected Transaction.Action preparePermissions(Set<Permission> used, Set<Permission> shared)
       throws BlockException {
     return Transaction.NOTHING;
+  }
+
+  /**
+   * Prepares to go on with other options, as if it were opened with them now. The node stands
+   * still. What is prepared is in force at once, so that the permissions can be worked out on it;
+   * the action's abort takes it back.
+   *
+   * @param graph where new children are looked up
+   * @param options the new ones, all of them; the caller refuses those that are left
+   * @param links takes the children that are to be replaced
+   * @throws BlockException if that is not possible; nothing has changed then
+   * @throws OptionException if an option is missing or has no such value
+   */
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
+      throws BlockException, OptionException {
+    throw new BlockException(
+        "Block driver '%s' used by node '%s' does not support reopening".formatted(driver, name));
   }
 
   /** Refuses a context that this driver cannot work in. */

@@ -23,6 +23,9 @@ public final class GraphChange {
 
   private record Redirect(BlockEdge edge, BlockNode to) implements Edit {}
 
+  /** Nodes whose own nature changes, although their links may not. */
+  private final List<BlockNode> touched = new ArrayList<>();
+
   private final List<Edit> edits = new ArrayList<>();
 
   /**
@@ -45,6 +48,11 @@ public final class GraphChange {
   /** Takes a link away. */
   public void detach(BlockEdge edge) {
     edits.add(new Detach(edge));
+  }
+
+  /** Has permissions and ways worked out anew for a node that is being reopened. */
+  void touch(BlockNode node) {
+    touched.add(node);
   }
 
   /** Has a link lead to another node. */
@@ -85,7 +93,7 @@ public final class GraphChange {
 
   /** Has all that the edits concern stand still until the transaction is over. */
   void drain(Transaction transaction) {
-    Set<BlockNode> concerned = new LinkedHashSet<>();
+    Set<BlockNode> concerned = new LinkedHashSet<>(touched);
     for (Edit edit : edits) {
       concerned.add(edit.edge().node());
       if (edit.edge().parent() instanceof BlockNode parent) {
@@ -107,9 +115,9 @@ public final class GraphChange {
 
   /** Adds the edits to a transaction in which all that they concern stands still. */
   void prepare(Transaction transaction) throws BlockException {
-    Set<BlockNode> changed = new LinkedHashSet<>();
+    Set<BlockNode> changed = new LinkedHashSet<>(touched);
     Set<BlockNode> left = new LinkedHashSet<>();
-    Set<BlockParent> holders = new LinkedHashSet<>();
+    Set<BlockParent> holders = new LinkedHashSet<>(touched);
     for (Edit edit : edits) {
       BlockEdge edge = edit.edge();
       changed.add(edge.node());

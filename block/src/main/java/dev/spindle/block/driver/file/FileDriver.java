@@ -4,22 +4,12 @@ package dev.spindle.block.driver.file;
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
-import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
-import dev.spindle.linux.DirectIoAlignment;
-import dev.spindle.linux.LinuxException;
-import dev.spindle.linux.LinuxFile;
-import dev.spindle.linux.OpenFlag;
-import java.util.ArrayList;
-import java.util.List;
 
 /** {@code driver=file}: raw bytes in a regular file or on a block device. */
 public final class FileDriver implements BlockDriver {
-  /** Memory that is not page-aligned is copied where the kernel does not say what it takes. */
-  private static final int SAFE_ALIGNMENT = 4096;
-
   @Override
   public String name() {
     return "file";
@@ -28,62 +18,7 @@ public final class FileDriver implements BlockDriver {
   @Override
   public BlockNode open(BlockGraph graph, String nodeName, Options options)
       throws BlockException, OptionException {
-    FileOptions wanted = FileOptions.from(options);
-    LinuxFile file;
-    try {
-      file = LinuxFile.open(wanted.filename(), flags(wanted));
-    } catch (LinuxException e) {
-      throw new BlockException("Could not open '" + wanted.filename() + "': " + e.getMessage(), e);
-    }
-    try {
-      checkType(file);
-      return new FileNode(
-          nodeName, graph.mainContext(), file, wanted, length(file), limits(file, wanted));
-    } catch (LinuxException e) {
-      file.close();
-      throw new BlockException(e.getMessage(), e);
-    } catch (BlockException e) {
-      file.close();
-      throw e;
-    }
-  }
-
-  private static OpenFlag[] flags(FileOptions options) {
-    List<OpenFlag> flags = new ArrayList<>();
-    if (!options.readOnly()) {
-      flags.add(OpenFlag.READ_WRITE);
-    }
-    if (options.direct()) {
-      flags.add(OpenFlag.DIRECT);
-    }
-    return flags.toArray(OpenFlag[]::new);
-  }
-
-  private static void checkType(LinuxFile file) throws BlockException {
-    switch (file.type()) {
-      case REGULAR, BLOCK_DEVICE -> {}
-      default ->
-          throw new BlockException(
-              "'" + file.path() + "' is neither a regular file nor a block device");
-    }
-  }
-
-  /** Whole sectors: what a last, partial one lacks reads as zeroes. */
-  private static long length(LinuxFile file) throws LinuxException {
-    return (file.size() + 511) & -512;
-  }
-
-  private static BlockLimits limits(LinuxFile file, FileOptions options)
-      throws LinuxException, BlockException {
-    if (!options.direct()) {
-      return BlockLimits.NONE;
-    }
-    DirectIoAlignment alignment = file.directIoAlignment();
-    if (!alignment.supported()) {
-      throw new BlockException(
-          "'" + file.path() + "': the file system does not support cache.direct=on (O_DIRECT)");
-    }
-    int memory = Math.min(alignment.memory(), SAFE_ALIGNMENT);
-    return new BlockLimits(alignment.offset(), memory);
+    OpenImage image = OpenImage.open(FileOptions.from(options));
+    return new FileNode(nodeName, graph.mainContext(), image);
   }
 }

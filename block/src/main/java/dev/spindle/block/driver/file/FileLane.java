@@ -35,10 +35,10 @@ final class FileLane extends BlockLane {
     this.node = node;
     this.context = context;
     this.submission = context.ring().submission();
-    this.ringFile = context.ring().registerFile(node.file().fd());
-    this.options = node.options();
+    this.ringFile = context.ring().registerFile(node.image().file().fd());
+    this.options = node.image().options();
     this.direct = options.direct();
-    BlockLimits limits = node.limits();
+    BlockLimits limits = node.image().limits();
     this.requestMask = limits.requestAlignment() - 1;
     this.memoryMask = limits.memoryAlignment() - 1;
   }

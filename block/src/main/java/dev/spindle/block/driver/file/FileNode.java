@@ -3,68 +3,102 @@ package dev.spindle.block.driver.file;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 import dev.spindle.linux.LinuxFile;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 
 /** An open image file. */
 final class FileNode extends BlockNode {
-  private final LinuxFile file;
-  private final FileOptions options;
+  /**
+   * The file as it was first opened: it carries the locks, which other processes must find without
+   * a gap, while reopening may put another descriptor in the place of {@link OpenImage#file}.
+   */
+  private final LinuxFile lockFile;
+
   private final ImageLock imageLock;
-  private final long length;
-  private final BlockLimits limits;
+
+  /** Changed by reopening, in a drained section; lanes opened before keep to what they found. */
+  private volatile OpenImage image;
 
   /** Held around each read-modify-write, so that two halves of one block do not undo each other. */
   final ReentrantLock unalignedWrites = new ReentrantLock();
 
-  FileNode(
-      String name,
-      AioContext context,
-      LinuxFile file,
-      FileOptions options,
-      long length,
-      BlockLimits limits) {
-    super(name, "file", context);
-    this.file = file;
-    this.options = options;
-    this.imageLock = new ImageLock(file);
-    this.length = length;
-    this.limits = limits;
+  FileNode(String name, AioContext home, OpenImage image) {
+    super(name, "file", home);
+    this.image = image;
+    this.lockFile = image.file();
+    this.imageLock = new ImageLock(lockFile);
   }
 
-  LinuxFile file() {
-    return file;
-  }
-
-  FileOptions options() {
-    return options;
+  OpenImage image() {
+    return image;
   }
 
   @Override
   public long length() {
-    return length;
+    return image.length();
   }
 
   @Override
   public boolean readOnly() {
-    return options.readOnly();
+    return image.options().readOnly();
   }
 
   @Override
   public BlockLimits limits() {
-    return limits;
+    return image.limits();
   }
 
   @Override
   protected Transaction.Action preparePermissions(Set<Permission> used, Set<Permission> shared)
       throws BlockException {
-    return options.locking() ? imageLock.prepare(used, shared) : Transaction.NOTHING;
+    return image.options().locking() ? imageLock.prepare(used, shared) : Transaction.NOTHING;
+  }
+
+  @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
+      throws BlockException, OptionException {
+    OpenImage before = image;
+    FileOptions wanted = FileOptions.from(options);
+    checkSame("filename", before.options().filename(), wanted.filename());
+    checkSame("locking", before.options().locking(), wanted.locking());
+    OpenImage after = OpenImage.open(wanted);
+    image = after;
+    return new Transaction.Action() {
+      private OpenImage unused = after;
+
+      @Override
+      public void commit() {
+        unused = before;
+      }
+
+      @Override
+      public void abort() {
+        image = before;
+      }
+
+      @Override
+      public void clean() {
+        if (unused.file() != lockFile) {
+          unused.file().close();
+        }
+      }
+    };
+  }
+
+  private static void checkSame(String option, Object before, Object after) throws BlockException {
+    if (!before.equals(after)) {
+      throw new BlockException("Cannot change the option '" + option + "'");
+    }
   }
 
   @Override
@@ -74,6 +108,9 @@ final class FileNode extends BlockNode {
 
   @Override
   public void close() {
-    file.close();
+    if (image.file() != lockFile) {
+      image.file().close();
+    }
+    lockFile.close();
   }
 }

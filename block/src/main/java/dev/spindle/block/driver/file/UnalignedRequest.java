@@ -18,6 +18,7 @@ final class UnalignedRequest {
   private static final int BUFFER_ALIGNMENT = 4096;
 
   private final FileNode node;
+  private final FileLane lane;
   private final AioContext context;
   private final int ringFile;
   private final BlockRequest request;
@@ -32,6 +33,7 @@ final class UnalignedRequest {
       FileNode node, FileLane lane, BlockRequest request, long offset, long length, Arena arena) {
     long mask = lane.requestMask();
     this.node = node;
+    this.lane = lane;
     this.context = lane.context();
     this.ringFile = lane.ringFile();
     this.request = request;
@@ -116,7 +118,7 @@ final class UnalignedRequest {
 
   /** Moves the whole buffer; what lies past the end of the file reads as zeroes. */
   private int transfer(boolean write) {
-    boolean durable = write && request.forceUnitAccess && !node.options().noFlush();
+    boolean durable = write && request.forceUnitAccess && !lane.options().noFlush();
     long done = 0;
     while (done < buffer.byteSize()) {
       long position = done;
@@ -136,7 +138,7 @@ final class UnalignedRequest {
         return result;
       }
       done += result;
-      if (!write && (result == 0 || (result & (node.limits().requestAlignment() - 1)) != 0)) {
+      if (!write && (result == 0 || (result & lane.requestMask()) != 0)) {
         return 0;
       }
       if (write && result == 0) {

@@ -13,18 +13,8 @@ abstract sealed class NullDriver implements BlockDriver permits NullCoDriver, Nu
   @Override
   public final BlockNode open(BlockGraph graph, String nodeName, Options options)
       throws BlockException, OptionException {
-    long size = options.size("size", 1L << 30);
-    if (size % 512 != 0) {
-      throw new OptionException(options.owner() + ": 'size' must be a multiple of 512 bytes");
-    }
-    long latencyNs = options.number("latency-ns", 0, 0, Long.MAX_VALUE);
-    boolean readZeroes = options.bool("read-zeroes", false);
-    boolean readOnly = options.bool("read-only", false);
     return new NullNode(
-        nodeName,
-        name(),
-        graph.mainContext(),
-        new NullOptions(size, latencyNs, readZeroes, readOnly, completesLater()));
+        nodeName, name(), graph.mainContext(), NullOptions.from(options, completesLater()));
   }
 
   /** Whether a request completes on the loop's next turn rather than within its submission. */

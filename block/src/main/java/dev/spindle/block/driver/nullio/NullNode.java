@@ -2,14 +2,20 @@
 package dev.spindle.block.driver.nullio;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.GraphChange;
+import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 
 /** A disk without storage. */
 final class NullNode extends BlockNode {
-  private final NullOptions options;
+  /** Changed by reopening, in a drained section; lanes keep what they were opened with. */
+  private volatile NullOptions options;
 
   NullNode(String name, String driver, AioContext context, NullOptions options) {
     super(name, driver, context);
@@ -32,16 +38,30 @@ final class NullNode extends BlockNode {
   }
 
   @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options wanted, GraphChange links)
+      throws OptionException {
+    NullOptions before = options;
+    options = NullOptions.from(wanted, before.completesLater());
+    return new Transaction.Action() {
+      @Override
+      public void abort() {
+        options = before;
+      }
+    };
+  }
+
+  @Override
   public BlockLane openLane(AioContext context) {
+    NullOptions now = options;
     return new BlockLane() {
       @Override
       public void submit(BlockRequest request, long offset) {
-        if (options.readZeroes() && request.operation == BlockRequest.Operation.READ) {
+        if (now.readZeroes() && request.operation == BlockRequest.Operation.READ) {
           request.buffers.fill(0, request.length, (byte) 0);
         }
-        if (options.latencyNs() > 0) {
-          context.startTimer(options.latencyNs(), () -> request.complete(0));
-        } else if (options.completesLater()) {
+        if (now.latencyNs() > 0) {
+          context.startTimer(now.latencyNs(), () -> request.complete(0));
+        } else if (now.completesLater()) {
           context.execute(() -> request.complete(0));
         } else {
           request.complete(0);

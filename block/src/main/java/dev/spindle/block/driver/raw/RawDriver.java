@@ -22,21 +22,10 @@ public final class RawDriver implements BlockDriver {
   public BlockNode open(BlockGraph graph, String nodeName, Options options)
       throws BlockException, OptionException {
     BlockNode file = graph.child("file", options);
-    long offset = options.size("offset", 0);
-    long size = options.size("size", Math.max(0, file.length() - offset));
-    boolean readOnly = options.bool("read-only", file.readOnly());
-    if (offset % 512 != 0 || size % 512 != 0) {
-      throw new OptionException(
-          options.owner() + ": 'offset' and 'size' must be multiples of 512 bytes");
-    }
-    if (offset > file.length() || size > file.length() - offset) {
-      throw new BlockException(
-          "The sum of offset (%d) and size (%d) has to be smaller or equal to the actual size of the containing file (%d)"
-              .formatted(offset, size, file.length()));
-    }
-    if (file.readOnly() && !readOnly) {
+    RawOptions window = RawOptions.from(options, file);
+    if (file.readOnly() && !window.readOnly()) {
       throw new BlockException("Node '" + file.name() + "' is read-only");
     }
-    return new RawNode(nodeName, file, offset, size, readOnly);
+    return new RawNode(nodeName, file, window);
   }
 }

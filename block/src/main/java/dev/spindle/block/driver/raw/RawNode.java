@@ -2,60 +2,81 @@
 package dev.spindle.block.driver.raw;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.graph.GraphChange;
+import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import java.util.Optional;
 import java.util.Set;
 
 /** A window of its child: requests pass through, moved by the window's offset. */
 final class RawNode extends BlockNode {
   /** A window: what is outside belongs to others. */
-  private static final Set<ChildRole> DATA = Set.of(ChildRole.DATA, ChildRole.PRIMARY);
+  private static final Set<ChildRole> WINDOW = Set.of(ChildRole.DATA, ChildRole.PRIMARY);
 
-  private final BlockNode file;
-  private final long windowOffset;
-  private final long length;
-  private final boolean readOnly;
+  private final BlockEdge file;
 
-  RawNode(String name, BlockNode file, long windowOffset, long length, boolean readOnly)
-      throws BlockException {
+  /** Changed by reopening, in a drained section. */
+  private volatile RawOptions window;
+
+  RawNode(String name, BlockNode file, RawOptions window) throws BlockException {
     super(name, "raw", file.context());
-    this.file = file;
-    this.windowOffset = windowOffset;
-    this.length = length;
-    this.readOnly = readOnly;
-    boolean whole = windowOffset == 0 && length == file.length();
-    attachChild(file, "file", whole ? ChildRole.FILTER : DATA);
+    this.window = window;
+    this.file = attachChild(file, "file", window.isWhole(file) ? ChildRole.FILTER : WINDOW);
   }
 
   @Override
   public long length() {
-    return length;
+    return window.size();
   }
 
   @Override
   public boolean readOnly() {
-    return readOnly;
+    return window.readOnly();
   }
 
   @Override
   public BlockLimits limits() {
-    return file.limits();
+    return file.node().limits();
+  }
+
+  @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
+      throws BlockException, OptionException {
+    RawOptions before = window;
+    Optional<String> child = options.string("file");
+    BlockNode next = child.isPresent() ? graph.find(child.get()) : file.node();
+    window = RawOptions.from(options, next);
+    if (next != file.node()) {
+      links.redirect(file, next);
+    }
+    return new Transaction.Action() {
+      @Override
+      public void abort() {
+        window = before;
+      }
+    };
   }
 
   @Override
   public BlockLane openLane(AioContext context) {
-    BlockLane below = file.openLane(context);
-    if (windowOffset == 0) {
+    BlockLane below = file.node().openLane(context);
+    long start = window.offset();
+    if (start == 0) {
       return below;
     }
     return new BlockLane() {
       @Override
       public void submit(BlockRequest request, long offset) {
-        below.submit(request, windowOffset + offset);
+        below.submit(request, start + offset);
       }
 
       @Override

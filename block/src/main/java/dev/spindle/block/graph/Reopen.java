@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import dev.spindle.linux.Errno;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Gives several nodes other options and other children in one go, or changes nothing (QAPI's
+ * blockdev-reopen): all of them stand still and are flushed, each prepares, links change,
+ * permissions are worked out on the result, and only then is anything final. Control side.
+ */
+final class Reopen {
+  private final BlockGraph graph;
+  private final Map<BlockNode, Options> nodes = new LinkedHashMap<>();
+
+  Reopen(BlockGraph graph, List<Options> descriptions) throws BlockException, OptionException {
+    this.graph = graph;
+    for (Options options : descriptions) {
+      BlockNode node = graph.find(options.require("node-name"));
+      if (!options.require("driver").equals(node.driver())) {
+        throw new BlockException("Cannot change the option 'driver'");
+      }
+      if (nodes.put(node, options) != null) {
+        throw new BlockException("Node '" + node.name() + "' is to be reopened twice");
+      }
+    }
+  }
+
+  void run() throws BlockException, OptionException {
+    Transaction transaction = new Transaction();
+    DrainedSection section = DrainedSection.begin(nodes.keySet());
+    transaction.add(
+        new Transaction.Action() {
+          @Override
+          public void clean() {
+            section.close();
+          }
+        });
+    try {
+      prepare(transaction);
+    } catch (BlockException | OptionException | RuntimeException e) {
+      transaction.abort();
+      throw e;
+    }
+    transaction.commit();
+  }
+
+  private void prepare(Transaction transaction) throws BlockException, OptionException {
+    for (BlockNode node : nodes.keySet()) {
+      flush(node);
+    }
+    GraphChange links = new GraphChange();
+    for (Map.Entry<BlockNode, Options> entry : nodes.entrySet()) {
+      BlockNode node = entry.getKey();
+      Options options = entry.getValue();
+      transaction.add(node.prepareReopen(graph, options, links));
+      options.finish();
+      links.touch(node);
+    }
+    // Children that are new to these nodes are drained as well, before any link changes.
+    links.drain(transaction);
+    links.prepare(transaction);
+  }
+
+  private void flush(BlockNode node) throws BlockException {
+    int result = node.readOnly() ? 0 : AwaitedRequest.flush(node, graph.mainContext());
+    if (result < 0) {
+      throw new BlockException(
+          "Error flushing node '%s': %s".formatted(node.name(), Errno.message(-result)));
+    }
+  }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.ContextCall;
+import dev.spindle.block.aio.ContextOptions;
+import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.driver.TestRequest;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/** A main loop, two iothreads, and nodes and users for a test to put together. */
+final class TestGraph implements AutoCloseable {
+  static final Set<Permission> READ = EnumSet.of(Permission.CONSISTENT_READ);
+  static final Set<Permission> READ_WRITE =
+      EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE);
+
+  final MainLoop mainLoop = MainLoop.start();
+  final IoThread io0 = IoThread.start("io0", ContextOptions.IOTHREAD);
+  final IoThread io1 = IoThread.start("io1", ContextOptions.IOTHREAD);
+  final BlockGraph graph = new BlockGraph(mainLoop);
+  private final List<BackendLane> lanes = new ArrayList<>();
+
+  TestGraph() throws Exception {}
+
+  /** A user who notes what he is told, and follows anywhere unless told not to. */
+  static final class User implements BackendUser {
+    final String name;
+    final List<String> events = new ArrayList<>();
+    boolean stays;
+
+    User(String name) {
+      this.name = name;
+    }
+
+    @Override
+    public String describe() {
+      return "user '" + name + "'";
+    }
+
+    @Override
+    public Runnable drainedBegin() {
+      events.add("begin");
+      return () -> events.add("stopped");
+    }
+
+    @Override
+    public void drainedEnd() {
+      events.add("end");
+    }
+
+    @Override
+    public void prepareContextChange(AioContext target, ContextChange change)
+        throws BlockException {
+      if (stays) {
+        BackendUser.super.prepareContextChange(target, change);
+      }
+    }
+  }
+
+  /** Runs control work that returns nothing. */
+  @FunctionalInterface
+  interface Work {
+    void run() throws Exception;
+  }
+
+  void control(Work work) throws Exception {
+    mainLoop.<Void, Exception>control(
+        "test",
+        () -> {
+          work.run();
+          return null;
+        });
+  }
+
+  <T> T get(ContextCall<T, Exception> work) throws Exception {
+    return mainLoop.control("test", work);
+  }
+
+  TestNode node(String name) {
+    return graph.add(new TestNode(name, mainLoop.context()));
+  }
+
+  TestNode node(String name, BlockNode child, Set<ChildRole> roles) throws Exception {
+    TestNode node = node(name);
+    control(() -> node.over(child, "file", roles));
+    return node;
+  }
+
+  TestNode filter(String name, BlockNode child) throws Exception {
+    return node(name, child, ChildRole.FILTER);
+  }
+
+  BlockBackend use(BlockNode node, BackendUser user) throws Exception {
+    return get(() -> new BlockBackend(node, user, READ, Permission.all()));
+  }
+
+  BackendLane lane(BlockBackend backend, IoThread thread) {
+    AioContext context = thread.context();
+    BackendLane lane = context.call(() -> backend.openLane(context));
+    lanes.add(lane);
+    return lane;
+  }
+
+  /** Sends a request and returns when it is on its way, or is held. */
+  static TestRequest send(BackendLane lane) {
+    TestRequest request = TestRequest.range(BlockRequest.Operation.FLUSH, 0, 0);
+    lane.context()
+        .call(
+            () -> {
+              lane.submit(request);
+              return null;
+            });
+    return request;
+  }
+
+  /** Everything that a refused change must leave as it was. */
+  String picture() throws Exception {
+    StringBuilder picture = new StringBuilder();
+    control(
+        () -> {
+          for (BlockNode node : graph.nodes()) {
+            picture.append(
+                "%s on %s, %d sections, read-only %s%n"
+                    .formatted(
+                        node.name(), node.context().name(), node.quiesceDepth(), node.readOnly()));
+            describe(picture, "parent", node.parents());
+            describe(picture, "child", node.children());
+          }
+        });
+    return picture.toString();
+  }
+
+  private static void describe(StringBuilder picture, String side, List<BlockEdge> edges) {
+    for (BlockEdge edge : edges) {
+      picture.append(
+          "  %s %s: %s -> %s uses %s shares %s%n"
+              .formatted(
+                  side,
+                  edge.name(),
+                  edge.parent().describe(),
+                  edge.node().name(),
+                  sorted(edge.used()),
+                  sorted(edge.shared())));
+    }
+  }
+
+  /** EnumSet prints in order. */
+  private static Set<Permission> sorted(Set<Permission> permissions) {
+    Set<Permission> result = EnumSet.noneOf(Permission.class);
+    result.addAll(permissions);
+    return result;
+  }
+
+  @Override
+  public void close() throws Exception {
+    for (BackendLane lane : lanes) {
+      lane.context()
+          .call(
+              () -> {
+                lane.close();
+                return null;
+              });
+    }
+    io0.close();
+    io1.close();
+    mainLoop.close();
+  }
+}

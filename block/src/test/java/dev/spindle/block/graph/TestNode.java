@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A node whose every answer a test decides. With a child it passes requests on; without one it is a
+ * disk that completes them at once, or keeps them until the test lets them go.
+ */
+final class TestNode extends BlockNode {
+  /** A request that the node keeps, and where it came from. */
+  record Kept(BlockRequest request, AioContext context) {
+    void complete(int result) {
+      context.execute(() -> request.complete(result));
+    }
+  }
+
+  final AtomicInteger submitted = new AtomicInteger();
+  final AtomicInteger openLanes = new AtomicInteger();
+  final ConcurrentLinkedQueue<Kept> kept = new ConcurrentLinkedQueue<>();
+  final List<String> events = new CopyOnWriteArrayList<>();
+  volatile boolean keeps;
+  volatile boolean readOnly;
+  String refusesContext;
+  String refusesPermissions;
+  String refusesReopen;
+  Set<Permission> used = Set.of();
+  Set<Permission> shared = Set.of();
+  String label = "";
+  boolean closed;
+
+  TestNode(String name, AioContext home) {
+    super(name, "test", home);
+  }
+
+  /** Gives it a child while nobody uses it. */
+  BlockEdge over(BlockNode child, String edgeName, Set<ChildRole> roles) throws BlockException {
+    return attachChild(child, edgeName, roles);
+  }
+
+  @Override
+  public long length() {
+    return 1 << 20;
+  }
+
+  @Override
+  public boolean readOnly() {
+    return readOnly;
+  }
+
+  @Override
+  public BlockLimits limits() {
+    return BlockLimits.NONE;
+  }
+
+  @Override
+  public BlockLane openLane(AioContext context) {
+    openLanes.incrementAndGet();
+    BlockLane below = children().isEmpty() ? null : children().getFirst().node().openLane(context);
+    return new BlockLane() {
+      @Override
+      public void submit(BlockRequest request, long offset) {
+        submitted.incrementAndGet();
+        if (keeps) {
+          kept.add(new Kept(request, context));
+        } else if (below != null) {
+          below.submit(request, offset);
+        } else {
+          request.complete(0);
+        }
+      }
+
+      @Override
+      public void close() {
+        openLanes.decrementAndGet();
+        if (below != null) {
+          below.close();
+        }
+      }
+    };
+  }
+
+  @Override
+  protected Runnable drainedBegin() {
+    events.add("begin");
+    return () -> events.add("still");
+  }
+
+  @Override
+  protected void drainedEnd() {
+    events.add("end");
+  }
+
+  @Override
+  protected void checkContextChange(AioContext target) throws BlockException {
+    if (refusesContext != null) {
+      throw new BlockException(refusesContext);
+    }
+  }
+
+  @Override
+  protected Transaction.Action preparePermissions(
+      Set<Permission> nextUsed, Set<Permission> nextShared) throws BlockException {
+    if (refusesPermissions != null) {
+      throw new BlockException(refusesPermissions);
+    }
+    return new Transaction.Action() {
+      @Override
+      public void commit() {
+        used = nextUsed;
+        shared = nextShared;
+      }
+    };
+  }
+
+  @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
+      throws BlockException, OptionException {
+    String beforeLabel = label;
+    boolean beforeReadOnly = readOnly;
+    String nextLabel = options.string("label").orElse("");
+    boolean nextReadOnly = options.bool("read-only", false);
+    if (options.peek("file").isPresent()) {
+      links.redirect(children().getFirst(), graph.find(options.require("file")));
+    }
+    if (refusesReopen != null) {
+      throw new BlockException(refusesReopen);
+    }
+    label = nextLabel;
+    readOnly = nextReadOnly;
+    return new Transaction.Action() {
+      @Override
+      public void abort() {
+        label = beforeLabel;
+        readOnly = beforeReadOnly;
+      }
+    };
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    detachChildren();
+  }
+}
