@@ -234,6 +234,19 @@ public final class BlockBackend implements BlockParent {
     user.prepareContextChange(target, change);
   }
 
+  /** How it is now. Control side; asks each context. */
+  GraphDump.User dump() {
+    List<String> contexts = new ArrayList<>();
+    int inFlight = 0;
+    for (BackendLane lane : lanes()) {
+      if (!contexts.contains(lane.context().name())) {
+        contexts.add(lane.context().name());
+      }
+      inFlight += lane.context().call(lane::inFlight);
+    }
+    return new GraphDump.User(describe(), contexts, inFlight, isQuiesced());
+  }
+
   /** Prepares a new way for each lane, after links below have changed. */
   void prepareRelink(Transaction transaction) {
     for (BackendLane lane : lanes()) {

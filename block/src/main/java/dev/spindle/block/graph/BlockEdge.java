@@ -2,7 +2,6 @@
 package dev.spindle.block.graph;
 
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 
@@ -188,7 +187,7 @@ public final class BlockEdge {
   }
 
   static Set<Permission> usedBy(List<BlockEdge> edges) {
-    Set<Permission> used = EnumSet.noneOf(Permission.class);
+    Set<Permission> used = Permission.none();
     edges.forEach(edge -> used.addAll(edge.used));
     return used;
   }

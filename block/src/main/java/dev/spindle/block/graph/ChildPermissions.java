@@ -36,7 +36,7 @@ public record ChildPermissions(Set<Permission> used, Set<Permission> shared) {
 
   /** Nothing is written there; others may change it only where the overlay's users do not mind. */
   private static ChildPermissions backing(Set<Permission> used, Set<Permission> shared) {
-    Set<Permission> needed = EnumSet.noneOf(Permission.class);
+    Set<Permission> needed = Permission.none();
     if (used.contains(Permission.CONSISTENT_READ)) {
       needed.add(Permission.CONSISTENT_READ);
     }
@@ -50,9 +50,9 @@ public record ChildPermissions(Set<Permission> used, Set<Permission> shared) {
 
   private static ChildPermissions storage(
       Set<ChildRole> roles, boolean writable, Set<Permission> used, Set<Permission> shared) {
-    Set<Permission> needed = EnumSet.noneOf(Permission.class);
+    Set<Permission> needed = Permission.none();
     needed.addAll(used);
-    Set<Permission> allowed = EnumSet.noneOf(Permission.class);
+    Set<Permission> allowed = Permission.none();
     allowed.addAll(shared);
     if (roles.contains(ChildRole.METADATA)) {
       needed.add(Permission.CONSISTENT_READ);

@@ -31,6 +31,11 @@ public enum Permission {
     return permissions.stream().map(Permission::words).collect(Collectors.joining(", "));
   }
 
+  /** A set of no permission, to be filled; it keeps the order. */
+  public static Set<Permission> none() {
+    return EnumSet.noneOf(Permission.class);
+  }
+
   /** Every permission. */
   public static Set<Permission> all() {
     return EnumSet.allOf(Permission.class);

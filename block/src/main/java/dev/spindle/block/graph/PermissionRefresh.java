@@ -3,7 +3,6 @@ package dev.spindle.block.graph;
 
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.EnumSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -80,7 +79,7 @@ final class PermissionRefresh {
 
   private static void checkShared(BlockNode node, BlockEdge user, BlockEdge other)
       throws BlockException {
-    Set<Permission> refused = EnumSet.noneOf(Permission.class);
+    Set<Permission> refused = Permission.none();
     refused.addAll(user.used());
     refused.removeAll(other.shared());
     if (!refused.isEmpty()) {

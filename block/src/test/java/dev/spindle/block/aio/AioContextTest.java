@@ -252,6 +252,7 @@ class AioContextTest {
         its.call(
             () -> {
               List<Integer> after = new ArrayList<>();
+              its.submitNow();
               for (int i = 0; i < 4; i++) {
                 Nop nop = new Nop(its);
                 assertTrue(its.ring().submission().prepNop(nop.token()));
