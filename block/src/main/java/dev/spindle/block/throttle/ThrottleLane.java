@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.throttle;
+
+/**
+ * A member's way through its group from one context: what waits there, and the timer that it may
+ * hold for the whole group. Its fields are protected by the group's lock.
+ */
+public final class ThrottleLane implements ThrottleRing.Waiter {
+  final ThrottleMember member;
+  final ThrottledRequests requests;
+  private final int[] waiting = new int[ThrottleGroup.DIRECTIONS.length];
+
+  ThrottleLane(ThrottleMember member, ThrottledRequests requests) {
+    this.member = member;
+    this.requests = requests;
+  }
+
+  /**
+   * Asks for a request to pass; allocates nothing, and takes no lock while the group has no limits.
+   * On the lane's own context.
+   *
+   * @param nowNs as of {@link System#nanoTime}
+   * @return true if it passes now; false if it has to wait, as the last one of {@link
+   *     ThrottledRequests}, until it is released
+   */
+  public boolean admit(ThrottleDirection direction, long bytes, long nowNs) {
+    return member.group.admit(this, direction, bytes, nowNs);
+  }
+
+  /**
+   * A timer is due: releases what may pass now. Does no harm if it comes too early or for nothing.
+   * On the lane's own context.
+   *
+   * @param nowNs as of {@link System#nanoTime}
+   */
+  public void timerFired(ThrottleDirection direction, long nowNs) {
+    while (member.group.take(this, direction, nowNs)) {
+      requests.release(direction);
+    }
+  }
+
+  /**
+   * A waiting request was taken out by whoever keeps it, and does not pass. On the lane's own
+   * context.
+   *
+   * @param nowNs as of {@link System#nanoTime}
+   */
+  public void withdrawn(ThrottleDirection direction, long nowNs) {
+    member.group.withdraw(this, direction, nowNs);
+  }
+
+  /**
+   * What waits has moved to another context: its timers are started anew there. Once the old ones
+   * can fire no more, and {@link ThrottledRequests} means the new context.
+   *
+   * @param nowNs as of {@link System#nanoTime}
+   */
+  public void moved(long nowNs) {
+    member.group.restartTimers(this, nowNs);
+  }
+
+  /** Requests that wait. Any thread. */
+  public int waiting(ThrottleDirection direction) {
+    return member.group.waiting(this, direction);
+  }
+
+  /** Ends the lane. Nothing may wait in it. Any thread. */
+  public void close() {
+    member.group.close(this);
+  }
+
+  @Override
+  public boolean waits(ThrottleDirection direction) {
+    return waiting[direction.ordinal()] > 0;
+  }
+
+  int waitingLocked(ThrottleDirection direction) {
+    return waiting[direction.ordinal()];
+  }
+
+  void addWaiting(ThrottleDirection direction, int more) {
+    waiting[direction.ordinal()] += more;
+  }
+}
