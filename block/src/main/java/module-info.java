@@ -14,7 +14,8 @@ module dev.spindle.block {
       dev.spindle.block.driver.file.FileDriver,
       dev.spindle.block.driver.nullio.NullAioDriver,
       dev.spindle.block.driver.nullio.NullCoDriver,
-      dev.spindle.block.driver.raw.RawDriver;
+      dev.spindle.block.driver.raw.RawDriver,
+      dev.spindle.block.driver.throttle.ThrottleDriver;
 
   requires org.slf4j;
   requires transitive dev.spindle.linux;

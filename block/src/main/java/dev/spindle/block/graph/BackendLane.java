@@ -2,20 +2,26 @@
 package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.throttle.ThrottleMember;
+import dev.spindle.block.throttle.ThrottleQueue;
 import dev.spindle.linux.Errno;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
  * A backend as seen from one AioContext: counts the requests in flight from there, and holds back
- * those that arrive while the backend is quiesced or drained, in order. Owner thread of the context
- * only, where nothing else is said.
+ * those that arrive while the backend is quiesced or drained, in order. What is not held back waits
+ * for the backend's throttle group, if it is in one; only then is it in flight. Owner thread of the
+ * context only, where nothing else is said.
  */
 public final class BackendLane {
   private final BlockBackend backend;
   private final AioContext context;
   private final RequestQueue held = new RequestQueue();
   private final List<Runnable> idleWaiters = new ArrayList<>();
+
+  /** Those who wait for throttled requests as well. */
+  private final List<Runnable> drainWaiters = new ArrayList<>();
 
   // The way down. Changed by control work alone, while nothing is on its way.
   private BlockLane node;
@@ -26,6 +32,9 @@ public final class BackendLane {
 
   /** Why requests are held back: one for a quiesced backend, one for each drain. */
   private int gates;
+
+  /** What waits for the throttle group; null if the backend is in none. */
+  private ThrottleQueue throttle;
 
   BackendLane(BlockBackend backend, AioContext context) {
     this.backend = backend;
@@ -38,7 +47,7 @@ public final class BackendLane {
     return context;
   }
 
-  /** Requests sent and not yet completed; those held back do not count. */
+  /** Requests sent and not yet completed; those held back and those throttled do not count. */
   public int inFlight() {
     return inFlight;
   }
@@ -48,9 +57,24 @@ public final class BackendLane {
     request.lane = this;
     // Those that wait go first, also while they are being let go.
     if (gates > 0 || !held.isEmpty()) {
-      held.add(request);
+      held.add(request, request.offset);
       return;
     }
+    admit(request);
+  }
+
+  private void admit(BlockRequest request) {
+    if (throttle == null || passes(request)) {
+      start(request);
+    }
+  }
+
+  /** What will be refused is not asked about: its length may be anything. */
+  private boolean passes(BlockRequest request) {
+    return check(request) != 0 || throttle.passes(request, request.offset);
+  }
+
+  private void startThrottled(BlockRequest request, long offset) {
     start(request);
   }
 
@@ -89,10 +113,23 @@ public final class BackendLane {
   void finish(BlockRequest request, int result) {
     request.completed(result);
     inFlight--;
-    if (inFlight == 0 && !idleWaiters.isEmpty()) {
-      List<Runnable> waiters = List.copyOf(idleWaiters);
-      idleWaiters.clear();
-      waiters.forEach(this::atTurnEnd);
+    if (inFlight == 0) {
+      wake(idleWaiters);
+      if (!drainWaiters.isEmpty() && nothingThrottled()) {
+        wake(drainWaiters);
+      }
+    }
+  }
+
+  private boolean nothingThrottled() {
+    return throttle == null || throttle.isEmpty();
+  }
+
+  private void wake(List<Runnable> waiters) {
+    if (!waiters.isEmpty()) {
+      List<Runnable> woken = List.copyOf(waiters);
+      waiters.clear();
+      woken.forEach(this::atTurnEnd);
     }
   }
 
@@ -112,9 +149,13 @@ public final class BackendLane {
   /** Ends one {@link #closeGate}; the last one lets go what was held, in order. Never waits. */
   void openGate() {
     gates--;
+    letGo();
+  }
+
+  private void letGo() {
     // A request that completes at once may close the gate again: what is left then stays held.
     while (gates == 0 && !held.isEmpty()) {
-      start(held.remove());
+      admit(held.remove());
     }
   }
 
@@ -127,12 +168,45 @@ public final class BackendLane {
     }
   }
 
-  /** Takes over what another lane of the backend holds back. Both stand still. Any thread. */
+  /** Runs {@code action} at the end of the turn in which nothing is in flight nor throttled. */
+  void whenDrained(Runnable action) {
+    if (inFlight == 0 && nothingThrottled()) {
+      atTurnEnd(action);
+    } else {
+      drainWaiters.add(action);
+    }
+  }
+
+  /**
+   * Has requests wait for a throttle group from now on, or for none if {@code member} is null;
+   * those that wait go first.
+   */
+  void setThrottle(ThrottleMember member) {
+    RequestQueue waiting = new RequestQueue();
+    if (throttle != null) {
+      throttle.withdrawAll(waiting);
+      throttle.close();
+    }
+    throttle = member == null ? null : new ThrottleQueue(context, member, this::startThrottled);
+    waiting.addAll(held);
+    held.addAll(waiting);
+    letGo();
+  }
+
+  /**
+   * Takes over what waits in another lane of the backend: what is throttled there, then what is
+   * held back. Both lanes stand still. Any thread.
+   */
   public void adopt(BackendLane other) {
-    while (!other.held.isEmpty()) {
-      BlockRequest request = other.held.remove();
+    RequestQueue waiting = new RequestQueue();
+    if (other.throttle != null) {
+      other.throttle.withdrawAll(waiting);
+    }
+    waiting.addAll(other.held);
+    while (!waiting.isEmpty()) {
+      BlockRequest request = waiting.remove();
       request.lane = this;
-      held.add(request);
+      held.add(request, request.offset);
     }
   }
 
@@ -155,11 +229,14 @@ public final class BackendLane {
     return former;
   }
 
-  /** Ends the lane. Nothing may be in flight or held. */
+  /** Ends the lane. Nothing may be in flight, held or throttled. */
   public void close() {
-    if (inFlight > 0 || !held.isEmpty()) {
+    if (inFlight > 0 || !held.isEmpty() || !nothingThrottled()) {
       throw new IllegalStateException(
           backend.describe() + " still has requests on " + context.name());
+    }
+    if (throttle != null) {
+      throttle.close();
     }
     node.close();
     backend.forget(this);

@@ -2,10 +2,13 @@
 package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.throttle.ThrottleGroup;
+import dev.spindle.block.throttle.ThrottleMember;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /**
@@ -22,6 +25,9 @@ public final class BlockBackend implements BlockParent {
 
   /** Changed by control work, guarded by {@link #lanes}. */
   private int quiesceDepth;
+
+  /** Its place in a throttle group, or null. Changed by control work, guarded by {@link #lanes}. */
+  private ThrottleMember throttle;
 
   /**
    * Takes hold of a node. Control side; waits.
@@ -81,8 +87,41 @@ public final class BlockBackend implements BlockParent {
       if (quiesceDepth > 0) {
         lane.closeGate();
       }
+      lane.setThrottle(throttle);
     }
     return lane;
+  }
+
+  /**
+   * Limits what it sends (QEMU's block_set_io_throttle): requests wait for their turn in a group
+   * before they are in flight. Those that wait for another group now go on waiting for this one, in
+   * their order. Control side; waits for every lane's context.
+   *
+   * @param group whose limits count from now on, or null for none
+   */
+  public void setThrottle(ThrottleGroup group) {
+    ThrottleMember before = throttle;
+    if (group == (before == null ? null : before.group())) {
+      return;
+    }
+    ThrottleMember next = group == null ? null : group.join();
+    List<BackendLane> changed;
+    synchronized (lanes) {
+      if (next != null && quiesceDepth > 0) {
+        next.holdBegin(System.nanoTime());
+      }
+      throttle = next;
+      changed = List.copyOf(lanes);
+    }
+    onEach(changed, lane -> lane.setThrottle(next)).run();
+    if (before != null) {
+      before.leave();
+    }
+  }
+
+  /** The group that limits what it sends, or null. Control side. */
+  public ThrottleGroup throttleGroup() {
+    return throttle == null ? null : throttle.group();
   }
 
   void forget(BackendLane lane) {
@@ -104,7 +143,10 @@ public final class BlockBackend implements BlockParent {
     }
   }
 
-  /** Begins a section in which it sends nothing, and waits for what it sent. Control side. */
+  /**
+   * Begins a section in which it sends nothing, and waits for what it sent. Throttled requests have
+   * not been sent: they stay put. Control side.
+   */
   public void quiesceBegin() {
     List<QuiesceWait> waits = new ArrayList<>();
     quiesceBegin(waits);
@@ -124,6 +166,9 @@ public final class BlockBackend implements BlockParent {
       return;
     }
     Runnable userStopped = user.drainedBegin();
+    if (throttle != null) {
+      throttle.holdBegin(System.nanoTime());
+    }
     Runnable lanesStopped = onEach(told, BackendLane::closeGate);
     waits.add(
         new Stopped(
@@ -162,18 +207,26 @@ public final class BlockBackend implements BlockParent {
       released = List.copyOf(lanes);
     }
     onEach(released, BackendLane::openGate);
+    if (throttle != null) {
+      throttle.holdEnd(System.nanoTime());
+    }
     user.drainedEnd();
   }
 
   /** Waits until none of its requests is in flight. */
   private void awaitIdle() {
-    List<CompletableFuture<Void>> idle = new ArrayList<>();
+    awaitAll(BackendLane::whenIdle);
+  }
+
+  /** Waits until each lane has run what {@code ask} gives it. */
+  private void awaitAll(BiConsumer<BackendLane, Runnable> ask) {
+    List<CompletableFuture<Void>> all = new ArrayList<>();
     for (BackendLane lane : lanes()) {
       CompletableFuture<Void> done = new CompletableFuture<>();
-      idle.add(done);
-      lane.context().execute(() -> lane.whenIdle(() -> done.complete(null)));
+      all.add(done);
+      lane.context().execute(() -> ask.accept(lane, () -> done.complete(null)));
     }
-    idle.forEach(CompletableFuture::join);
+    all.forEach(CompletableFuture::join);
   }
 
   /**
@@ -197,13 +250,14 @@ public final class BlockBackend implements BlockParent {
   }
 
   /**
-   * Waits for every request that this backend sent; what arrives meanwhile goes on afterwards.
-   * Nobody else's requests are touched or waited for. Control side.
+   * Waits for every request that this backend was given: for throttled ones too, which still go at
+   * their rate; but in a section they stay put, as those do that are held back. What arrives
+   * meanwhile goes on afterwards. Nobody else's requests are touched or waited for. Control side.
    */
   public void drain() {
     List<BackendLane> drained = lanes();
     onEach(drained, BackendLane::closeGate);
-    awaitIdle();
+    awaitAll(isQuiesced() ? BackendLane::whenIdle : BackendLane::whenDrained);
     onEach(drained, BackendLane::openGate);
   }
 
@@ -278,6 +332,7 @@ public final class BlockBackend implements BlockParent {
     if (!lanes().isEmpty()) {
       throw new IllegalStateException(describe() + " is closed with lanes open");
     }
+    setThrottle(null);
     GraphChange change = new GraphChange();
     change.detach(root);
     try {

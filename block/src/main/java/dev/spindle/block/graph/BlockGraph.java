@@ -6,6 +6,7 @@ import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.block.throttle.ThrottleGroups;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,6 +24,7 @@ public final class BlockGraph {
   private final MainLoop mainLoop;
   private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
   private final Map<String, BlockDriver> drivers = new TreeMap<>();
+  private final ThrottleGroups throttleGroups = new ThrottleGroups();
   private int generated;
 
   /** Makes an empty graph controlled from {@code mainLoop}. */
@@ -36,6 +38,11 @@ public final class BlockGraph {
   /** The main loop's context: home of every node that no device has taken elsewhere. */
   public AioContext mainContext() {
     return mainLoop.context();
+  }
+
+  /** The throttle groups that nodes and backends may join. */
+  public ThrottleGroups throttleGroups() {
+    return throttleGroups;
   }
 
   /**

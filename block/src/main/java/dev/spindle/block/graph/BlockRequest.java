@@ -39,6 +39,9 @@ public abstract class BlockRequest {
   /** Link of whatever queue the request waits in. */
   BlockRequest next;
 
+  /** Where it is to go in the node that keeps it in such a queue. */
+  long waitingOffset;
+
   /** The backend's lane it was submitted on; null for what a node sends to its own child. */
   BackendLane lane;
 

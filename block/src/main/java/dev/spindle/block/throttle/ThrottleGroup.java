@@ -103,6 +103,11 @@ public final class ThrottleGroup {
     }
   }
 
+  /** Whether there are any limits. Any thread. */
+  boolean limited() {
+    return limited;
+  }
+
   ThrottleLane open(ThrottleMember member, ThrottledRequests requests) {
     ThrottleLane lane = new ThrottleLane(member, requests);
     synchronized (lock) {
@@ -123,7 +128,7 @@ public final class ThrottleGroup {
   }
 
   boolean admit(ThrottleLane lane, ThrottleDirection direction, long bytes, long nowNs) {
-    if (!limited) {
+    if (!limited && !lane.waits(direction)) {
       return true;
     }
     synchronized (lock) {

@@ -3,7 +3,8 @@ package dev.spindle.block.throttle;
 
 /**
  * A member's way through its group from one context: what waits there, and the timer that it may
- * hold for the whole group. Its fields are protected by the group's lock.
+ * hold for the whole group. Its fields are protected by the group's lock; the counts of what waits
+ * change on the lane's own context alone, which therefore reads them without.
  */
 public final class ThrottleLane implements ThrottleRing.Waiter {
   final ThrottleMember member;
@@ -13,6 +14,14 @@ public final class ThrottleLane implements ThrottleRing.Waiter {
   ThrottleLane(ThrottleMember member, ThrottledRequests requests) {
     this.member = member;
     this.requests = requests;
+  }
+
+  /**
+   * Whether a request passes without being asked for: there are no limits, and nothing waits that
+   * it would overtake. Costs three loads. On the lane's own context.
+   */
+  public boolean isFree() {
+    return !member.group.limited() && waiting[0] + waiting[1] == 0;
   }
 
   /**

@@ -105,9 +105,13 @@ final class TestGraph implements AutoCloseable {
     return lane;
   }
 
-  /** Sends a request and returns when it is on its way, or is held. */
+  /** Sends a flush and returns when it is on its way, or is held. */
   static TestRequest send(BackendLane lane) {
-    TestRequest request = TestRequest.range(BlockRequest.Operation.FLUSH, 0, 0);
+    return send(lane, TestRequest.range(BlockRequest.Operation.FLUSH, 0, 0));
+  }
+
+  /** Sends a request and returns when it is on its way, or is held. */
+  static TestRequest send(BackendLane lane, TestRequest request) {
     lane.context()
         .call(
             () -> {

@@ -26,6 +26,7 @@ final class TestNode extends BlockNode {
   final AtomicInteger openLanes = new AtomicInteger();
   final ConcurrentLinkedQueue<Kept> kept = new ConcurrentLinkedQueue<>();
   final List<String> events = new CopyOnWriteArrayList<>();
+  volatile long lastOffset;
   volatile boolean keeps;
   volatile boolean readOnly;
   String refusesContext;
@@ -67,6 +68,7 @@ final class TestNode extends BlockNode {
     return new BlockLane() {
       @Override
       public void submit(BlockRequest request, long offset) {
+        lastOffset = offset;
         submitted.incrementAndGet();
         if (keeps) {
           kept.add(new Kept(request, context));

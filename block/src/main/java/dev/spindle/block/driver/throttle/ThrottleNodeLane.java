@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.throttle;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.graph.BlockLane;
+import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.throttle.ThrottleMember;
+import dev.spindle.block.throttle.ThrottleQueue;
+
+/** One context's way through the filter. */
+final class ThrottleNodeLane extends BlockLane {
+  private final BlockLane below;
+  private final ThrottleQueue queue;
+
+  ThrottleNodeLane(AioContext context, ThrottleMember member, BlockLane below) {
+    this.below = below;
+    this.queue = new ThrottleQueue(context, member, below::submit);
+  }
+
+  @Override
+  public void submit(BlockRequest request, long offset) {
+    if (queue.passes(request, offset)) {
+      below.submit(request, offset);
+    }
+  }
+
+  @Override
+  public void close() {
+    queue.close();
+    below.close();
+  }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+import dev.spindle.block.options.Options;
+import java.util.Optional;
+
+/**
+ * A node that shows what its only child shows, and does something about the requests: as long, as
+ * read-only and with the same wishes as the child.
+ */
+public abstract class FilterNode extends BlockNode {
+  private final String childName;
+  private final BlockNode firstChild;
+  private BlockEdge link;
+
+  /**
+   * Makes a filter that {@link #takeHold} has to complete.
+   *
+   * @param childName the driver's word for the child, in options and for the link
+   * @param child what it is to stand before at first
+   */
+  protected FilterNode(String name, String driver, String childName, BlockNode child) {
+    super(name, driver, child.context());
+    this.childName = childName;
+    this.firstChild = child;
+  }
+
+  /**
+   * Takes hold of the child; the last thing that a constructor does, since the node's hooks for
+   * sections and permissions are called from then on.
+   */
+  protected final void takeHold() throws BlockException {
+    link = attachChild(firstChild, childName, ChildRole.FILTER);
+  }
+
+  /** The node that it stands before. Control side, or any thread while no link changes. */
+  protected final BlockNode child() {
+    return link == null ? firstChild : link.node();
+  }
+
+  @Override
+  public final long length() {
+    return child().length();
+  }
+
+  @Override
+  public final boolean readOnly() {
+    return child().readOnly();
+  }
+
+  @Override
+  public BlockLimits limits() {
+    return child().limits();
+  }
+
+  /** For reopening: has the link lead to the node that the option names, if it is given. */
+  protected final void redirectChild(BlockGraph graph, Options options, GraphChange links)
+      throws BlockException {
+    Optional<String> wanted = options.string(childName);
+    if (wanted.isPresent() && graph.find(wanted.get()) != child()) {
+      links.redirect(link, graph.find(wanted.get()));
+    }
+  }
+
+  @Override
+  public void close() {
+    detachChildren();
+  }
+}
