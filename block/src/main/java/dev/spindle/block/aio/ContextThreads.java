@@ -4,6 +4,7 @@ package dev.spindle.block.aio;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
 import java.util.concurrent.Executor;
+import java.util.function.Predicate;
 
 /**
  * The straight-line lane: virtual threads that only the context's own thread carries. Such code may
@@ -14,7 +15,8 @@ import java.util.concurrent.Executor;
  * knows.
  */
 final class ContextThreads {
-  private static final ThreadLocal<AioContext> CARRIER = new ThreadLocal<>();
+  /** Of a virtual thread: whether a context's thread carries it. */
+  private static final ThreadLocal<Predicate<AioContext>> CARRIED_BY = new ThreadLocal<>();
 
   private final AioContext context;
 
@@ -24,16 +26,30 @@ final class ContextThreads {
 
   /** Whether {@code current}, the calling thread, is one of this context's virtual threads. */
   boolean carries(Thread current) {
-    return current.isVirtual() && CARRIER.get() == context;
+    if (!current.isVirtual()) {
+      return false;
+    }
+    Predicate<AioContext> carriedBy = CARRIED_BY.get();
+    return carriedBy != null && carriedBy.test(context);
   }
 
   /** Starts {@code body} on a new virtual thread carried by the context's thread. */
   Thread start(String name, Runnable body) {
-    return Builder.scheduledBy(context)
+    return start(name, context, other -> other == context, body);
+  }
+
+  /** Starts {@code body} on a new virtual thread carried by what {@code roving} says. */
+  static void start(String name, RovingThread roving, Runnable body) {
+    start(name, roving, roving::isCarriedBy, body);
+  }
+
+  private static Thread start(
+      String name, Executor scheduler, Predicate<AioContext> carriedBy, Runnable body) {
+    return Builder.scheduledBy(scheduler)
         .name(name)
         .start(
             () -> {
-              CARRIER.set(context);
+              CARRIED_BY.set(carriedBy);
               body.run();
             });
   }
