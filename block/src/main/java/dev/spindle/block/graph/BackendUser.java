@@ -20,6 +20,15 @@ public interface BackendUser {
     return () -> {};
   }
 
+  /**
+   * Whether the owner, once told, stops by itself, and can do so only if what it sends until then
+   * gets through. Nothing of it is held back then, and {@link #drainedBegin} waits until it sends
+   * nothing more. Always the same.
+   */
+  default boolean stopsByItself() {
+    return false;
+  }
+
   /** The last section has ended: what was held back is on its way, and the owner may go on. */
   default void drainedEnd() {}
 

@@ -84,7 +84,7 @@ public final class BlockBackend implements BlockParent {
     BackendLane lane = new BackendLane(this, context);
     synchronized (lanes) {
       lanes.add(lane);
-      if (quiesceDepth > 0) {
+      if (quiesceDepth > 0 && !user.stopsByItself()) {
         lane.closeGate();
       }
       lane.setThrottle(throttle);
@@ -107,7 +107,7 @@ public final class BlockBackend implements BlockParent {
     ThrottleMember next = group == null ? null : group.join();
     List<BackendLane> changed;
     synchronized (lanes) {
-      if (next != null && quiesceDepth > 0) {
+      if (next != null && quiesceDepth > 0 && !user.stopsByItself()) {
         next.holdBegin(System.nanoTime());
       }
       throttle = next;
@@ -166,10 +166,10 @@ public final class BlockBackend implements BlockParent {
       return;
     }
     Runnable userStopped = user.drainedBegin();
-    if (throttle != null) {
+    if (throttle != null && !user.stopsByItself()) {
       throttle.holdBegin(System.nanoTime());
     }
-    Runnable lanesStopped = onEach(told, BackendLane::closeGate);
+    Runnable lanesStopped = user.stopsByItself() ? () -> {} : onEach(told, BackendLane::closeGate);
     waits.add(
         new Stopped(
             () -> {
@@ -206,9 +206,11 @@ public final class BlockBackend implements BlockParent {
       }
       released = List.copyOf(lanes);
     }
-    onEach(released, BackendLane::openGate);
-    if (throttle != null) {
-      throttle.holdEnd(System.nanoTime());
+    if (!user.stopsByItself()) {
+      onEach(released, BackendLane::openGate);
+      if (throttle != null) {
+        throttle.holdEnd(System.nanoTime());
+      }
     }
     user.drainedEnd();
   }

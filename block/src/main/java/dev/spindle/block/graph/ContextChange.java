@@ -136,7 +136,12 @@ public final class ContextChange {
     actions.add(action);
   }
 
-  void visit(BlockNode node) throws BlockException {
+  /**
+   * Has a node, and all that hangs together with it, move along: for a parent that holds several.
+   *
+   * @throws BlockException if somebody cannot follow
+   */
+  public void visit(BlockNode node) throws BlockException {
     if (!visited.add(node)) {
       return;
     }

@@ -13,26 +13,26 @@ import java.util.List;
 import java.util.Set;
 
 /** A main loop, two iothreads, and nodes and users for a test to put together. */
-final class TestGraph implements AutoCloseable {
-  static final Set<Permission> READ = EnumSet.of(Permission.CONSISTENT_READ);
-  static final Set<Permission> READ_WRITE =
+public final class TestGraph implements AutoCloseable {
+  public static final Set<Permission> READ = EnumSet.of(Permission.CONSISTENT_READ);
+  public static final Set<Permission> READ_WRITE =
       EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE);
 
-  final MainLoop mainLoop = MainLoop.start();
-  final IoThread io0 = IoThread.start("io0", ContextOptions.IOTHREAD);
-  final IoThread io1 = IoThread.start("io1", ContextOptions.IOTHREAD);
-  final BlockGraph graph = new BlockGraph(mainLoop);
+  public final MainLoop mainLoop = MainLoop.start();
+  public final IoThread io0 = IoThread.start("io0", ContextOptions.IOTHREAD);
+  public final IoThread io1 = IoThread.start("io1", ContextOptions.IOTHREAD);
+  public final BlockGraph graph = new BlockGraph(mainLoop);
   private final List<BackendLane> lanes = new ArrayList<>();
 
-  TestGraph() throws Exception {}
+  public TestGraph() throws Exception {}
 
   /** A user who notes what he is told, and follows anywhere unless told not to. */
-  static final class User implements BackendUser {
+  public static final class User implements BackendUser {
     final String name;
-    final List<String> events = new ArrayList<>();
-    boolean stays;
+    public final List<String> events = new ArrayList<>();
+    public boolean stays;
 
-    User(String name) {
+    public User(String name) {
       this.name = name;
     }
 
@@ -63,11 +63,11 @@ final class TestGraph implements AutoCloseable {
 
   /** Runs control work that returns nothing. */
   @FunctionalInterface
-  interface Work {
+  public interface Work {
     void run() throws Exception;
   }
 
-  void control(Work work) throws Exception {
+  public void control(Work work) throws Exception {
     mainLoop.<Void, Exception>control(
         "test",
         () -> {
@@ -76,29 +76,29 @@ final class TestGraph implements AutoCloseable {
         });
   }
 
-  <T> T get(ContextCall<T, Exception> work) throws Exception {
+  public <T> T get(ContextCall<T, Exception> work) throws Exception {
     return mainLoop.control("test", work);
   }
 
-  TestNode node(String name) {
+  public TestNode node(String name) {
     return graph.add(new TestNode(name, mainLoop.context()));
   }
 
-  TestNode node(String name, BlockNode child, Set<ChildRole> roles) throws Exception {
+  public TestNode node(String name, BlockNode child, Set<ChildRole> roles) throws Exception {
     TestNode node = node(name);
     control(() -> node.over(child, "file", roles));
     return node;
   }
 
-  TestNode filter(String name, BlockNode child) throws Exception {
+  public TestNode filter(String name, BlockNode child) throws Exception {
     return node(name, child, ChildRole.FILTER);
   }
 
-  BlockBackend use(BlockNode node, BackendUser user) throws Exception {
+  public BlockBackend use(BlockNode node, BackendUser user) throws Exception {
     return get(() -> new BlockBackend(node, user, READ, Permission.all()));
   }
 
-  BackendLane lane(BlockBackend backend, IoThread thread) {
+  public BackendLane lane(BlockBackend backend, IoThread thread) {
     AioContext context = thread.context();
     BackendLane lane = context.call(() -> backend.openLane(context));
     lanes.add(lane);
@@ -106,7 +106,7 @@ final class TestGraph implements AutoCloseable {
   }
 
   /** Sends a flush and returns when it is on its way, or is held. */
-  static TestRequest send(BackendLane lane) {
+  public static TestRequest send(BackendLane lane) {
     return send(lane, TestRequest.range(BlockRequest.Operation.FLUSH, 0, 0));
   }
 
@@ -122,7 +122,7 @@ final class TestGraph implements AutoCloseable {
   }
 
   /** Everything that a refused change must leave as it was. */
-  String picture() throws Exception {
+  public String picture() throws Exception {
     StringBuilder picture = new StringBuilder();
     control(
         () -> {

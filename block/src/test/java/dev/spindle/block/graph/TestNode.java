@@ -14,21 +14,21 @@ import java.util.concurrent.atomic.AtomicInteger;
  * A node whose every answer a test decides. With a child it passes requests on; without one it is a
  * disk that completes them at once, or keeps them until the test lets them go.
  */
-final class TestNode extends BlockNode {
+public final class TestNode extends BlockNode {
   /** A request that the node keeps, and where it came from. */
-  record Kept(BlockRequest request, AioContext context) {
-    void complete(int result) {
+  public record Kept(BlockRequest request, AioContext context) {
+    public void complete(int result) {
       context.execute(() -> request.complete(result));
     }
   }
 
-  final AtomicInteger submitted = new AtomicInteger();
-  final AtomicInteger openLanes = new AtomicInteger();
-  final ConcurrentLinkedQueue<Kept> kept = new ConcurrentLinkedQueue<>();
-  final List<String> events = new CopyOnWriteArrayList<>();
+  public final AtomicInteger submitted = new AtomicInteger();
+  public final AtomicInteger openLanes = new AtomicInteger();
+  public final ConcurrentLinkedQueue<Kept> kept = new ConcurrentLinkedQueue<>();
+  public final List<String> events = new CopyOnWriteArrayList<>();
+  public volatile boolean keeps;
+  public volatile boolean readOnly;
   volatile long lastOffset;
-  volatile boolean keeps;
-  volatile boolean readOnly;
   String refusesContext;
   String refusesPermissions;
   String refusesReopen;
@@ -37,12 +37,13 @@ final class TestNode extends BlockNode {
   String label = "";
   boolean closed;
 
-  TestNode(String name, AioContext home) {
+  public TestNode(String name, AioContext home) {
     super(name, "test", home);
   }
 
   /** Gives it a child while nobody uses it. */
-  BlockEdge over(BlockNode child, String edgeName, Set<ChildRole> roles) throws BlockException {
+  public BlockEdge over(BlockNode child, String edgeName, Set<ChildRole> roles)
+      throws BlockException {
     return attachChild(child, edgeName, roles);
   }
 
