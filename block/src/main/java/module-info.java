@@ -12,6 +12,7 @@ module dev.spindle.block {
   uses dev.spindle.block.graph.BlockDriver;
 
   provides dev.spindle.block.graph.BlockDriver with
+      dev.spindle.block.driver.blkdebug.BlkdebugDriver,
       dev.spindle.block.driver.file.FileDriver,
       dev.spindle.block.driver.nullio.NullAioDriver,
       dev.spindle.block.driver.nullio.NullCoDriver,

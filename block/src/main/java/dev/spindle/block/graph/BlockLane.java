@@ -16,6 +16,19 @@ public abstract class BlockLane {
    */
   public abstract void submit(BlockRequest request, long offset);
 
+  /**
+   * Whether the node holds a range itself or has it read from a backing child. May wait for
+   * metadata: on a virtual thread of the context. What a filter's child holds, the filter holds.
+   *
+   * @param offset start of the range in bytes
+   * @param length of the range, positive
+   * @return how many bytes from the start on are alike: positive if the node holds them itself,
+   *     negative if it does not; never 0
+   */
+  public long allocated(long offset, long length) {
+    return length;
+  }
+
   /** Gives up what the lane holds of its context. Nothing may be in flight on it. */
   public abstract void close();
 }

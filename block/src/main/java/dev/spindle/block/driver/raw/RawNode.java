@@ -10,6 +10,7 @@ import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.graph.DebugEvents;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.options.OptionException;
@@ -70,6 +71,9 @@ final class RawNode extends BlockNode {
   public BlockLane openLane(AioContext context) {
     BlockLane below = file.node().openLane(context);
     long start = window.offset();
+    if (below instanceof DebugEvents events) {
+      return new RawDebugLane(below, events, start);
+    }
     if (start == 0) {
       return below;
     }
@@ -77,6 +81,11 @@ final class RawNode extends BlockNode {
       @Override
       public void submit(BlockRequest request, long offset) {
         below.submit(request, start + offset);
+      }
+
+      @Override
+      public long allocated(long offset, long length) {
+        return below.allocated(start + offset, length);
       }
 
       @Override

@@ -25,6 +25,11 @@ final class ThrottleNodeLane extends BlockLane {
   }
 
   @Override
+  public long allocated(long offset, long length) {
+    return below.allocated(offset, length);
+  }
+
+  @Override
   public void close() {
     queue.close();
     below.close();

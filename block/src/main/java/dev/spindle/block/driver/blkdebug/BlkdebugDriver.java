@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.blkdebug;
+
+import dev.spindle.block.graph.BlockDriver;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+
+/** {@code driver=blkdebug}: fails, suspends and cuts up the requests to its image, by rules. */
+public final class BlkdebugDriver implements BlockDriver {
+  @Override
+  public String name() {
+    return "blkdebug";
+  }
+
+  @Override
+  public BlockNode open(BlockGraph graph, String nodeName, Options options)
+      throws BlockException, OptionException {
+    BlkdebugOptions wanted = BlkdebugOptions.from(options);
+    return new BlkdebugNode(nodeName, graph.child(BlkdebugNode.CHILD, options), wanted);
+  }
+}
