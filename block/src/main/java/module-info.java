@@ -13,9 +13,12 @@ module dev.spindle.block {
 
   provides dev.spindle.block.graph.BlockDriver with
       dev.spindle.block.driver.blkdebug.BlkdebugDriver,
+      dev.spindle.block.driver.blkverify.BlkverifyDriver,
+      dev.spindle.block.driver.copyonread.CopyOnReadDriver,
       dev.spindle.block.driver.file.FileDriver,
       dev.spindle.block.driver.nullio.NullAioDriver,
       dev.spindle.block.driver.nullio.NullCoDriver,
+      dev.spindle.block.driver.quorum.QuorumDriver,
       dev.spindle.block.driver.raw.RawDriver,
       dev.spindle.block.driver.throttle.ThrottleDriver;
 

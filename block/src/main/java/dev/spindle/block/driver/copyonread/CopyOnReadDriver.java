@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.copyonread;
+
+import dev.spindle.block.graph.BlockDriver;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import java.util.Optional;
+
+/**
+ * {@code driver=copy-on-read}: what its file has to read from its backing file is written into the
+ * file; with {@code bottom=NODE}, only what that node or one above it holds.
+ */
+public final class CopyOnReadDriver implements BlockDriver {
+  @Override
+  public String name() {
+    return "copy-on-read";
+  }
+
+  @Override
+  public BlockNode open(BlockGraph graph, String nodeName, Options options)
+      throws BlockException, OptionException {
+    Optional<String> bottom = options.string("bottom");
+    BlockNode lowest = bottom.isPresent() ? graph.find(bottom.get()) : null;
+    BlockNode file = graph.child("file", options);
+    return new CopyOnReadNode(nodeName, file, BackingChain.find(file, lowest));
+  }
+}
