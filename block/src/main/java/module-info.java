@@ -6,6 +6,7 @@ module dev.spindle.block {
   exports dev.spindle.block.bitmap;
   exports dev.spindle.block.graph;
   exports dev.spindle.block.job;
+  exports dev.spindle.block.job.mirror;
   exports dev.spindle.block.options;
   exports dev.spindle.block.throttle;
 

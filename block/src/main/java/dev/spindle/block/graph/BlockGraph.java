@@ -54,8 +54,7 @@ public final class BlockGraph {
    */
   public BlockNode open(Options options) throws BlockException, OptionException {
     mainLoop.assertControl();
-    Optional<String> given = options.string("node-name");
-    String name = given.isPresent() ? checkNewName(given.get()) : "#block" + generated++;
+    String name = newName(options.string("node-name"));
     String driverName = options.require("driver");
     BlockDriver driver = drivers.get(driverName);
     if (driver == null) {
@@ -72,8 +71,22 @@ public final class BlockGraph {
     return add(node);
   }
 
-  /** Adds a node that was made otherwise than by a driver's name; returns it. */
-  <N extends BlockNode> N add(N node) {
+  /**
+   * A name for a new node.
+   *
+   * @param given what the user wants, if anything
+   * @throws BlockException if that is no node-name, or in use
+   */
+  public String newName(Optional<String> given) throws BlockException {
+    return given.isPresent() ? checkNewName(given.get()) : "#block" + generated++;
+  }
+
+  /**
+   * Adds a node that was made otherwise than by a driver's name; returns it. Control side.
+   *
+   * @param node with a name that is not in use
+   */
+  public <N extends BlockNode> N add(N node) {
     nodes.put(node.name(), node);
     return node;
   }

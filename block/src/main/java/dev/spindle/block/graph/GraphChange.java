@@ -80,6 +80,16 @@ public final class GraphChange {
    * @throws BlockException if it is not possible; the graph is as it was then
    */
   public void run() throws BlockException {
+    begin().commit();
+  }
+
+  /**
+   * Prepares the change; waits for requests in flight. Until the caller commits or aborts, all that
+   * is concerned stands still.
+   *
+   * @throws BlockException if it is not possible; the graph is as it was then
+   */
+  public Transaction begin() throws BlockException {
     Transaction transaction = new Transaction();
     drain(transaction);
     try {
@@ -88,7 +98,7 @@ public final class GraphChange {
       transaction.abort();
       throw e;
     }
-    transaction.commit();
+    return transaction;
   }
 
   /** Has all that the edits concern stand still until the transaction is over. */

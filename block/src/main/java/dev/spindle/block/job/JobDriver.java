@@ -63,6 +63,15 @@ public abstract class JobDriver {
   }
 
   /**
+   * The user wants another copy mode. Must not wait. Control side.
+   *
+   * @throws BlockException if the job has none, or cannot change to it
+   */
+  protected void change(CopyMode mode) throws BlockException {
+    throw new BlockException("Job '" + job.id() + "' does not support change");
+  }
+
+  /**
    * The job is being cancelled. Must not wait. Control side.
    *
    * @param force whether by force

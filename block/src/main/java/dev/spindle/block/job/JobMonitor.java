@@ -96,6 +96,20 @@ public final class JobMonitor implements AutoCloseable {
     job.kick();
   }
 
+  /**
+   * Has a job copy in another way from now on.
+   *
+   * @throws BlockException also if it is not of a kind that can
+   */
+  public void change(String id, CopyMode mode) throws BlockException {
+    Job job = find(id, JobVerb.CHANGE);
+    jobs.<Void, BlockException>unlocked(
+        () -> {
+          job.driver.change(mode);
+          return null;
+        });
+  }
+
   /** Has a job that waits for it, and its transaction, take effect. Waits for what that takes. */
   public void finalizeJob(String id) throws BlockException {
     ending.finalizeAll(find(id, JobVerb.FINALIZE));

@@ -111,7 +111,7 @@ public final class TestGraph implements AutoCloseable {
   }
 
   /** Sends a request and returns when it is on its way, or is held. */
-  static TestRequest send(BackendLane lane, TestRequest request) {
+  public static TestRequest send(BackendLane lane, TestRequest request) {
     lane.context()
         .call(
             () -> {
@@ -159,16 +159,20 @@ public final class TestGraph implements AutoCloseable {
     return result;
   }
 
+  /** Closes a lane before the test ends. */
+  public void closeLane(BackendLane lane) {
+    lanes.remove(lane);
+    lane.context()
+        .call(
+            () -> {
+              lane.close();
+              return null;
+            });
+  }
+
   @Override
   public void close() throws Exception {
-    for (BackendLane lane : lanes) {
-      lane.context()
-          .call(
-              () -> {
-                lane.close();
-                return null;
-              });
-    }
+    List.copyOf(lanes).forEach(this::closeLane);
     io0.close();
     io1.close();
     mainLoop.close();

@@ -13,20 +13,20 @@ import java.util.Optional;
 import java.util.function.Predicate;
 
 /** Jobs on a test's graph, and what was told of them. */
-final class JobWorld implements AutoCloseable {
+public final class JobWorld implements AutoCloseable {
   /** Something done with a monitor. */
   @FunctionalInterface
-  interface Verb {
+  public interface Verb {
     void on(JobMonitor monitor) throws BlockException;
   }
 
-  final TestGraph test = new TestGraph();
-  final Jobs jobs = new Jobs(test.mainLoop);
+  public final TestGraph test = new TestGraph();
+  public final Jobs jobs = new Jobs(test.mainLoop);
 
   /** Guarded by itself. */
   private final List<JobEvent> events = new ArrayList<>();
 
-  JobWorld() throws Exception {
+  public JobWorld() throws Exception {
     jobs.listen(
         event -> {
           synchronized (events) {
@@ -41,7 +41,7 @@ final class JobWorld implements AutoCloseable {
     return start(JobOptions.of(id), null, job);
   }
 
-  <D extends JobDriver> D start(JobOptions options, JobTransaction transaction, D job)
+  public <D extends JobDriver> D start(JobOptions options, JobTransaction transaction, D job)
       throws Exception {
     test.control(
         () -> {
@@ -51,12 +51,12 @@ final class JobWorld implements AutoCloseable {
     return job;
   }
 
-  <D extends JobDriver> D create(JobOptions options, D job) throws Exception {
+  public <D extends JobDriver> D create(JobOptions options, D job) throws Exception {
     test.control(() -> jobs.create(options, null, job));
     return job;
   }
 
-  void monitor(Verb verb) throws Exception {
+  public void monitor(Verb verb) throws Exception {
     test.control(
         () -> {
           try (JobMonitor monitor = jobs.monitor()) {
@@ -66,12 +66,12 @@ final class JobWorld implements AutoCloseable {
   }
 
   /** Does something that must be refused with this sentence. */
-  void refused(String sentence, Verb verb) throws Exception {
+  public void refused(String sentence, Verb verb) throws Exception {
     BlockException refusal = assertThrows(BlockException.class, () -> monitor(verb));
     assertEquals(sentence, refusal.getMessage());
   }
 
-  JobInfo query(String id) throws Exception {
+  public JobInfo query(String id) throws Exception {
     return test.get(
         () -> {
           try (JobMonitor monitor = jobs.monitor()) {
@@ -80,12 +80,12 @@ final class JobWorld implements AutoCloseable {
         });
   }
 
-  JobStatus status(String id) throws Exception {
+  public JobStatus status(String id) throws Exception {
     return query(id).status();
   }
 
   /** Waits until the latest news of a job's status is this one. */
-  void awaitStatus(String id, JobStatus status) throws InterruptedException {
+  public void awaitStatus(String id, JobStatus status) throws InterruptedException {
     synchronized (events) {
       while (statuses(id).isEmpty() || statuses(id).getLast() != status) {
         events.wait();
@@ -94,11 +94,11 @@ final class JobWorld implements AutoCloseable {
   }
 
   /** Waits until a job is over and gone. */
-  void awaitGone(String id) throws InterruptedException {
+  public void awaitGone(String id) throws InterruptedException {
     awaitStatus(id, JobStatus.NULL);
   }
 
-  <E extends JobEvent> E awaitEvent(Class<E> type, String id) throws InterruptedException {
+  public <E extends JobEvent> E awaitEvent(Class<E> type, String id) throws InterruptedException {
     synchronized (events) {
       while (true) {
         Optional<E> event = find(type, e -> e.id().equals(id));
@@ -114,14 +114,14 @@ final class JobWorld implements AutoCloseable {
     return events.stream().filter(type::isInstance).map(type::cast).filter(wanted).findFirst();
   }
 
-  boolean saw(Class<? extends JobEvent> type, String id) {
+  public boolean saw(Class<? extends JobEvent> type, String id) {
     synchronized (events) {
       return find(type, e -> e.id().equals(id)).isPresent();
     }
   }
 
   /** Every state that a job has been in. */
-  List<JobStatus> statuses(String id) {
+  public List<JobStatus> statuses(String id) {
     synchronized (events) {
       return events.stream()
           .filter(JobEvent.StatusChange.class::isInstance)
@@ -133,13 +133,13 @@ final class JobWorld implements AutoCloseable {
   }
 
   /** How a job ended. */
-  JobInfo ended(String id) throws InterruptedException {
+  public JobInfo ended(String id) throws InterruptedException {
     awaitGone(id);
     return awaitEvent(JobEvent.Completed.class, id).job();
   }
 
   /** Waits for a request that a node keeps, and takes it. */
-  static TestNode.Kept await(TestNode node) {
+  public static TestNode.Kept await(TestNode node) {
     TestNode.Kept kept;
     while ((kept = node.kept.poll()) == null) {
       Thread.onSpinWait();

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.job.mirror;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.graph.BlockEdge;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockLane;
+import dev.spindle.block.graph.BlockLimits;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildPermissions;
+import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.graph.GraphChange;
+import dev.spindle.block.graph.Permission;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Stands before the source of a mirror, and sees what is written. It also holds the target, on the
+ * job's behalf: a section there thus reaches those who write through the filter.
+ */
+final class MirrorFilter extends BlockNode {
+  private final BlockNode firstSource;
+  private final MirrorState state;
+  private BlockEdge source;
+  private BlockEdge target;
+
+  MirrorFilter(String name, BlockNode source, MirrorState state) {
+    super(name, "mirror_top", source.context());
+    this.firstSource = source;
+    this.state = state;
+  }
+
+  /** Has whoever uses the source use the filter. */
+  void insert(BlockNode targetNode) throws BlockException {
+    GraphChange change = new GraphChange();
+    source = change.attach(this, "file", ChildRole.FILTER, firstSource);
+    target = change.attach(this, "target", Set.of(ChildRole.DATA), targetNode);
+    change.replace(firstSource, this);
+    change.run();
+  }
+
+  /** The links that the job relies on. */
+  List<BlockEdge> links() {
+    return List.of(source, target);
+  }
+
+  private BlockNode source() {
+    return source == null ? firstSource : source.node();
+  }
+
+  /** Nobody else may rely on a target that lacks something, nor write there. */
+  @Override
+  protected ChildPermissions childPermissions(
+      BlockEdge child, Set<Permission> used, Set<Permission> shared) {
+    if (child != target) {
+      return super.childPermissions(child, used, shared);
+    }
+    return state.isStopped()
+        ? new ChildPermissions(Permission.none(), Permission.all())
+        : new ChildPermissions(
+            EnumSet.of(Permission.WRITE), EnumSet.of(Permission.WRITE_UNCHANGED));
+  }
+
+  @Override
+  public long length() {
+    return source().length();
+  }
+
+  @Override
+  public boolean readOnly() {
+    return source().readOnly();
+  }
+
+  @Override
+  public BlockLimits limits() {
+    return source().limits();
+  }
+
+  @Override
+  public BlockLane openLane(AioContext context) {
+    return new MirrorLane(state, source.node().openLane(context), target.node().openLane(context));
+  }
+
+  @Override
+  public void close() {
+    detachChildren();
+  }
+}
