@@ -6,6 +6,7 @@ module dev.spindle.block {
   exports dev.spindle.block.bitmap;
   exports dev.spindle.block.graph;
   exports dev.spindle.block.job;
+  exports dev.spindle.block.job.backup;
   exports dev.spindle.block.job.mirror;
   exports dev.spindle.block.options;
   exports dev.spindle.block.throttle;
@@ -15,6 +16,7 @@ module dev.spindle.block {
   provides dev.spindle.block.graph.BlockDriver with
       dev.spindle.block.driver.blkdebug.BlkdebugDriver,
       dev.spindle.block.driver.blkverify.BlkverifyDriver,
+      dev.spindle.block.driver.cbw.CbwDriver,
       dev.spindle.block.driver.copyonread.CopyOnReadDriver,
       dev.spindle.block.driver.file.FileDriver,
       dev.spindle.block.driver.nullio.NullAioDriver,

@@ -5,6 +5,7 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.Permission;
 import java.util.Set;
 
@@ -149,6 +150,17 @@ public abstract class JobDriver {
     nodes.claim(node);
   }
 
+  /**
+   * Has a node, which nobody or the job itself uses, be in a context. Control side; waits.
+   *
+   * @throws BlockException if it cannot be there
+   */
+  protected final void bring(BlockNode node, AioContext context) throws BlockException {
+    if (node.context() != context) {
+      ContextChange.run(node, context);
+    }
+  }
+
   /** Keeps a link as it is for as long as the job has its nodes. Control side. */
   protected final void freeze(BlockEdge edge) {
     nodes.freeze(edge);
@@ -227,6 +239,16 @@ public abstract class JobDriver {
     jobs.lock();
     try {
       job.setProgress(job.current() + done, job.total());
+    } finally {
+      jobs.unlock();
+    }
+  }
+
+  /** So much is left to do, and all else that there was has been done. Any thread. */
+  protected final void left(long left) {
+    jobs.lock();
+    try {
+      job.setProgress(job.total() - left, job.total());
     } finally {
       jobs.unlock();
     }

@@ -9,8 +9,10 @@ public enum SyncMode {
   FULL,
   /** Nothing but what is written from its creation on. */
   NONE,
-  /** What a dirty bitmap says. */
-  INCREMENTAL;
+  /** What a dirty bitmap says, which is then clean. */
+  INCREMENTAL,
+  /** What a dirty bitmap says; its user says what becomes of it. For backups. */
+  BITMAP;
 
   /** As QAPI spells it. */
   @Override

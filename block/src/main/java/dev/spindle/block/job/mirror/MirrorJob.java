@@ -8,7 +8,6 @@ import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
-import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.DrainedSection;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.IsolatedSection;
@@ -115,22 +114,18 @@ public final class MirrorJob extends JobDriver {
     switch (options.sync()) {
       case FULL -> dirty.set(0, size);
       case NONE -> {}
-      case INCREMENTAL -> dirty.merge(options.bitmap().orElseThrow().bitmap().bits());
+      case INCREMENTAL, BITMAP -> dirty.merge(options.bitmap().orElseThrow().bitmap().bits());
     }
   }
 
   private void insertFilter(String name) throws BlockException {
     AioContext before = target.context();
-    if (before != source.context()) {
-      ContextChange.run(target, source.context());
-    }
+    bring(target, source.context());
     MirrorFilter inserted = new MirrorFilter(name, source, state);
     try {
       inserted.insert(target);
     } catch (BlockException e) {
-      if (target.context() != before) {
-        ContextChange.run(target, before);
-      }
+      bring(target, before);
       throw e;
     }
     filter = graph.add(inserted);

@@ -65,6 +65,9 @@ public record MirrorOptions(
     if (bufSize < 1) {
       throw new BlockException("Invalid parameter 'buf-size'");
     }
+    if (sync == SyncMode.BITMAP) {
+      throw new BlockException("Sync mode 'bitmap' is not supported by a mirror");
+    }
     if (sync == SyncMode.INCREMENTAL && bitmap.isEmpty()) {
       throw new BlockException("Must provide a valid bitmap name for 'incremental' sync mode");
     }
