@@ -259,7 +259,8 @@ public final class BlockBackend implements BlockParent {
   public void drain() {
     List<BackendLane> drained = lanes();
     onEach(drained, BackendLane::closeGate);
-    awaitAll(isQuiesced() ? BackendLane::whenIdle : BackendLane::whenDrained);
+    boolean throttledStay = isQuiesced() && !user.stopsByItself();
+    awaitAll(throttledStay ? BackendLane::whenIdle : BackendLane::whenDrained);
     onEach(drained, BackendLane::openGate);
   }
 

@@ -76,6 +76,13 @@ class CopyOnReadTest {
   }
 
   @Test
+  void nothingIsCopiedIntoTheBottomItself() throws Exception {
+    Io io = open(",bottom=top");
+    assertEquals(0, io.read(0, LayerDisk.SIZE));
+    assertEquals(sectors(32, 48), top.held);
+  }
+
+  @Test
   void zeroesAreKeptAsZeroes() throws Exception {
     base.fill(4, 2, 0);
     Io io = open("");

@@ -14,9 +14,10 @@ import java.util.Optional;
 /**
  * The way from a node through filters and backing files down to one of them.
  *
- * @param links in order from the node's own child on; empty if nobody named a lowest node
+ * @param links in order from the node's own child on
+ * @param hasBottom whether somebody named a lowest node
  */
-record BackingChain(List<BlockEdge> links) {
+record BackingChain(List<BlockEdge> links, boolean hasBottom) {
   /**
    * The way from {@code top} to {@code bottom}, or an empty one if {@code bottom} is null.
    *
@@ -25,7 +26,7 @@ record BackingChain(List<BlockEdge> links) {
   static BackingChain find(BlockNode top, BlockNode bottom) throws BlockException {
     List<BlockEdge> links = new ArrayList<>();
     if (bottom == null) {
-      return new BackingChain(links);
+      return new BackingChain(links, false);
     }
     if (filtered(bottom).isPresent()) {
       throw new BlockException("Bottom node '" + bottom.name() + "' is a filter");
@@ -46,7 +47,7 @@ record BackingChain(List<BlockEdge> links) {
       links.add(next.get());
       node = next.get().node();
     }
-    return new BackingChain(links);
+    return new BackingChain(links, true);
   }
 
   private static Optional<BlockEdge> next(BlockNode node) {
@@ -81,8 +82,11 @@ record BackingChain(List<BlockEdge> links) {
     }
   }
 
-  /** The nodes whose data is copied, from the uppermost backing file on. */
+  /** The nodes whose data is copied, from the uppermost backing file on; null for all. */
   List<Layer> openLayers(AioContext context) {
+    if (!hasBottom) {
+      return null;
+    }
     List<Layer> layers = new ArrayList<>();
     boolean backing = false;
     for (BlockEdge link : links) {

@@ -27,7 +27,7 @@ final class CopyOnReadLane extends BlockLane {
   private final AioContext context;
   private final BlockLane below;
 
-  /** What is copied from; empty if it does not matter where data comes from. */
+  /** What is copied from; null if it does not matter where data comes from. */
   private final List<Layer> layers;
 
   private final ChildRequests children = new ChildRequests();
@@ -98,7 +98,7 @@ final class CopyOnReadLane extends BlockLane {
 
   /** Of a range that the file does not hold, how much is to be copied; negative if it is not. */
   private long withinLayers(long position, long length) {
-    if (layers.isEmpty()) {
+    if (layers == null) {
       return length;
     }
     long run = length;
@@ -180,7 +180,9 @@ final class CopyOnReadLane extends BlockLane {
 
   @Override
   public void close() {
-    layers.forEach(layer -> layer.lane().close());
+    if (layers != null) {
+      layers.forEach(layer -> layer.lane().close());
+    }
     below.close();
   }
 }
