@@ -58,6 +58,13 @@ public final class BenchCommand implements Callable<Integer> {
           .description("Only the guests: boot vmlinuz, initrd and root-disk of DIR on this KVM.")
           .build();
 
+  private final OptionSpec graph =
+      OptionSpec.builder("--graph")
+          .type(boolean.class)
+          .defaultValue("false")
+          .description("Only what nodes cost that pass requests on, per request.")
+          .build();
+
   private BenchCommand() {}
 
   /** Makes the command's model. */
@@ -69,7 +76,8 @@ public final class BenchCommand implements Callable<Integer> {
         .addOption(command.rounds)
         .addOption(command.seconds)
         .addOption(command.guestRounds)
-        .addOption(command.guest);
+        .addOption(command.guest)
+        .addOption(command.graph);
   }
 
   @Override
@@ -81,16 +89,21 @@ public final class BenchCommand implements Callable<Integer> {
       guests(GuestFiles.in(folder), boots, length);
       return ExitCode.OK;
     }
-    device(within(rounds, 1, 100), length);
-    return boots == 0 ? ExitCode.OK : guestsWhereKvmIs(boots, length);
+    withoutGuests(within(rounds, 1, 100), length);
+    boolean done = boots == 0 || graph.<Boolean>getValue();
+    return done ? ExitCode.OK : guestsWhereKvmIs(boots, length);
   }
 
-  private void device(int runs, int length)
+  private void withoutGuests(int runs, int length)
       throws IOException, InterruptedException, OptionException {
     Path given = file.getValue();
     Path used = given != null ? given : makeFile();
     try {
-      new DeviceBench(used, runs, length, spec.commandLine().getOut()).run();
+      if (graph.<Boolean>getValue()) {
+        new GraphBench(used, runs, length, spec.commandLine().getOut()).run();
+      } else {
+        new DeviceBench(used, runs, length, spec.commandLine().getOut()).run();
+      }
     } finally {
       if (given == null) {
         Files.deleteIfExists(used);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.bench;
+
+import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BlockRequest;
+import java.lang.foreign.MemorySegment;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+
+/** Keeps reads of 4 KiB in flight on one lane, as many as it has requests. */
+final class RequestPump {
+  /** Requests of one go: enough that starting it costs nothing beside them. */
+  private static final int GO = 100_000;
+
+  /** What a run showed. */
+  record Run(double nsPerRequest, double allocatedBytesPerRequest) {}
+
+  private final BackendLane lane;
+  private final long blocks;
+  private final Read[] idle;
+  private final SplittableRandom random = new SplittableRandom(1);
+  private final long thread;
+
+  /** The lane's context only, like what follows. */
+  private int idleCount;
+
+  private int left;
+  private boolean pumping;
+  private CompletableFuture<Void> done;
+
+  /** One request. */
+  private final class Read extends BlockRequest {
+    private final MemorySegment buffer;
+
+    Read(MemorySegment buffer) {
+      super(1);
+      this.buffer = buffer;
+      operation = Operation.READ;
+      length = Workload.BLOCK_BYTES;
+    }
+
+    void start() {
+      buffers.clear();
+      buffers.add(buffer, 0, Workload.BLOCK_BYTES);
+      offset = random.nextLong(blocks) * Workload.BLOCK_BYTES;
+      lane.submit(this);
+    }
+
+    @Override
+    protected void completed(int result) {
+      if (result != 0) {
+        done.completeExceptionally(new IllegalStateException("a read ended with " + result));
+      }
+      idle[idleCount++] = this;
+      if (!pumping) {
+        pump();
+      }
+    }
+  }
+
+  /**
+   * Makes a pump that stands still.
+   *
+   * @param thread the number of the context's Java thread
+   * @param length of the node in bytes
+   * @param memory a block for each request
+   */
+  RequestPump(BackendLane lane, long thread, long length, MemorySegment memory) {
+    this.lane = lane;
+    this.blocks = length / Workload.BLOCK_BYTES;
+    this.thread = thread;
+    this.idle = new Read[(int) (memory.byteSize() / Workload.BLOCK_BYTES)];
+    for (int i = 0; i < idle.length; i++) {
+      idle[i] = new Read(memory.asSlice((long) i * Workload.BLOCK_BYTES, Workload.BLOCK_BYTES));
+    }
+    this.idleCount = idle.length;
+  }
+
+  /** Sends what may be sent; one that ends at once is sent again by the loop, not by itself. */
+  private void pump() {
+    pumping = true;
+    while (left > 0 && idleCount > 0) {
+      left--;
+      idle[--idleCount].start();
+    }
+    pumping = false;
+    if (left == 0 && idleCount == idle.length) {
+      done.complete(null);
+    }
+  }
+
+  /** Pumps for a while; any thread that may wait. */
+  Run run(long forNs) {
+    long ns = 0;
+    long requests = 0;
+    long before = ThreadAllocation.of(thread);
+    while (ns < forNs) {
+      CompletableFuture<Void> end = new CompletableFuture<>();
+      long start = System.nanoTime();
+      lane.context()
+          .execute(
+              () -> {
+                done = end;
+                left = GO;
+                pump();
+              });
+      end.join();
+      ns += System.nanoTime() - start;
+      requests += GO;
+    }
+    double allocated = ThreadAllocation.of(thread) - before;
+    return new Run((double) ns / requests, allocated / requests);
+  }
+}
