@@ -33,6 +33,10 @@ public final class Main {
               "Boot Linux, run fio on its disk, and move that disk between iothreads meanwhile.",
               DemoCommand::spec),
           new Subcommand("run", "Run a virtual machine until it ends.", RunCommand::spec),
+          new Subcommand(
+              "graph",
+              "Show how disks hang together, as text or as a drawing.",
+              GraphCommand::spec),
           new Subcommand("bench", "Measure the device path beside its peers.", BenchCommand::spec),
           new Subcommand(
               "kvm",

@@ -10,7 +10,6 @@ import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -61,25 +60,11 @@ final class RunCommand implements Callable<Integer> {
             .build());
     spec.addOption(
         value("--name").paramLabel("NAME").description("What messages call it.").build());
+    spec.addOption(DiskOptionSpecs.object());
+    spec.addOption(DiskOptionSpecs.blockdev());
+    spec.addOption(DiskOptionSpecs.device());
     spec.addOption(
-        list("--object")
-            .paramLabel("TYPE,id=ID[,...]")
-            .description(
-                "An object:"
-                    + " iothread[,poll-max-ns=N][,poll-grow=N][,poll-shrink=N][,aio-max-batch=N].")
-            .build());
-    spec.addOption(
-        list("--blockdev")
-            .paramLabel("driver=DRIVER,node-name=NAME[,...]")
-            .description("A block node, as key=value pairs or as a JSON object.")
-            .build());
-    spec.addOption(
-        list("--device")
-            .paramLabel("DRIVER[,...]")
-            .description("A device: virtio-blk-pci,drive=NAME[,...] or virtio-rng-pci.")
-            .build());
-    spec.addOption(
-        list("--serial")
+        DiskOptionSpecs.list("--serial")
             .paramLabel("DEV")
             .description(
                 "A serial port, COM1 first: stdio, file:PATH, unix:PATH[,server=on|off]"
@@ -96,14 +81,6 @@ final class RunCommand implements Callable<Integer> {
 
   private static OptionSpec.Builder value(String... names) {
     return OptionSpec.builder(names).type(String.class);
-  }
-
-  private static OptionSpec.Builder list(String... names) {
-    return OptionSpec.builder(names)
-        .type(List.class)
-        .auxiliaryTypes(String.class)
-        .arity("1")
-        .initialValue(List.of());
   }
 
   @Override

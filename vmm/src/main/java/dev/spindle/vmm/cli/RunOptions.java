@@ -48,6 +48,26 @@ final class RunOptions {
   VirtualMachineConfig config() throws OptionException {
     int cpus = cpus();
     MachineConfig machine = machine(cpus);
+    DiskConfig disks = disks(cpus);
+    return new VirtualMachineConfig(
+        machine, disks.ioThreads(), disks.nodes(), disks.devices(), serialPorts());
+  }
+
+  /**
+   * What there is to make besides the machine itself.
+   *
+   * @param nodes as {@code --blockdev} describes them
+   */
+  record DiskConfig(
+      List<IoThreadOption> ioThreads, List<Options> nodes, List<DeviceOption> devices) {}
+
+  /**
+   * Returns the iothreads, nodes and devices.
+   *
+   * @param cpus number of vCPUs: a device has as many queues unless told otherwise
+   * @throws OptionException with a sentence that names what is wrong
+   */
+  DiskConfig disks(int cpus) throws OptionException {
     List<IoThreadOption> ioThreads = ioThreads();
     List<Options> nodes = blockNodes();
     List<String> threadNames = ioThreads.stream().map(IoThreadOption::id).toList();
@@ -59,7 +79,7 @@ final class RunOptions {
       claimId("--device", device.id());
       devices.add(device);
     }
-    return new VirtualMachineConfig(machine, ioThreads, nodes, devices, serialPorts());
+    return new DiskConfig(ioThreads, nodes, devices);
   }
 
   private MachineConfig machine(int cpus) throws OptionException {

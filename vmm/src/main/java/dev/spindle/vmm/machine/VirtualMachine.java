@@ -1,30 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.machine;
 
-import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.ContextCall;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
-import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.OptionException;
-import dev.spindle.block.options.Options;
 import dev.spindle.devices.serial.Uart16550;
 import dev.spindle.devices.virtio.VirtioDevice;
 import dev.spindle.devices.virtio.VirtioPciOptions;
 import dev.spindle.devices.virtio.VirtioPciTransport;
-import dev.spindle.devices.virtio.blk.QueuePlacement;
 import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
 import dev.spindle.devices.virtio.rng.VirtioRngDevice;
-import dev.spindle.linux.LinuxException;
 import dev.spindle.vmm.chardev.Chardev;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.chardev.Chardevs;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -46,23 +39,16 @@ public final class VirtualMachine implements AutoCloseable {
 
   private final AtomicBoolean closed = new AtomicBoolean();
   private final Closer closer = new Closer();
-  private final Map<String, IoThread> ioThreads = new LinkedHashMap<>();
   private final Map<String, VirtioBlkDevice> disks = new LinkedHashMap<>();
   private final Map<Chardev, Uart16550> serialPorts = new LinkedHashMap<>();
+  private final BlockLayer blockLayer;
   private final MainLoop mainLoop;
-  private final BlockGraph graph;
   private final Machine machine;
 
   private VirtualMachine(VirtualMachineConfig config) throws IOException, OptionException {
     try {
-      mainLoop = startMainLoop();
-      closer.add(mainLoop);
-      for (VirtualMachineConfig.IoThreadOption option : config.ioThreads()) {
-        ioThreads.put(option.id(), closer.add(startIoThread(option)));
-      }
-      graph = new BlockGraph(mainLoop);
-      closer.add(() -> mainLoop.control("close-nodes", this::closeNodes));
-      openNodes(config.blockNodes());
+      blockLayer = closer.add(new BlockLayer(config.ioThreads(), config.blockNodes()));
+      mainLoop = blockLayer.mainLoop();
       machine = Machine.create(config.machine(), mainLoop);
       closer.add(() -> mainLoop.control("close-machine", this::closeMachine));
       if (config.machine().memoryLocked()) {
@@ -104,7 +90,7 @@ public final class VirtualMachine implements AutoCloseable {
 
   /** Returns the block nodes. */
   public BlockGraph graph() {
-    return graph;
+    return blockLayer.graph();
   }
 
   /**
@@ -127,11 +113,7 @@ public final class VirtualMachine implements AutoCloseable {
    * @throws BlockException if there is none
    */
   public IoThread ioThread(String id) throws BlockException {
-    IoThread thread = ioThreads.get(id);
-    if (thread == null) {
-      throw new BlockException("Cannot find iothread " + id);
-    }
-    return thread;
+    return blockLayer.ioThread(id);
   }
 
   /**
@@ -278,61 +260,11 @@ public final class VirtualMachine implements AutoCloseable {
     closer.close();
   }
 
-  private static MainLoop startMainLoop() throws IOException {
-    try {
-      return MainLoop.start();
-    } catch (LinuxException e) {
-      throw noUring("", e);
-    }
-  }
-
-  private static IoThread startIoThread(VirtualMachineConfig.IoThreadOption option)
-      throws IOException {
-    try {
-      return IoThread.start(option.id(), option.context());
-    } catch (LinuxException e) {
-      throw noUring(" for iothread '" + option.id() + "'", e);
-    }
-  }
-
-  private static IOException noUring(String purpose, LinuxException cause) {
-    return new IOException(
-        "this host does not let Spindle use io_uring" + purpose + ": " + cause.getMessage(), cause);
-  }
-
-  private void openNodes(List<Options> descriptions) throws IOException, OptionException {
-    for (Options description : descriptions) {
-      // One exception type at a time passes through control work.
-      Optional<OptionException> wrong =
-          mainLoop.<Optional<OptionException>, IOException>control(
-              "open-node",
-              () -> {
-                try {
-                  graph.open(description);
-                  return Optional.empty();
-                } catch (OptionException e) {
-                  return Optional.of(e);
-                }
-              });
-      if (wrong.isPresent()) {
-        throw wrong.get();
-      }
-    }
-  }
-
   /** Once all iothreads are there; ends after the devices, and before the memory. */
   private void registerMemory() {
     MemoryRegistrations registrations =
         closer.add(new MemoryRegistrations(machine.memory().segment()));
-    registrations.add(mainLoop.context());
-    for (IoThread ioThread : ioThreads.values()) {
-      registrations.add(ioThread.context());
-    }
-  }
-
-  private Void closeNodes() throws BlockException {
-    graph.closeAll();
-    return null;
+    blockLayer.contexts().forEach(registrations::add);
   }
 
   private Void closeMachine() {
@@ -351,19 +283,11 @@ public final class VirtualMachine implements AutoCloseable {
   }
 
   private void addDisk(DeviceOption.Disk option) throws IOException {
-    List<AioContext> contexts = new ArrayList<>();
-    for (String name : option.queues().ioThreads()) {
-      contexts.add(
-          name.equals(QueueMapping.MAIN_LOOP) ? mainLoop.context() : ioThread(name).context());
-    }
     VirtioBlkDevice device =
         mainLoop.<VirtioBlkDevice, BlockException>control(
             "add-disk",
             () -> {
-              BlockNode node = graph.find(option.drive());
-              VirtioBlkDevice disk =
-                  new VirtioBlkDevice(
-                      option.id(), mainLoop, node, option.blk(), new QueuePlacement(contexts));
+              VirtioBlkDevice disk = blockLayer.makeDisk(option);
               // It works while the machine runs, and the machine does not run yet.
               disk.quiesce();
               machine.addVmStateNotifier(

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+import dev.spindle.block.aio.AioContext;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * A disk in memory that takes its time: some requests end at once, some on a later turn, some after
+ * a while. Notes when it gets one that it must not get.
+ */
+final class RamNode extends BlockNode {
+  private final MemorySegment data;
+  private final Fault fault;
+  final AtomicInteger inFlight = new AtomicInteger();
+
+  /** Set while a section says that nothing may be going on here. */
+  volatile boolean still;
+
+  final AtomicReference<String> violation = new AtomicReference<>();
+
+  RamNode(String name, AioContext home, Arena arena, long length, Fault fault) {
+    super(name, "ram", home);
+    this.data = arena.allocate(length);
+    this.fault = fault;
+  }
+
+  @Override
+  public long length() {
+    return data.byteSize();
+  }
+
+  @Override
+  public boolean readOnly() {
+    return false;
+  }
+
+  @Override
+  public BlockLimits limits() {
+    return BlockLimits.NONE;
+  }
+
+  @Override
+  public BlockLane openLane(AioContext context) {
+    return new BlockLane() {
+      @Override
+      public void submit(BlockRequest request, long offset) {
+        context.assertOwner();
+        inFlight.incrementAndGet();
+        if (still) {
+          violation.compareAndSet(null, "a request came to '" + name() + "' inside a section");
+        }
+        // How long it takes is no part of what a seed repeats: threads race anyhow.
+        switch (ThreadLocalRandom.current().nextInt(4)) {
+          case 0 -> end(request, offset);
+          case 1, 2 -> context.execute(() -> end(request, offset));
+          default ->
+              context.startTimer(
+                  ThreadLocalRandom.current().nextInt(50_000), () -> end(request, offset));
+        }
+      }
+
+      @Override
+      public void close() {}
+    };
+  }
+
+  private void end(BlockRequest request, long offset) {
+    switch (request.operation) {
+      case READ -> request.buffers.copyFrom(0, data, offset, request.length);
+      case WRITE -> request.buffers.copyTo(0, data, offset, request.length);
+      default -> {}
+    }
+    inFlight.decrementAndGet();
+    boolean strikes = ThreadLocalRandom.current().nextInt(200) == 0;
+    if (fault == Fault.LOSES_A_REQUEST && strikes) {
+      return;
+    }
+    request.complete(0);
+    if (fault == Fault.COMPLETES_TWICE && strikes) {
+      request.complete(0);
+    }
+  }
+
+  @Override
+  public void close() {}
+}

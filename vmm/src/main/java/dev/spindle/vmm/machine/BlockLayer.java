@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.machine;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import dev.spindle.devices.virtio.blk.QueuePlacement;
+import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** What disks stand on: the main loop, the iothreads, and the block nodes. */
+public final class BlockLayer implements AutoCloseable {
+  private final Closer closer = new Closer();
+  private final Map<String, IoThread> ioThreads = new LinkedHashMap<>();
+  private final MainLoop mainLoop;
+  private final BlockGraph graph;
+
+  /**
+   * Starts the loops and opens the nodes. If anything is wrong, nothing remains.
+   *
+   * @throws IOException with a sentence for the user
+   * @throws OptionException with a sentence for the user
+   */
+  public BlockLayer(List<IoThreadOption> threads, List<Options> nodes)
+      throws IOException, OptionException {
+    try {
+      mainLoop = closer.add(startMainLoop());
+      for (IoThreadOption option : threads) {
+        ioThreads.put(option.id(), closer.add(startIoThread(option)));
+      }
+      graph = new BlockGraph(mainLoop);
+      closer.add(() -> mainLoop.control("close-nodes", this::closeNodes));
+      openNodes(nodes);
+    } catch (IOException | OptionException | RuntimeException e) {
+      closer.close();
+      throw e;
+    }
+  }
+
+  /** The loop that control work runs on. */
+  public MainLoop mainLoop() {
+    return mainLoop;
+  }
+
+  /** The block nodes. */
+  public BlockGraph graph() {
+    return graph;
+  }
+
+  /** Every context there is, the main loop's first. */
+  public List<AioContext> contexts() {
+    List<AioContext> contexts = new ArrayList<>();
+    contexts.add(mainLoop.context());
+    ioThreads.values().forEach(thread -> contexts.add(thread.context()));
+    return contexts;
+  }
+
+  /**
+   * Finds an iothread.
+   *
+   * @throws BlockException if there is none
+   */
+  public IoThread ioThread(String id) throws BlockException {
+    IoThread thread = ioThreads.get(id);
+    if (thread == null) {
+      throw new BlockException("Cannot find iothread " + id);
+    }
+    return thread;
+  }
+
+  /**
+   * Makes a disk on one of the nodes. Control side; whoever called closes it.
+   *
+   * @throws BlockException with a sentence for the user
+   */
+  public VirtioBlkDevice makeDisk(DeviceOption.Disk option) throws BlockException {
+    List<AioContext> contexts = new ArrayList<>();
+    for (String name : option.queues().ioThreads()) {
+      contexts.add(
+          name.equals(QueueMapping.MAIN_LOOP) ? mainLoop.context() : ioThread(name).context());
+    }
+    BlockNode node = graph.find(option.drive());
+    return new VirtioBlkDevice(
+        option.id(), mainLoop, node, option.blk(), new QueuePlacement(contexts));
+  }
+
+  private static MainLoop startMainLoop() throws IOException {
+    try {
+      return MainLoop.start();
+    } catch (LinuxException e) {
+      throw noUring("", e);
+    }
+  }
+
+  private static IoThread startIoThread(IoThreadOption option) throws IOException {
+    try {
+      return IoThread.start(option.id(), option.context());
+    } catch (LinuxException e) {
+      throw noUring(" for iothread '" + option.id() + "'", e);
+    }
+  }
+
+  private static IOException noUring(String purpose, LinuxException cause) {
+    return new IOException(
+        "this host does not let Spindle use io_uring" + purpose + ": " + cause.getMessage(), cause);
+  }
+
+  private void openNodes(List<Options> descriptions) throws IOException, OptionException {
+    for (Options description : descriptions) {
+      // One exception type at a time passes through control work.
+      Optional<OptionException> wrong =
+          mainLoop.<Optional<OptionException>, IOException>control(
+              "open-node",
+              () -> {
+                try {
+                  graph.open(description);
+                  return Optional.empty();
+                } catch (OptionException e) {
+                  return Optional.of(e);
+                }
+              });
+      if (wrong.isPresent()) {
+        throw wrong.get();
+      }
+    }
+  }
+
+  private Void closeNodes() throws BlockException {
+    graph.closeAll();
+    return null;
+  }
+
+  /** Closes the nodes, which nobody uses any more, and ends the loops. */
+  @Override
+  public void close() {
+    closer.close();
+  }
+}
