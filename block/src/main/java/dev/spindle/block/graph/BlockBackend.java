@@ -217,18 +217,7 @@ public final class BlockBackend implements BlockParent {
 
   /** Waits until none of its requests is in flight. */
   private void awaitIdle() {
-    awaitAll(BackendLane::whenIdle);
-  }
-
-  /** Waits until each lane has run what {@code ask} gives it. */
-  private void awaitAll(BiConsumer<BackendLane, Runnable> ask) {
-    List<CompletableFuture<Void>> all = new ArrayList<>();
-    for (BackendLane lane : lanes()) {
-      CompletableFuture<Void> done = new CompletableFuture<>();
-      all.add(done);
-      lane.context().execute(() -> ask.accept(lane, () -> done.complete(null)));
-    }
-    all.forEach(CompletableFuture::join);
+    ask(lanes(), BackendLane::whenIdle).run();
   }
 
   /**
@@ -237,18 +226,27 @@ public final class BlockBackend implements BlockParent {
    * @return waits until it has
    */
   private static Runnable onEach(List<BackendLane> lanes, Consumer<BackendLane> action) {
-    List<CompletableFuture<Void>> done = new ArrayList<>();
+    return ask(
+        lanes,
+        (lane, done) -> {
+          action.accept(lane);
+          done.run();
+        });
+  }
+
+  /**
+   * Asks each lane, on its context, to run what {@code question} is given.
+   *
+   * @return waits until each has
+   */
+  private static Runnable ask(List<BackendLane> lanes, BiConsumer<BackendLane, Runnable> question) {
+    List<CompletableFuture<Void>> answers = new ArrayList<>();
     for (BackendLane lane : lanes) {
-      CompletableFuture<Void> one = new CompletableFuture<>();
-      done.add(one);
-      lane.context()
-          .execute(
-              () -> {
-                action.accept(lane);
-                one.complete(null);
-              });
+      CompletableFuture<Void> answer = new CompletableFuture<>();
+      answers.add(answer);
+      lane.context().execute(() -> question.accept(lane, () -> answer.complete(null)));
     }
-    return () -> done.forEach(CompletableFuture::join);
+    return () -> answers.forEach(CompletableFuture::join);
   }
 
   /**
@@ -260,7 +258,7 @@ public final class BlockBackend implements BlockParent {
     List<BackendLane> drained = lanes();
     onEach(drained, BackendLane::closeGate);
     boolean throttledStay = isQuiesced() && !user.stopsByItself();
-    awaitAll(throttledStay ? BackendLane::whenIdle : BackendLane::whenDrained);
+    ask(lanes(), throttledStay ? BackendLane::whenIdle : BackendLane::whenDrained).run();
     onEach(drained, BackendLane::openGate);
   }
 

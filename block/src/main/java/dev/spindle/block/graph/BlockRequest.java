@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.graph;
 
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
+import java.util.function.IntSupplier;
 
 /**
  * One I/O operation on its way through the graph. Made and pooled by whoever submits; in flight it
@@ -73,5 +76,23 @@ public abstract class BlockRequest {
     } else {
       lane.finish(this, result);
     }
+  }
+
+  /**
+   * For a node whose way with the request has to wait: runs {@code body} as straight-line code of
+   * the context and completes the request with what it returns, ENOMEM if memory runs out.
+   */
+  public final void completeWith(AioContext context, String threadName, IntSupplier body) {
+    context.startVirtual(
+        threadName,
+        () -> {
+          int result;
+          try {
+            result = body.getAsInt();
+          } catch (OutOfMemoryError e) {
+            result = -Errno.ENOMEM;
+          }
+          complete(result);
+        });
   }
 }

@@ -43,18 +43,14 @@ final class BlkverifyLane extends BlockLane {
       // What a discarded range reads as is open, so the images could differ.
       case DISCARD -> request.complete(0);
       case READ, WRITE, WRITE_ZEROES ->
-          context.startVirtual("blkverify-" + name, () -> request.complete(run(request, offset)));
+          request.completeWith(context, "blkverify-" + name, () -> run(request, offset));
     }
   }
 
   private int run(BlockRequest request, long offset) {
-    try {
-      return request.operation == BlockRequest.Operation.READ
-          ? read(request, offset)
-          : both(request, offset, request.buffers, request.buffers);
-    } catch (OutOfMemoryError e) {
-      return -Errno.ENOMEM;
-    }
+    return request.operation == BlockRequest.Operation.READ
+        ? read(request, offset)
+        : both(request, offset, request.buffers, request.buffers);
   }
 
   /** Through memory of our own: the guest might change its own while it is compared. */

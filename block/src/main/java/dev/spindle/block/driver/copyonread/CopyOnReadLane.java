@@ -12,11 +12,11 @@ import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
 import dev.spindle.block.graph.DebugEvents;
 import dev.spindle.block.graph.RangeLocks;
-import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.function.IntSupplier;
 
 /** One context's way through the filter. All but flushes is straight-line code: it may wait. */
 final class CopyOnReadLane extends BlockLane {
@@ -49,22 +49,8 @@ final class CopyOnReadLane extends BlockLane {
     }
   }
 
-  private interface Body {
-    int run();
-  }
-
-  private void start(BlockRequest request, Body body) {
-    context.startVirtual(
-        "copy-on-read-" + node.name(),
-        () -> {
-          int result;
-          try {
-            result = body.run();
-          } catch (OutOfMemoryError e) {
-            result = -Errno.ENOMEM;
-          }
-          request.complete(result);
-        });
+  private void start(BlockRequest request, IntSupplier body) {
+    request.completeWith(context, "copy-on-read-" + node.name(), body);
   }
 
   private int change(BlockRequest request, long offset) {

@@ -9,9 +9,9 @@ import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
 import dev.spindle.block.graph.RangeLocks;
-import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 import java.util.ArrayDeque;
+import java.util.function.IntSupplier;
 
 /**
  * One context's way to all members. Writes and flushes go to all at once, on the fast lane; reads
@@ -56,10 +56,10 @@ final class QuorumLane extends BlockLane {
   @Override
   public void submit(BlockRequest request, long offset) {
     switch (request.operation) {
-      case READ -> startVirtual(request, () -> read(request, offset));
+      case READ -> straightLine(request, () -> read(request, offset));
       case WRITE, WRITE_ZEROES -> {
         if (options.rewriteCorrupted()) {
-          startVirtual(request, () -> writeLocked(request, offset));
+          straightLine(request, () -> writeLocked(request, offset));
         } else {
           toAll(request, offset);
         }
@@ -79,22 +79,8 @@ final class QuorumLane extends BlockLane {
     free.push(write);
   }
 
-  private interface Body {
-    int run();
-  }
-
-  private void startVirtual(BlockRequest request, Body body) {
-    context.startVirtual(
-        "quorum-" + node.name(),
-        () -> {
-          int result;
-          try {
-            result = body.run();
-          } catch (OutOfMemoryError e) {
-            result = -Errno.ENOMEM;
-          }
-          request.complete(result);
-        });
+  private void straightLine(BlockRequest request, IntSupplier body) {
+    request.completeWith(context, "quorum-" + node.name(), body);
   }
 
   private int read(BlockRequest request, long offset) {
