@@ -15,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,6 +26,9 @@ import org.slf4j.LoggerFactory;
  * <p>A turn of the loop runs what is queued, ends the turn for whoever asked ({@link TurnEnd}),
  * then makes one {@code io_uring_enter} that both submits and waits. Work from other threads comes
  * in through {@link #execute} alone; nobody else touches the ring.
+ *
+ * <p>Many users share the loop, so what one of them throws, an {@link Error} included, is logged
+ * and ends nothing but the call that threw it. Only a ring that the kernel refuses ends the loop.
  */
 public final class AioContext implements Executor {
   private static final Logger LOG = LoggerFactory.getLogger(AioContext.class);
@@ -41,7 +45,7 @@ public final class AioContext implements Executor {
   private final AdaptivePolling polling;
   private final int maxBatch;
   private final CompletionHandler dispatcher = this::dispatch;
-  private final TimerQueue timers = new TimerQueue();
+  private final TimerQueue timers = new TimerQueue(this);
   private final ContextThreads threads = new ContextThreads(this);
 
   /** Filled by any thread, emptied by the owner. */
@@ -311,11 +315,21 @@ public final class AioContext implements Executor {
       count++;
       try {
         task.run();
-      } catch (RuntimeException | Error e) {
-        LOG.error("task on {} failed", name, e);
+      } catch (Throwable e) {
+        failed("task", e);
       }
     }
     return count > 0;
+  }
+
+  /** Has the loop go on after what a user of it threw. Owner only. */
+  void failed(String what, Throwable cause) {
+    try {
+      LOG.error("{} on {} failed", what, name, cause);
+    } catch (Throwable e) {
+      // No memory to say so; the others on this loop may still have what they need.
+      cause.addSuppressed(e);
+    }
   }
 
   private void reap() {
@@ -323,14 +337,22 @@ public final class AioContext implements Executor {
   }
 
   private void dispatch(long userData, int result, boolean more) {
-    ops[(int) userData].complete(result, more);
+    try {
+      ops[(int) userData].complete(result, more);
+    } catch (Throwable e) {
+      failed("completion", e);
+    }
   }
 
   private void endTurns() {
     for (int i = 0; i < turnEndCount; i++) {
       TurnEnd work = turnEnds[i];
       turnEnds[i] = null;
-      work.endTurn();
+      try {
+        work.endTurn();
+      } catch (Throwable e) {
+        failed("end of a turn", e);
+      }
     }
     turnEndCount = 0;
   }
@@ -345,9 +367,7 @@ public final class AioContext implements Executor {
     if (submission.pending() > 0) {
       ring.submit();
     }
-    for (Pollable pollable : pollables) {
-      pollable.beginPolling();
-    }
+    forEachPollable(Pollable::beginPolling);
     long start = System.nanoTime();
     boolean found = false;
     do {
@@ -361,9 +381,7 @@ public final class AioContext implements Executor {
       found |= runReadyPollables();
       Thread.onSpinWait();
     } while (!found && System.nanoTime() - start < budget);
-    for (Pollable pollable : pollables) {
-      pollable.endPolling();
-    }
+    forEachPollable(Pollable::endPolling);
     // What became ready while notifications were off and the last look was past.
     return runReadyPollables() || found;
   }
@@ -371,12 +389,37 @@ public final class AioContext implements Executor {
   private boolean runReadyPollables() {
     boolean any = false;
     for (Pollable pollable : pollables) {
-      if (pollable.ready()) {
-        pollable.run();
-        any = true;
+      try {
+        if (pollable.ready()) {
+          any = true;
+          pollable.run();
+        }
+      } catch (Throwable e) {
+        pollingFailed(pollable, e);
       }
     }
     return any;
+  }
+
+  private void forEachPollable(Consumer<Pollable> action) {
+    for (Pollable pollable : pollables) {
+      try {
+        action.accept(pollable);
+      } catch (Throwable e) {
+        pollingFailed(pollable, e);
+      }
+    }
+  }
+
+  /** It would fail again at each look; what it is notified of still reaches it. */
+  private void pollingFailed(Pollable pollable, Throwable cause) {
+    failed("polling", cause);
+    removePollable(pollable);
+    try {
+      pollable.endPolling();
+    } catch (Throwable e) {
+      failed("end of polling", e);
+    }
   }
 
   private void sleep() throws LinuxException {

@@ -5,6 +5,8 @@ import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
 import java.util.concurrent.Executor;
 import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The straight-line lane: virtual threads that only the context's own thread carries. Such code may
@@ -15,6 +17,8 @@ import java.util.function.Predicate;
  * knows.
  */
 final class ContextThreads {
+  private static final Logger LOG = LoggerFactory.getLogger(ContextThreads.class);
+
   /** Of a virtual thread: whether a context's thread carries it. */
   private static final ThreadLocal<Predicate<AioContext>> CARRIED_BY = new ThreadLocal<>();
 
@@ -47,6 +51,7 @@ final class ContextThreads {
       String name, Executor scheduler, Predicate<AioContext> carriedBy, Runnable body) {
     return Builder.scheduledBy(scheduler)
         .name(name)
+        .uncaughtExceptionHandler((thread, e) -> LOG.error("{} failed", thread.getName(), e))
         .start(
             () -> {
               CARRIED_BY.set(carriedBy);

@@ -54,14 +54,20 @@ public final class FdWatch extends RingOp {
   @Override
   protected void complete(int result, boolean more) {
     armed = more;
-    if (result > 0 && whenEnded == null) {
-      onReady.run();
-    } else if (result < 0 && result != -Errno.ECANCELED) {
-      LOG.error("watch on {}: {}", context().name(), Errno.message(-result));
+    try {
+      if (result > 0 && whenEnded == null) {
+        onReady.run();
+      } else if (result < 0 && result != -Errno.ECANCELED) {
+        LOG.error("watch on {}: {}", context().name(), Errno.message(-result));
+      }
+    } finally {
+      if (!more) {
+        pollEnded(result);
+      }
     }
-    if (more) {
-      return;
-    }
+  }
+
+  private void pollEnded(int result) {
     if (whenEnded != null) {
       ended();
     } else if (result > 0) {

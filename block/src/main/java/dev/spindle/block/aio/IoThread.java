@@ -49,14 +49,14 @@ public final class IoThread implements AutoCloseable {
     AioContext context;
     try {
       context = AioContext.create(id, options);
-    } catch (LinuxException | RuntimeException e) {
+    } catch (Throwable e) {
       ready.completeExceptionally(e);
       return;
     }
     ready.complete(context);
     try {
       context.run();
-    } catch (LinuxException | RuntimeException e) {
+    } catch (Throwable e) {
       LOG.error("iothread {} ended: {}", id, e.getMessage(), e);
     }
   }

@@ -5,7 +5,12 @@ import java.util.PriorityQueue;
 
 /** The timers of one context, soonest first. Owner thread only. */
 final class TimerQueue {
+  private final AioContext context;
   private final PriorityQueue<Timer> timers = new PriorityQueue<>();
+
+  TimerQueue(AioContext context) {
+    this.context = context;
+  }
 
   Timer add(long deadlineNs, Runnable task) {
     Timer timer = new Timer(deadlineNs, task, this);
@@ -21,8 +26,12 @@ final class TimerQueue {
   boolean runDue() {
     boolean any = false;
     while (!timers.isEmpty() && timers.peek().deadlineNs() - System.nanoTime() <= 0) {
-      timers.poll().fire();
       any = true;
+      try {
+        timers.poll().fire();
+      } catch (Throwable e) {
+        context.failed("timer", e);
+      }
     }
     return any;
   }
