@@ -35,6 +35,19 @@ needs_value() {
   [ "$2" -ge 2 ] || usage_error "$1 needs a value"
 }
 
+# check_output FILE: fails unless FILE can be written; to be called before what takes long.
+check_output() {
+  local folder
+  folder=$(dirname -- "$1")
+  [ -d "$folder" ] || die "there is no folder $folder to write $(basename -- "$1") to"
+  [ ! -d "$1" ] || die "$1 is a folder; --output takes a file's name"
+  if [ -e "$1" ]; then
+    [ -w "$1" ] || die "no permission to write to $1"
+  else
+    [ -w "$folder" ] || die "no permission to write to the folder $folder"
+  fi
+}
+
 is_number() {
   case $1 in
     '' | *[!0-9]*) return 1 ;;
@@ -74,10 +87,12 @@ under_lock() {
 
 # build_once TARGET BUILDER ARGS...: makes TARGET by `BUILDER TEMPORARY ARGS...` unless it is there.
 build_once() {
-  [ -e "$1" ] && return 0
-  make_temp
-  mkdir -p "$(dirname "$1")"
-  under_lock "$(basename "$1")" build_if_absent "$@"
+  if [ ! -e "$1" ]; then
+    make_temp
+    mkdir -p "$(dirname "$1")"
+    under_lock "$(basename "$1")" build_if_absent "$@"
+  fi
+  mark_used "$1"
 }
 
 build_if_absent() {
@@ -87,6 +102,23 @@ build_if_absent() {
   rm -rf "$TEMP/result"
   "$builder" "$TEMP/result" "$@"
   mv "$TEMP/result" "$target"
+  remove_outdated
+}
+
+# What is made from something else has another name once that has changed, and nobody asks for the old one any
+# more. The time of access tells when somebody did last; the time of modification must stay, as some keys have it.
+mark_used() {
+  touch -a "$1" 2>/dev/null || true
+}
+
+# Removes what nobody has asked for in a day, once something new has been made. A machine that runs for longer
+# has its images open, and keeps them. The kernel that was fetched last stays in any case.
+remove_outdated() {
+  local current
+  current=$(readlink "$CACHE/kernel") || current=none
+  find "$CACHE" -mindepth 1 -maxdepth 1 -amin +1440 ! -name "$current" \
+    \( -name 'initrd-*.img' -o -name 'root-disk-*.img' -o -name 'kvm-host-*.img' -o -name 'input-*.img' \
+    -o -name 'emulator-*' -o -name 'kernel-*' \) -exec rm -rf {} +
 }
 
 # key_of WORDS...: a short name for what an image is made from: these words and the files that build it.
@@ -228,6 +260,8 @@ make_root_tree() {
     ln -s "usr/$name" "$root/$name"
   done
   chmod 1777 "$root/tmp"
+  printf 'root:x:0:0:root:/root:/bin/sh\n' >"$root/etc/passwd"
+  printf 'root:x:0:\n' >"$root/etc/group"
   install -m 0755 "$busybox" "$root/usr/bin/busybox"
   while read -r name; do
     ln -s busybox "$root/usr/bin/$name"
