@@ -61,35 +61,68 @@ public record FileCreation(Path filename, long size, Preallocation preallocation
 
   @Override
   public void create(AioContext context, Steps steps) throws BlockException {
-    boolean existed = Files.exists(filename);
-    try (LinuxFile file = LinuxFile.open(filename, OpenFlag.READ_WRITE, OpenFlag.CREATE)) {
-      if (file.type() != LinuxFile.Type.REGULAR) {
-        throw new BlockException("'" + filename + "' is not a regular file");
+    try (LinuxFile made = make()) {
+      if (made != null) {
+        fillNew(made, context, steps);
+        return;
       }
-      // Given up with the file.
-      new ImageLock(file)
-          .prepare(EnumSet.of(Permission.WRITE, Permission.RESIZE), Permission.none());
-      file.setLength(0);
-      file.setLength(size);
-      preallocate(context, file, steps);
+      try (LinuxFile file = LinuxFile.open(filename, OpenFlag.READ_WRITE)) {
+        if (file.type() != LinuxFile.Type.REGULAR) {
+          throw new BlockException("'" + filename + "' is not a regular file");
+        }
+        lock(file);
+        fill(file, context, steps);
+      }
     } catch (LinuxException e) {
-      undo(existed);
       throw new BlockException("Could not create '" + filename + "': " + e.getMessage(), e);
-    } catch (BlockException e) {
-      undo(existed);
+    }
+  }
+
+  /** Makes the file; null if there is something of that name. */
+  private LinuxFile make() throws LinuxException {
+    try {
+      return LinuxFile.open(filename, OpenFlag.READ_WRITE, OpenFlag.CREATE, OpenFlag.EXCLUSIVE);
+    } catch (LinuxException e) {
+      if (e.errno() == Errno.EEXIST) {
+        return null;
+      }
       throw e;
     }
   }
 
-  private void undo(boolean existed) throws BlockException {
-    if (existed) {
-      return;
-    }
+  private void fillNew(LinuxFile file, AioContext context, Steps steps)
+      throws BlockException, LinuxException {
+    lock(file);
     try {
-      Files.deleteIfExists(filename);
-    } catch (IOException e) {
-      throw new BlockException("Could not remove '" + filename + "': " + e.getMessage(), e);
+      fill(file, context, steps);
+    } catch (BlockException | LinuxException | RuntimeException | Error e) {
+      remove(file, e);
+      throw e;
     }
+  }
+
+  /** Takes away the name again, unless another file has it by now. The file is locked. */
+  private void remove(LinuxFile file, Throwable reason) {
+    try {
+      Path own = Path.of("/proc/self/fd").resolve(Integer.toString(file.fd().number()));
+      if (Files.isSameFile(own, filename)) {
+        Files.delete(filename);
+      }
+    } catch (IOException e) {
+      reason.addSuppressed(e);
+    }
+  }
+
+  /** Given up with the file. */
+  private static void lock(LinuxFile file) throws BlockException {
+    new ImageLock(file).prepare(EnumSet.of(Permission.WRITE, Permission.RESIZE), Permission.none());
+  }
+
+  private void fill(LinuxFile file, AioContext context, Steps steps)
+      throws BlockException, LinuxException {
+    file.setLength(0);
+    file.setLength(size);
+    preallocate(context, file, steps);
   }
 
   private void preallocate(AioContext context, LinuxFile file, Steps steps) throws BlockException {

@@ -102,7 +102,7 @@ final class FileNode extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new FileLane(this, context);
   }
 

@@ -18,6 +18,7 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.linux.LinuxFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -87,6 +88,30 @@ class CreateTest {
     world.monitor(monitor -> monitor.cancel("create0", true));
     world.awaitGone("create0");
     assertFalse(Files.exists(file));
+  }
+
+  /** Somebody puts another file there while the job is at work. */
+  @Test
+  void cancelledItLeavesTheFileOfAnother() throws Exception {
+    world.start(JOB.atSpeed(1), null, job("size=64M,preallocation=full"));
+    while (!Files.exists(file)) {
+      Thread.onSpinWait();
+    }
+    Path others = Files.write(folder.resolve("others.raw"), new byte[] {1, 2, 3});
+    Files.move(others, file, StandardCopyOption.ATOMIC_MOVE);
+    world.monitor(monitor -> monitor.cancel("create0", true));
+    world.awaitGone("create0");
+    assertArrayEquals(new byte[] {1, 2, 3}, Files.readAllBytes(file));
+  }
+
+  @Test
+  void aNameThatLeadsNowhereIsLeftAlone() throws Exception {
+    Path elsewhere = folder.resolve("elsewhere.raw");
+    Files.createSymbolicLink(file, elsewhere);
+    String error = run("size=1M").error().orElseThrow();
+    assertTrue(error.startsWith("Could not create '" + file + "': "), error);
+    assertTrue(Files.isSymbolicLink(file));
+    assertFalse(Files.exists(elsewhere));
   }
 
   @Test
