@@ -104,6 +104,10 @@ final class Job {
     return workOver;
   }
 
+  boolean isAborting() {
+    return status == JobStatus.ABORTING;
+  }
+
   boolean isCancelRequested() {
     return cancelRequested;
   }

@@ -53,25 +53,29 @@ final class JobEnding {
   void finalizeAll(Job job) {
     List<Job> members = job.transaction.members();
     for (Job member : members) {
-      try {
-        jobs.<Void, BlockException>unlocked(
-            () -> {
-              member.driver.prepare();
-              return null;
-            });
-      } catch (BlockException e) {
-        member.fail(e);
-      } catch (RuntimeException e) {
-        LOG.error("job '{}' could not be prepared", member.id(), e);
-        member.fail(new BlockException("Internal error: " + e, e));
-      }
+      prepare(member);
       if (member.failure().isPresent()) {
         member.settleResult();
         abort(member);
         return;
       }
     }
-    members.forEach(this::conclude);
+    conclude(members);
+  }
+
+  private void prepare(Job job) {
+    try {
+      jobs.<Void, BlockException>unlocked(
+          () -> {
+            job.driver.prepare();
+            return null;
+          });
+    } catch (BlockException e) {
+      job.fail(e);
+    } catch (RuntimeException | Error e) {
+      LOG.error("job '{}' could not be prepared", job.id(), e);
+      job.fail(internalError(e));
+    }
   }
 
   /** Has a job and all others of its transaction fail; waits for the work of those to end. */
@@ -86,8 +90,8 @@ final class JobEnding {
       if (member.isStarted()) {
         member.awaitWorkOver();
       }
-      conclude(member);
     }
+    conclude(members);
   }
 
   /** Cancels a job as far as that needs nobody to wait. */
@@ -105,16 +109,29 @@ final class JobEnding {
     }
   }
 
-  /** Commits or aborts one job, and lets it go. */
-  private void conclude(Job job) {
-    job.settleResult();
-    JobDriver driver = job.driver;
-    if (job.failure().isPresent()) {
-      run(job, "abort", driver::abort);
-    } else {
-      run(job, "commit", driver::commit);
+  /**
+   * Commits some jobs in order or aborts them in reverse; then each cleans up, in reverse whatever
+   * else has happened; then all are let go.
+   */
+  private void conclude(List<Job> members) {
+    members.forEach(Job::settleResult);
+    for (Job member : members) {
+      if (member.failure().isEmpty()) {
+        run(member, "commit", member.driver::commit);
+      }
     }
-    run(job, "clean", driver::cleanUp);
+    for (Job member : members.reversed()) {
+      if (member.isAborting()) {
+        run(member, "abort", member.driver::abort);
+      }
+    }
+    for (Job member : members.reversed()) {
+      run(member, "clean", member.driver::cleanUp);
+    }
+    members.forEach(this::letGo);
+  }
+
+  private void letGo(Job job) {
     if (job.isStarted()) {
       jobs.tell(
           job.isCancelled()
@@ -134,16 +151,24 @@ final class JobEnding {
     jobs.remove(job);
   }
 
-  /** Callbacks that cannot fail: whatever they throw is a bug, which must not spread. */
+  /**
+   * Callbacks that cannot fail: whatever they throw is a bug, or memory that has run out. It must
+   * not spread, and the job's user hears of it.
+   */
   private void run(Job job, String what, Runnable callback) {
-    jobs.unlocked(
-        () -> {
-          try {
+    try {
+      jobs.unlocked(
+          () -> {
             callback.run();
-          } catch (RuntimeException e) {
-            LOG.error("{} of job '{}' failed", what, job.id(), e);
-          }
-          return null;
-        });
+            return null;
+          });
+    } catch (RuntimeException | Error e) {
+      LOG.error("{} of job '{}' failed", what, job.id(), e);
+      job.fail(internalError(e));
+    }
+  }
+
+  private static BlockException internalError(Throwable cause) {
+    return new BlockException("Internal error: " + cause, cause);
   }
 }

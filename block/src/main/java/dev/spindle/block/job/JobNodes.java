@@ -49,9 +49,14 @@ final class JobNodes implements BackendUser {
     } else if (node.context() != context) {
       ContextChange.run(node, context);
     }
-    JobBackend backend = new JobBackend(new BlockBackend(node, this, used, shared), context);
-    backends.add(backend);
-    return backend;
+    BlockBackend root = new BlockBackend(node, this, used, shared);
+    try {
+      backends.add(new JobBackend(root, context));
+    } catch (RuntimeException | Error e) {
+      root.close();
+      throw e;
+    }
+    return backends.getLast();
   }
 
   void claim(BlockNode node) throws BlockException {
@@ -64,13 +69,27 @@ final class JobNodes implements BackendUser {
     frozen.add(edge);
   }
 
+  /** Lets go of everything, of each whatever happens to another. */
   void release() {
     frozen.forEach(BlockEdge::unfreeze);
     frozen.clear();
-    backends.forEach(JobBackend::close);
-    backends.clear();
-    claimed.forEach(jobs::giveBack);
-    claimed.clear();
+    try {
+      closeBackends();
+    } finally {
+      claimed.forEach(jobs::giveBack);
+      claimed.clear();
+    }
+  }
+
+  private void closeBackends() {
+    while (!backends.isEmpty()) {
+      try {
+        backends.removeLast().close();
+      } catch (RuntimeException | Error e) {
+        closeBackends();
+        throw e;
+      }
+    }
   }
 
   @Override

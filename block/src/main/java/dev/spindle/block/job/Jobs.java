@@ -83,8 +83,17 @@ public final class Jobs {
     driver.belongTo(job, new JobNodes(this, job, mainLoop.context()), this);
     try {
       driver.open();
-    } catch (BlockException | RuntimeException e) {
-      driver.releaseNodes();
+    } catch (BlockException | RuntimeException | Error e) {
+      withdraw(job);
+      throw e;
+    }
+  }
+
+  /** Forgets a job that could not take hold of its nodes. */
+  private void withdraw(Job job) {
+    try {
+      job.driver.releaseNodes();
+    } finally {
       lock();
       try {
         job.transaction.remove(job);
@@ -92,7 +101,6 @@ public final class Jobs {
       } finally {
         unlock();
       }
-      throw e;
     }
   }
 
@@ -215,9 +223,15 @@ public final class Jobs {
     }
   }
 
-  /** Tells the listeners. With the mutex held. */
+  /** Tells the listeners; what they throw is no affair of the job's. With the mutex held. */
   void tell(JobEvent event) {
-    listeners.forEach(listener -> listener.jobEvent(event));
+    for (JobListener listener : listeners) {
+      try {
+        listener.jobEvent(event);
+      } catch (RuntimeException | Error e) {
+        LOG.error("{} was not heard", event, e);
+      }
+    }
   }
 
   /** The job of an id. With the mutex held. */

@@ -91,6 +91,18 @@ class JobTest {
   }
 
   @Test
+  void aListenerThatThrowsHarmsNoJob() throws Exception {
+    world.jobs.listen(
+        event -> {
+          throw new OutOfMemoryError("planted");
+        });
+    TestJob job = world.start("job", new TestJob());
+    job.succeed();
+    assertEquals(Optional.empty(), world.ended("job").error());
+    assertEquals("clean", job.calls.getLast());
+  }
+
+  @Test
   void fails() throws Exception {
     TestJob job = world.start("job", new TestJob());
     job.fail("the disk is gone");

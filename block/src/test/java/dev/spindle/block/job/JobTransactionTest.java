@@ -3,16 +3,22 @@ package dev.spindle.block.job;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.graph.TestNode;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class JobTransactionTest {
@@ -174,6 +180,91 @@ class JobTransactionTest {
     assertCancelled("two");
     assertAborted(pair[0]);
     assertAborted(pair[1]);
+  }
+
+  /** What the jobs of a transaction do at the end, in the order in which they do it. */
+  private List<String> startNoting(TestJob... jobs) throws Exception {
+    JobTransaction transaction = new JobTransaction();
+    List<String> order = new CopyOnWriteArrayList<>();
+    for (int i = 0; i < jobs.length; i++) {
+      String id = List.of("one", "two", "three").get(i);
+      jobs[i].onEnd = what -> order.add(what + " " + id);
+      world.start(JobOptions.of(id), transaction, jobs[i]);
+    }
+    order.clear();
+    return order;
+  }
+
+  @Test
+  void abortsInReverse() throws Exception {
+    TestJob[] jobs = {new TestJob(), new TestJob(), new TestJob()};
+    List<String> order = startNoting(jobs);
+    jobs[0].fail("no");
+    assertEquals(Optional.of("no"), world.ended("one").error());
+    world.awaitGone("three");
+    assertEquals(
+        List.of("abort three", "abort two", "abort one", "clean three", "clean two", "clean one"),
+        order);
+  }
+
+  @Test
+  void nobodyCleansUpBeforeEverybodyHasCommitted() throws Exception {
+    TestJob[] jobs = {new TestJob(), new TestJob()};
+    List<String> order = startNoting(jobs);
+    jobs[0].succeed();
+    jobs[1].succeed();
+    world.ended("two");
+    assertEquals(
+        List.of("prepare one", "prepare two", "commit one", "commit two", "clean two", "clean one"),
+        order);
+  }
+
+  /** Memory that runs out at the end of one job is that job's own affair. */
+  @ParameterizedTest
+  @ValueSource(strings = {"abort", "clean"})
+  void everybodyIsUndoneWhateverAnothersEndThrows(String where) throws Exception {
+    TestJob[] jobs = {new TestJob(), new TestJob()};
+    startNoting(jobs);
+    jobs[1].onEnd = throwing(where);
+    jobs[0].fail("no");
+    assertEquals(Optional.of("no"), world.ended("one").error());
+    assertCancelled("two");
+    assertAborted(jobs[0]);
+    assertAborted(jobs[1]);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"prepare", "commit", "clean"})
+  void anErrorAtTheEndIsWhatTheJobFailsWith(String where) throws Exception {
+    TestNode node = world.test.node("node");
+    TestJob job = new TestJob(node);
+    job.onEnd = throwing(where);
+    world.start("job", job);
+    job.succeed();
+    assertEquals(
+        Optional.of("Internal error: java.lang.OutOfMemoryError: planted"),
+        world.ended("job").error());
+    assertEquals("clean", job.calls.getLast());
+    assertEquals(where.equals("prepare"), job.calls.contains("abort"));
+    assertEquals(List.of(), node.parents());
+  }
+
+  @Test
+  void aJobThatRunsOutOfMemoryAsItOpensNeverWas() throws Exception {
+    TestNode node = world.test.node("node");
+    TestJob job = new TestJob(node);
+    job.onEnd = throwing("open");
+    assertThrows(OutOfMemoryError.class, () -> world.create(JobOptions.of("job"), job));
+    assertEquals(List.of(), node.parents());
+    world.create(JobOptions.of("job"), new TestJob(node));
+  }
+
+  private static Consumer<String> throwing(String where) {
+    return what -> {
+      if (what.equals(where)) {
+        throw new OutOfMemoryError("planted");
+      }
+    };
   }
 
   /** Whoever comes first, each is undone once. */

@@ -11,6 +11,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 
 /** A job that works until the test ends it, notes its callbacks, and fails where the test wants. */
 final class TestJob extends JobDriver {
@@ -39,6 +40,10 @@ final class TestJob extends JobDriver {
   volatile String failsToPrepare;
   volatile Runnable onPrepare = () -> {};
   volatile Runnable onAbort = () -> {};
+
+  /** Told of each callback of the end before it does anything, and of opening after it did. */
+  volatile Consumer<String> onEnd = what -> {};
+
   private volatile boolean over;
   private volatile String failure;
 
@@ -62,6 +67,11 @@ final class TestJob extends JobDriver {
     kick();
   }
 
+  /** Lets go of the nodes before the rest of the end. */
+  void giveBackNodes() {
+    releaseNodes();
+  }
+
   /** Has the work end badly. */
   void fail(String why) {
     failure = why;
@@ -82,6 +92,7 @@ final class TestJob extends JobDriver {
     if (link != null) {
       freeze(link);
     }
+    onEnd.accept("open");
     if (failsToOpen != null) {
       throw new BlockException(failsToOpen);
     }
@@ -159,6 +170,7 @@ final class TestJob extends JobDriver {
   @Override
   protected void prepare() throws BlockException {
     calls.add("prepare");
+    onEnd.accept("prepare");
     onPrepare.run();
     if (failsToPrepare != null) {
       throw new BlockException(failsToPrepare);
@@ -168,16 +180,19 @@ final class TestJob extends JobDriver {
   @Override
   protected void commit() {
     calls.add("commit");
+    onEnd.accept("commit");
   }
 
   @Override
   protected void abort() {
     calls.add("abort");
+    onEnd.accept("abort");
     onAbort.run();
   }
 
   @Override
   protected void clean() {
     calls.add("clean");
+    onEnd.accept("clean");
   }
 }
