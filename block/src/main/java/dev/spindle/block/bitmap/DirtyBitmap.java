@@ -6,7 +6,7 @@ import dev.spindle.block.graph.BlockException;
 /**
  * A dirty bitmap of a node: what was written to it while the bitmap was enabled. Its {@link
  * DirtyBitmaps} changes its state; a job that {@linkplain DirtyBitmaps#freeze froze} it, or {@link
- * DirtyBitmaps#setBusy holds} it, searches and resets its {@link #bits} until it lets go.
+ * DirtyBitmaps#reserve holds} it, searches and resets its {@link #bits} until it lets go.
  *
  * <p>Every field is protected by the control lock. The job that holds the bitmap may read them
  * elsewhere: they do not change meanwhile.

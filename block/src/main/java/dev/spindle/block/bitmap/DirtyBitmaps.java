@@ -28,25 +28,44 @@ public final class DirtyBitmaps {
 
   private final List<DirtyBitmap> bitmaps = new ArrayList<>();
   private final long clusterSize;
+  private final PresenceChange presenceChange;
   private long size;
 
   /** What writes mark. Written on the control side, read by any thread. */
   private volatile HierarchicalBitmap[] recording = NONE;
+
+  /** Has the node's writes call {@link #mark}, or not call it any more. */
+  @FunctionalInterface
+  public interface PresenceChange {
+    /**
+     * The first bitmap is there, or the last one is gone. Waits for what is being written.
+     *
+     * @throws BlockException if that is not possible
+     */
+    void run() throws BlockException;
+  }
 
   /**
    * A node without bitmaps.
    *
    * @param size of the node in bytes
    * @param clusterSize of its format in bytes, 0 if it has none
+   * @param presenceChange called when there is a first bitmap, and when there is none any more
    */
-  public DirtyBitmaps(long size, long clusterSize) {
+  public DirtyBitmaps(long size, long clusterSize, PresenceChange presenceChange) {
     this.size = size;
     this.clusterSize = clusterSize;
+    this.presenceChange = presenceChange;
   }
 
-  /** Whether {@link #mark} has anything to do. Any thread. */
-  public boolean recordsAny() {
-    return recording.length > 0;
+  /** Of the node, in bytes. */
+  public long size() {
+    return size;
+  }
+
+  /** Whether there is no bitmap, be it one without a name. Any context, while the node is still. */
+  public boolean isEmpty() {
+    return bitmaps.isEmpty();
   }
 
   /**
@@ -64,7 +83,8 @@ public final class DirtyBitmaps {
   }
 
   /**
-   * Adds a clean bitmap, enabled.
+   * Adds a clean bitmap, enabled: what is written from now on is recorded. Waits if it is the first
+   * one.
    *
    * @param granularity bytes for one bit; if empty, {@link DirtyBitmap#defaultGranularity}
    * @throws BlockException if the name is empty, too long or taken, if the granularity is not a
@@ -102,9 +122,18 @@ public final class DirtyBitmaps {
     return install(new DirtyBitmap(null, new HierarchicalBitmap(size, granularity)));
   }
 
-  private DirtyBitmap install(DirtyBitmap bitmap) {
+  private DirtyBitmap install(DirtyBitmap bitmap) throws BlockException {
     bitmaps.add(bitmap);
     publish();
+    if (bitmaps.size() == 1) {
+      try {
+        presenceChange.run();
+      } catch (BlockException | RuntimeException | Error e) {
+        bitmaps.remove(bitmap);
+        publish();
+        throw e;
+      }
+    }
     return bitmap;
   }
 
@@ -155,6 +184,9 @@ public final class DirtyBitmaps {
     bitmap.checkRemovable();
     bitmaps.remove(bitmap);
     publish();
+    if (bitmaps.isEmpty()) {
+      presenceChange.run();
+    }
   }
 
   /**
@@ -257,18 +289,23 @@ public final class DirtyBitmaps {
   }
 
   /**
-   * Keeps everybody else off a bitmap, or ends that.
+   * Keeps everybody else off a bitmap, which goes on recording, until {@link #release}.
    *
-   * @throws BlockException if somebody else holds it
+   * @throws BlockException if somebody holds it, or it is inconsistent
    */
-  public void setBusy(DirtyBitmap bitmap, boolean busy) throws BlockException {
+  public void reserve(DirtyBitmap bitmap) throws BlockException {
     check(bitmap);
-    if (busy) {
-      bitmap.checkUsable();
-    } else if (bitmap.frozen()) {
+    bitmap.checkUsable();
+    bitmap.busy = true;
+  }
+
+  /** Ends {@link #reserve}. */
+  public void release(DirtyBitmap bitmap) {
+    check(bitmap);
+    if (bitmap.frozen()) {
       throw new IllegalStateException("bitmap '" + bitmap.name() + "' is frozen");
     }
-    bitmap.busy = busy;
+    bitmap.busy = false;
   }
 
   /** Whether it lives on in the image file. */

@@ -109,6 +109,11 @@ public final class BackendLane {
     return inside ? 0 : -Errno.EIO;
   }
 
+  /** As {@link BlockLane#allocated}, for the node. On a virtual thread of the context. */
+  public long allocated(long offset, long bytes) {
+    return node.allocated(offset, bytes);
+  }
+
   /** A request came back from the node. */
   void finish(BlockRequest request, int result) {
     request.completed(result);

@@ -2,6 +2,7 @@
 package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.bitmap.DirtyBitmaps;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.ArrayList;
@@ -19,6 +20,9 @@ public abstract non-sealed class BlockNode implements BlockParent {
   private final List<BlockEdge> parents = new ArrayList<>();
   private final List<BlockEdge> children = new ArrayList<>();
   private AioContext context;
+
+  /** Null until somebody asks for them. */
+  private DirtyBitmaps bitmaps;
 
   /** Sections in which its users send nothing. */
   private int quiesceDepth;
@@ -61,11 +65,46 @@ public abstract non-sealed class BlockNode implements BlockParent {
 
   /**
    * Makes the way for I/O from the calling thread's context. Many contexts may have lanes at once.
-   * A lane is made anew whenever a link below changes.
+   * A lane is made anew whenever a link below changes, or the node gets its first bitmap.
    *
    * @param context the caller's
    */
-  public abstract BlockLane openLane(AioContext context);
+  public final BlockLane openLane(AioContext context) {
+    BlockLane lane = makeLane(context);
+    return bitmaps == null || bitmaps.isEmpty() ? lane : MarkingLane.of(lane, bitmaps);
+  }
+
+  /** The driver's part in {@link #openLane}. */
+  protected abstract BlockLane makeLane(AioContext context);
+
+  /** Its dirty bitmaps, which all that is written to it marks, from any context. Control side. */
+  public final DirtyBitmaps bitmaps() {
+    if (bitmaps == null) {
+      bitmaps = new DirtyBitmaps(length(), 0, this::relink);
+    }
+    return bitmaps;
+  }
+
+  /**
+   * Refuses another length while there are bitmaps: they would miss what is written past their end.
+   */
+  final void checkBitmapsFit() throws BlockException {
+    if (bitmaps != null && bitmaps.size() != length()) {
+      if (!bitmaps.isEmpty()) {
+        throw new BlockException(
+            "Cannot resize node '%s' from %d to %d bytes: it has dirty bitmaps"
+                .formatted(name, bitmaps.size(), length()));
+      }
+      bitmaps = null;
+    }
+  }
+
+  /** Has requests go a way that is made now; waits for those in flight. */
+  private void relink() throws BlockException {
+    GraphChange change = new GraphChange();
+    change.touch(this);
+    change.run();
+  }
 
   /** Releases what the node holds; it has no parents and no lanes any more. */
   public abstract void close();

@@ -56,6 +56,12 @@ public final class ChildRequest extends BlockRequest implements AutoCloseable {
     child.submit(this, offset);
   }
 
+  /** As the other one, after the events that come before it. */
+  void send(DebugEvents child, BlkdebugEvent[] before, Owner whom) {
+    owner = whom;
+    child.submit(this, offset, before);
+  }
+
   /** Sends it to a child, for {@link #await}. */
   public void send(BlockLane child) {
     waiter = Thread.currentThread();

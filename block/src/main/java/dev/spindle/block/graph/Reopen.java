@@ -64,6 +64,9 @@ final class Reopen {
     // Children that are new to these nodes are drained as well, before any link changes.
     links.drain(transaction);
     links.prepare(transaction);
+    for (BlockNode node : graph.nodes()) {
+      node.checkBitmapsFit();
+    }
   }
 
   private void flush(BlockNode node) throws BlockException {

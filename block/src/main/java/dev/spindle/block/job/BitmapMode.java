@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.job;
 
-/** What becomes of the bitmap that a backup goes by: QAPI's BitmapSyncMode. */
+/** What becomes of the bitmap that a job goes by: QAPI's BitmapSyncMode. */
 public enum BitmapMode {
-  /** It is cleaned of what was copied if the backup succeeds. */
+  /** It is cleaned of what was copied if the job succeeds. */
   ON_SUCCESS,
   /** It stays as it is. */
   NEVER,
-  /** It is cleaned of what was copied, even if the backup fails. */
+  /** It is cleaned of what was copied, even if the job fails. */
   ALWAYS
 }

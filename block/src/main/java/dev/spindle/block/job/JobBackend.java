@@ -41,8 +41,11 @@ public final class JobBackend {
   }
 
   void close() {
-    closeLane(lane);
-    backend.close();
+    try {
+      closeLane(lane);
+    } finally {
+      backend.close();
+    }
   }
 
   /** The node that it leads to. Control side. */
@@ -76,6 +79,14 @@ public final class JobBackend {
   /** Writes {@code buffer} and waits; as {@link #read}. */
   public int write(long offset, MemorySegment buffer) {
     return new AwaitedIo(Operation.WRITE, offset, buffer).run(lane);
+  }
+
+  /**
+   * Whether the node holds a range itself: see {@link dev.spindle.block.graph.BlockLane#allocated}.
+   * Job's thread; may wait.
+   */
+  public long allocated(long offset, long length) {
+    return lane.allocated(offset, length);
   }
 
   /** Makes what was written durable and waits; as {@link #read}. */

@@ -279,6 +279,11 @@ public abstract class JobDriver {
     return ioError(job.options.onTargetError(), write, errno);
   }
 
+  /** As {@link #targetError}, for an error that no policy can make up for. */
+  protected final void fatalError(boolean write, int errno) {
+    ioError(ErrorPolicy.REPORT, write, errno);
+  }
+
   private ErrorAction ioError(ErrorPolicy policy, boolean write, int errno) {
     jobs.lock();
     try {

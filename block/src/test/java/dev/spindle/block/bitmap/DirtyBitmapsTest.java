@@ -24,17 +24,15 @@ final class DirtyBitmapsTest {
   private static final String READ_ONLY = "Bitmap 'b' is readonly and cannot be modified";
   private static final String INCONSISTENT = "Bitmap 'b' is inconsistent and cannot be used";
 
-  private final DirtyBitmaps bitmaps = new DirtyBitmaps(SIZE, 0);
+  private final DirtyBitmaps bitmaps = new DirtyBitmaps(SIZE, 0, () -> {});
 
   @Test
   void writesMarkEveryEnabledBitmap() throws Exception {
-    assertFalse(bitmaps.recordsAny());
     bitmaps.mark(0, 1);
     DirtyBitmap fine = bitmaps.add("fine", FINE);
     DirtyBitmap coarse = bitmaps.add("coarse", OptionalLong.of(65536));
     DirtyBitmap off = bitmaps.add("off", FINE);
     bitmaps.disable(off);
-    assertTrue(bitmaps.recordsAny());
     bitmaps.mark(70_000, 512);
     assertEquals(1024, fine.bits().dirtyBytes());
     assertEquals(65536, coarse.bits().dirtyBytes());
@@ -46,7 +44,6 @@ final class DirtyBitmapsTest {
     assertEquals(1024, fine.bits().dirtyBytes());
     bitmaps.remove(coarse);
     bitmaps.disable(off);
-    assertFalse(bitmaps.recordsAny());
     assertEquals(List.of(fine, off), bitmaps.named());
   }
 
@@ -71,7 +68,7 @@ final class DirtyBitmapsTest {
   @ParameterizedTest
   @CsvSource({"0,65536", "512,4096", "4096,4096", "16384,16384", "65536,65536", "2097152,65536"})
   void granularityFollowsTheClusterSize(long clusterSize, long granularity) throws Exception {
-    DirtyBitmaps of = new DirtyBitmaps(SIZE, clusterSize);
+    DirtyBitmaps of = new DirtyBitmaps(SIZE, clusterSize, () -> {});
     assertEquals(granularity, of.add("b", OptionalLong.empty()).granularity());
   }
 
@@ -107,19 +104,19 @@ final class DirtyBitmapsTest {
     DirtyBitmap bitmap = bitmaps.add("b", FINE);
     DirtyBitmap other = bitmaps.add("other", FINE);
     bitmaps.mark(0, 512);
-    bitmaps.setBusy(bitmap, true);
+    bitmaps.reserve(bitmap);
     refused(BUSY, () -> bitmaps.remove(bitmap));
     refused(BUSY, () -> bitmaps.clear(bitmap));
     refused(BUSY, () -> bitmaps.enable(bitmap));
     refused(BUSY, () -> bitmaps.disable(bitmap));
     refused(BUSY, () -> bitmaps.freeze(bitmap));
-    refused(BUSY, () -> bitmaps.setBusy(bitmap, true));
+    refused(BUSY, () -> bitmaps.reserve(bitmap));
     refused(BUSY, () -> bitmaps.merge(bitmap, List.of(other)));
     refused(BUSY, () -> bitmaps.merge(other, List.of(bitmap)));
     refused(BUSY, () -> bitmaps.resize(2 * SIZE));
     assertEquals(SIZE, other.size());
     assertTrue(bitmap.recording());
-    bitmaps.setBusy(bitmap, false);
+    bitmaps.release(bitmap);
     assertEquals(512, bitmap.bits().dirtyBytes());
     bitmaps.remove(bitmap);
   }
@@ -154,7 +151,7 @@ final class DirtyBitmapsTest {
     refused(INCONSISTENT, () -> bitmaps.enable(bitmap));
     refused(INCONSISTENT, () -> bitmaps.disable(bitmap));
     refused(INCONSISTENT, () -> bitmaps.freeze(bitmap));
-    refused(INCONSISTENT, () -> bitmaps.setBusy(bitmap, true));
+    refused(INCONSISTENT, () -> bitmaps.reserve(bitmap));
     refused(INCONSISTENT, () -> bitmaps.merge(bitmap, List.of(other)));
     refused(INCONSISTENT, () -> bitmaps.merge(other, List.of(bitmap)));
     bitmaps.remove(bitmap);
@@ -165,7 +162,7 @@ final class DirtyBitmapsTest {
   void mergesAllOrNothing() throws Exception {
     DirtyBitmap target = bitmaps.add("target", OptionalLong.of(4096));
     DirtyBitmap bitmap = bitmaps.add("b", FINE);
-    DirtyBitmap small = new DirtyBitmaps(SIZE / 2, 0).add("small", FINE);
+    DirtyBitmap small = new DirtyBitmaps(SIZE / 2, 0, () -> {}).add("small", FINE);
     bitmaps.mark(5000, 1);
     bitmaps.clear(target);
     refused(
@@ -186,7 +183,7 @@ final class DirtyBitmapsTest {
     bitmaps.mark(1024, 512);
     assertEquals(512, bitmap.bits().dirtyBytes());
     refused(BUSY, () -> bitmaps.freeze(bitmap));
-    assertThrows(IllegalStateException.class, () -> bitmaps.setBusy(bitmap, false));
+    assertThrows(IllegalStateException.class, () -> bitmaps.release(bitmap));
     bitmaps.abdicate(bitmap);
     assertFalse(bitmap.busy() || bitmap.frozen());
     assertEquals(new DirtyArea(1024, 512), bitmap.bits().nextDirtyArea(0, SIZE, SIZE));
@@ -239,7 +236,7 @@ final class DirtyBitmapsTest {
 
   @Test
   void anotherNodesBitmapIsAProgrammersMistake() throws Exception {
-    DirtyBitmap bitmap = new DirtyBitmaps(SIZE, 0).add("b", FINE);
+    DirtyBitmap bitmap = new DirtyBitmaps(SIZE, 0, () -> {}).add("b", FINE);
     assertThrows(IllegalArgumentException.class, () -> bitmaps.clear(bitmap));
     assertThrows(IllegalArgumentException.class, () -> bitmaps.remove(bitmap));
   }

@@ -11,14 +11,14 @@ import java.util.concurrent.CopyOnWriteArrayList;
  * A disk in memory that knows which sectors it holds itself, and has the others from a backing
  * disk; it notes every request. A test's stand-in for an image format with a backing chain.
  */
-final class LayerDisk extends BlockNode {
-  static final int SIZE = 64 << 10;
-  static final int SECTOR = 512;
+public final class LayerDisk extends BlockNode {
+  public static final int SIZE = 64 << 10;
+  public static final int SECTOR = 512;
 
   /** Its own contents, and which sectors of them count. Guarded by this. */
-  final byte[] contents = new byte[SIZE];
+  final byte[] contents;
 
-  final BitSet held = new BitSet();
+  public final BitSet held = new BitSet();
   private final LayerDisk backing;
 
   /** What came, in order: {@code READ 512+1024} for 1024 bytes from 512 on. */
@@ -27,8 +27,9 @@ final class LayerDisk extends BlockNode {
   /** The errno with which requests end that are not flushes; 0 for none. */
   volatile int errno;
 
-  LayerDisk(String name, AioContext home, LayerDisk backing) throws BlockException {
+  LayerDisk(String name, AioContext home, LayerDisk backing, int size) throws BlockException {
     super(name, "layer", home);
+    this.contents = new byte[size];
     this.backing = backing;
     if (backing != null) {
       attachChild(backing, "backing", ChildRole.BACKING);
@@ -36,11 +37,17 @@ final class LayerDisk extends BlockNode {
   }
 
   static LayerDisk add(TestGraph test, String name, LayerDisk backing) throws Exception {
-    return test.get(() -> test.graph.add(new LayerDisk(name, test.mainLoop.context(), backing)));
+    return add(test, name, backing, SIZE);
+  }
+
+  public static LayerDisk add(TestGraph test, String name, LayerDisk backing, int size)
+      throws Exception {
+    return test.get(
+        () -> test.graph.add(new LayerDisk(name, test.mainLoop.context(), backing, size)));
   }
 
   /** Fills sectors of its own with a value. */
-  LayerDisk fill(int firstSector, int sectors, int value) {
+  public LayerDisk fill(int firstSector, int sectors, int value) {
     synchronized (this) {
       for (int i = firstSector * SECTOR; i < (firstSector + sectors) * SECTOR; i++) {
         contents[i] = (byte) value;
@@ -58,9 +65,9 @@ final class LayerDisk extends BlockNode {
     return backing == null ? 0 : backing.at(offset);
   }
 
-  byte[] seen() {
-    byte[] seen = new byte[SIZE];
-    for (int i = 0; i < SIZE; i++) {
+  public byte[] seen() {
+    byte[] seen = new byte[contents.length];
+    for (int i = 0; i < seen.length; i++) {
       seen[i] = at(i);
     }
     return seen;
@@ -101,7 +108,7 @@ final class LayerDisk extends BlockNode {
 
   @Override
   public long length() {
-    return SIZE;
+    return contents.length;
   }
 
   @Override
@@ -115,7 +122,7 @@ final class LayerDisk extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new BlockLane() {
       @Override
       public void submit(BlockRequest request, long offset) {

@@ -44,7 +44,7 @@ final class RamNode extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new BlockLane() {
       @Override
       public void submit(BlockRequest request, long offset) {

@@ -28,9 +28,10 @@ public final class TestNode extends BlockNode {
   public final List<String> events = new CopyOnWriteArrayList<>();
   public volatile boolean keeps;
   public volatile boolean readOnly;
+  public volatile Runnable onDrainedEnd = () -> {};
   volatile long lastOffset;
   String refusesContext;
-  String refusesPermissions;
+  public String refusesPermissions;
   String refusesReopen;
   Set<Permission> used = Set.of();
   Set<Permission> shared = Set.of();
@@ -63,7 +64,7 @@ public final class TestNode extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     openLanes.incrementAndGet();
     BlockLane below = children().isEmpty() ? null : children().getFirst().node().openLane(context);
     return new BlockLane() {
@@ -99,6 +100,7 @@ public final class TestNode extends BlockNode {
   @Override
   protected void drainedEnd() {
     events.add("end");
+    onDrainedEnd.run();
   }
 
   @Override

@@ -138,6 +138,14 @@ public final class JobWorld implements AutoCloseable {
     return awaitEvent(JobEvent.Completed.class, id).job();
   }
 
+  /** Forgets what was told of a job that is over, so that another may have its id. */
+  public void forget(String id) throws InterruptedException {
+    awaitGone(id);
+    synchronized (events) {
+      events.removeIf(event -> event.id().equals(id));
+    }
+  }
+
   /** Waits for a request that a node keeps, and takes it. */
   public static TestNode.Kept await(TestNode node) {
     TestNode.Kept kept;

@@ -66,7 +66,7 @@ final class BlkdebugNode extends FilterNode implements Breakpoints {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new BlkdebugLane(this, context, child().openLane(context));
   }
 

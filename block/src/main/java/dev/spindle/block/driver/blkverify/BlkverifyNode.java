@@ -61,7 +61,7 @@ final class BlkverifyNode extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new BlkverifyLane(
         name(), context, test.node().openLane(context), raw.node().openLane(context));
   }

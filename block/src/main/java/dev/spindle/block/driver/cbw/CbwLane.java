@@ -44,7 +44,12 @@ final class CbwLane extends BlockLane {
   }
 
   private void saveAndSubmit(BlockRequest request, long offset) {
-    int result = state.save(offset, request.length, this::copy);
+    int result;
+    try {
+      result = state.save(offset, request.length, this::copy);
+    } catch (OutOfMemoryError e) {
+      result = -Errno.ENOMEM;
+    }
     if (result < 0) {
       switch (onError) {
         case BREAK_GUEST_WRITE -> {

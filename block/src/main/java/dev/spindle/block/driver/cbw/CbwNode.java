@@ -68,7 +68,7 @@ public final class CbwNode extends FilterNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new CbwLane(
         state, onError, context, child().openLane(context), target.node().openLane(context));
   }

@@ -16,8 +16,8 @@ public final class SavedState {
   private final RangeLocks ranges = new RangeLocks();
 
   /**
-   * What has to be saved yet. Nothing is added, and what is saved is taken out by one thread at a
-   * time, which holds the lock of the bitmap's object; it may be searched without.
+   * What has to be saved yet. Nothing is added, and something is taken out by one thread at a time,
+   * which holds the lock of the bitmap's object; it may be searched without.
    */
   private final HierarchicalBitmap unsaved;
 
@@ -100,6 +100,18 @@ public final class SavedState {
   private DirtyArea next(long start, long end) {
     synchronized (unsaved) {
       return unsaved.nextDirtyArea(start, end, PIECE);
+    }
+  }
+
+  /** A range need not be saved; what it has of a granule together with others still is. */
+  public void forget(long offset, long length) {
+    long granule = unsaved.granularity();
+    long start = (offset + granule - 1) & -granule;
+    long end = offset + length == unsaved.size() ? unsaved.size() : (offset + length) & -granule;
+    if (start < end) {
+      synchronized (unsaved) {
+        unsaved.reset(start, end - start);
+      }
     }
   }
 

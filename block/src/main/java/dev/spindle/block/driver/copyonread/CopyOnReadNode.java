@@ -41,7 +41,7 @@ final class CopyOnReadNode extends FilterNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new CopyOnReadLane(this, context, child().openLane(context), chain.openLayers(context));
   }
 

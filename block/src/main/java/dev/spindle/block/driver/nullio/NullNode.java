@@ -51,7 +51,7 @@ final class NullNode extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     NullOptions now = options;
     return new BlockLane() {
       @Override

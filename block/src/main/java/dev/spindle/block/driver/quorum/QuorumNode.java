@@ -92,7 +92,7 @@ final class QuorumNode extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     BlockLane[] lanes =
         members.stream().map(edge -> edge.node().openLane(context)).toArray(BlockLane[]::new);
     return new QuorumLane(this, context, lanes);

@@ -68,7 +68,7 @@ final class RawNode extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     BlockLane below = file.node().openLane(context);
     long start = window.offset();
     if (below instanceof DebugEvents events) {

@@ -79,7 +79,7 @@ final class ThrottleNode extends FilterNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new ThrottleNodeLane(context, member, child().openLane(context));
   }
 

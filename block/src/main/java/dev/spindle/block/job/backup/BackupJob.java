@@ -11,35 +11,26 @@ import dev.spindle.block.driver.cbw.SavedState;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.DrainedSection;
 import dev.spindle.block.graph.GraphChange;
-import dev.spindle.block.graph.Permission;
-import dev.spindle.block.job.BitmapMode;
-import dev.spindle.block.job.JobBackend;
-import dev.spindle.block.job.JobDriver;
-import dev.spindle.block.job.SyncBitmap;
+import dev.spindle.block.job.CopyJob;
+import dev.spindle.block.job.HeldBitmap;
 import dev.spindle.block.job.SyncMode;
-import dev.spindle.linux.Errno;
 import java.lang.foreign.Arena;
-import java.util.EnumSet;
 
 /**
  * Copies a node as it is when the job is created, while others go on writing to it (QAPI's
  * blockdev-backup): a filter saves what they are about to overwrite. With {@link SyncMode#NONE} the
  * filter does all the work, until the job is cancelled.
  */
-public final class BackupJob extends JobDriver {
-  /** How long it waits after an error before it tries again. */
-  private static final long SLICE_NS = 100_000_000;
-
-  private final BlockGraph graph;
-  private final BlockNode source;
-  private final BlockNode target;
+public final class BackupJob extends CopyJob {
   private final BackupOptions options;
   private SavedState state;
   private CbwNode filter;
-  private JobBackend from;
-  private JobBackend to;
-  private boolean holdsBitmap;
+  private HeldBitmap bitmap;
+
+  /** Whether only what the source holds itself is to be saved. */
+  private boolean topOnly;
 
   // The job's thread.
   private PieceThreads pieces;
@@ -48,9 +39,7 @@ public final class BackupJob extends JobDriver {
    * What is to copy what. Control side; {@link dev.spindle.block.job.Jobs#create} does the rest.
    */
   public BackupJob(BlockGraph graph, BlockNode source, BlockNode target, BackupOptions options) {
-    this.graph = graph;
-    this.source = source;
-    this.target = target;
+    super(graph, source, target);
     this.options = options;
   }
 
@@ -70,53 +59,59 @@ public final class BackupJob extends JobDriver {
           "Node '%s' has %d bytes, and cannot take a backup of node '%s', which has %d"
               .formatted(target.name(), target.length(), source.name(), source.length()));
     }
-    claim(source);
-    claim(target);
-    try {
+    claimBoth();
+    topOnly = options.sync() == SyncMode.TOP && hasBacking();
+    // No write comes between the moment that the bitmap tells of and the moment that is saved.
+    DrainedSection moment = DrainedSection.begin(source);
+    try (moment) {
       state = new SavedState(unsaved());
-      String name = graph.newName(options.filterNodeName());
-      AioContext home = target.context();
-      bring(target, source.context());
-      try {
-        filter = new CbwNode(name, source, target, state, OnCbwError.BREAK_SNAPSHOT);
-      } catch (BlockException e) {
-        bring(target, home);
-        throw e;
-      }
-      graph.add(filter);
-      claim(filter);
-      graph.insertFilter(filter, source);
-      from = hold(source, EnumSet.of(Permission.CONSISTENT_READ), Permission.all());
-      // The filter holds the permission to write.
-      to = hold(target, Permission.none(), Permission.all());
-    } catch (BlockException e) {
-      abort();
-      clean();
+      insertFilter(graph.newName(options.filterNodeName()));
+      holdBoth(filter);
+    } catch (BlockException | RuntimeException | Error e) {
+      takeAway();
       throw e;
     }
     filter.children().forEach(this::freeze);
   }
 
-  /** The bitmap is frozen before the filter stands: no write falls between the two. */
   private HierarchicalBitmap unsaved() throws BlockException {
     HierarchicalBitmap unsaved =
         new HierarchicalBitmap(source.length(), DirtyBitmap.defaultGranularity(0));
     switch (options.sync()) {
-      case FULL, NONE -> unsaved.set(0, source.length());
+      case FULL, TOP, NONE -> unsaved.set(0, source.length());
       case INCREMENTAL, BITMAP -> {
-        SyncBitmap given = options.bitmap().orElseThrow();
-        given.bitmaps().freeze(given.bitmap());
-        holdsBitmap = true;
-        unsaved.merge(given.bitmap().bits());
+        bitmap = HeldBitmap.ofMoment(options.bitmap().orElseThrow(), options.bitmapMode());
+        unsaved.merge(bitmap.bits());
       }
     }
     return unsaved;
+  }
+
+  private void insertFilter(String name) throws BlockException {
+    AioContext home = target.context();
+    bring(target, source.context());
+    try {
+      filter = new CbwNode(name, source, target, state, OnCbwError.BREAK_SNAPSHOT);
+    } catch (BlockException | RuntimeException | Error e) {
+      bring(target, home);
+      throw e;
+    }
+    graph.add(filter);
+    graph.insertFilter(filter, source);
   }
 
   @Override
   protected void run() throws BlockException {
     if (options.sync() == SyncMode.NONE) {
       awaitCancellation();
+    }
+    if (topOnly) {
+      findHeld(
+          (offset, length, held) -> {
+            if (!held) {
+              state.forget(offset, length);
+            }
+          });
     }
     try (Arena arena = Arena.ofShared()) {
       pieces = new PieceThreads(state, from, to, arena);
@@ -128,10 +123,7 @@ public final class BackupJob extends JobDriver {
       }
     }
     checkSnapshot();
-    int result = to.flush();
-    if (result < 0) {
-      throw failure(true, -result);
-    }
+    check(true, to.flush());
   }
 
   private void awaitCancellation() throws BlockException {
@@ -163,15 +155,9 @@ public final class BackupJob extends JobDriver {
   private void collect() throws BlockException {
     report();
     checkSnapshot();
-    PieceThreads.Failure failed = pieces.takeFailure();
-    if (failed != null) {
-      int errno = failed.errno();
-      switch (failed.write() ? targetError(true, errno) : sourceError(false, errno)) {
-        case REPORT -> throw failure(failed.write(), errno);
-        // It is tried again, but not at once.
-        case IGNORE -> sleep(SLICE_NS);
-        case STOP -> pausePoint();
-      }
+    PieceThreads.Failure failure = pieces.takeFailure();
+    if (failure != null) {
+      failed(failure.write(), failure.errno());
     }
   }
 
@@ -182,18 +168,9 @@ public final class BackupJob extends JobDriver {
 
   private void checkSnapshot() throws BlockException {
     if (state.broken() != 0) {
-      targetError(true, state.broken());
+      fatalError(true, state.broken());
       throw failure(true, state.broken());
     }
-  }
-
-  private BlockException failure(boolean write, int errno) {
-    return new BlockException(
-        "%s node '%s' failed: %s"
-            .formatted(
-                write ? "Writing to" : "Reading from",
-                write ? target.name() : source.name(),
-                Errno.message(errno)));
   }
 
   @Override
@@ -205,31 +182,24 @@ public final class BackupJob extends JobDriver {
 
   @Override
   protected void commit() {
-    removeFilter();
-    endBitmap(options.bitmapMode() != BitmapMode.NEVER);
+    try {
+      removeFilter();
+    } finally {
+      if (bitmap != null) {
+        bitmap.succeeded();
+      }
+    }
   }
 
   @Override
   protected void abort() {
-    if (filter != null) {
-      removeFilter();
-    }
-    if (holdsBitmap && options.bitmapMode() == BitmapMode.ALWAYS) {
-      SyncBitmap given = options.bitmap().orElseThrow();
-      given.bitmap().bits().clear();
-      given.bitmap().bits().merge(state.unsaved());
-    }
-    endBitmap(false);
-  }
-
-  private void endBitmap(boolean copied) {
-    if (holdsBitmap) {
-      holdsBitmap = false;
-      SyncBitmap given = options.bitmap().orElseThrow();
-      if (copied) {
-        given.bitmaps().abdicate(given.bitmap());
-      } else {
-        given.bitmaps().reclaim(given.bitmap());
+    try {
+      if (filter != null) {
+        removeFilter();
+      }
+    } finally {
+      if (bitmap != null) {
+        bitmap.failed(state.unsaved());
       }
     }
   }
@@ -247,13 +217,32 @@ public final class BackupJob extends JobDriver {
 
   @Override
   protected void clean() {
-    releaseNodes();
+    try {
+      releaseNodes();
+    } finally {
+      closeFilter();
+    }
+  }
+
+  private void closeFilter() {
     try {
       if (filter != null) {
         graph.close(filter);
       }
     } catch (BlockException e) {
       throw new IllegalStateException("somebody uses the filter of a backup that is over", e);
+    }
+  }
+
+  /** Undoes what was done when the rest could not be. */
+  private void takeAway() {
+    if (bitmap != null) {
+      bitmap.giveBack();
+    }
+    try {
+      abort();
+    } finally {
+      clean();
     }
   }
 }

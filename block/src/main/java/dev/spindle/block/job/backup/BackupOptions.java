@@ -34,16 +34,6 @@ public record BackupOptions(
   }
 
   void check() throws BlockException {
-    boolean needsBitmap = sync == SyncMode.INCREMENTAL || sync == SyncMode.BITMAP;
-    if (needsBitmap && bitmap.isEmpty()) {
-      throw new BlockException("Must provide a valid bitmap name for '" + sync + "' sync mode");
-    }
-    if (!needsBitmap && bitmap.isPresent()) {
-      throw new BlockException("Sync mode '" + sync + "' is not compatible with bitmaps");
-    }
-    if (sync == SyncMode.INCREMENTAL && bitmapMode != BitmapMode.ON_SUCCESS) {
-      throw new BlockException(
-          "Bitmap sync mode must be 'on-success' when using sync mode 'incremental'");
-    }
+    sync.checkBitmap(bitmap, bitmapMode);
   }
 }

@@ -78,7 +78,7 @@ final class MirrorFilter extends BlockNode {
   }
 
   @Override
-  public BlockLane openLane(AioContext context) {
+  protected BlockLane makeLane(AioContext context) {
     return new MirrorLane(state, source.node().openLane(context), target.node().openLane(context));
   }
 

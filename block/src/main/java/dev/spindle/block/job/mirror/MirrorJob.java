@@ -11,37 +11,26 @@ import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.DrainedSection;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.IsolatedSection;
-import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.job.CopyJob;
 import dev.spindle.block.job.CopyMode;
-import dev.spindle.block.job.ErrorAction;
-import dev.spindle.block.job.JobBackend;
-import dev.spindle.block.job.JobDriver;
-import dev.spindle.block.job.SyncBitmap;
+import dev.spindle.block.job.HeldBitmap;
 import dev.spindle.block.job.SyncMode;
-import dev.spindle.linux.Errno;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.EnumSet;
 
 /**
  * Copies a node and keeps the copy up to date (QAPI's blockdev-mirror). Once it is ready,
  * completing it puts the copy in the node's place, under everybody who uses the node; cancelling it
  * without force leaves the copy as it is at that moment.
  */
-public final class MirrorJob extends JobDriver {
+public final class MirrorJob extends CopyJob {
   private static final int MOST_OPERATIONS = 16;
   private static final long PIECE = 1 << 20;
-
-  /** How long it looks at nothing when there is nothing to copy, or after an error. */
-  private static final long SLICE_NS = 100_000_000;
 
   /** With so little left, what is left is copied while nobody writes. */
   private static final long LITTLE = 1 << 20;
 
-  private final BlockGraph graph;
-  private final BlockNode source;
-  private final BlockNode target;
   private final MirrorOptions options;
   private final long size;
 
@@ -50,9 +39,10 @@ public final class MirrorJob extends JobDriver {
 
   private MirrorState state;
   private MirrorFilter filter;
-  private JobBackend from;
-  private JobBackend to;
-  private boolean holdsBitmap;
+  private HeldBitmap bitmap;
+
+  /** Whether only what the source holds itself is to be copied at first. */
+  private boolean topOnly;
 
   // The job's thread.
   private Copier copier;
@@ -69,9 +59,7 @@ public final class MirrorJob extends JobDriver {
    * What is to copy what. Control side; {@link dev.spindle.block.job.Jobs#create} does the rest.
    */
   public MirrorJob(BlockGraph graph, BlockNode source, BlockNode target, MirrorOptions options) {
-    this.graph = graph;
-    this.source = source;
-    this.target = target;
+    super(graph, source, target);
     this.options = options;
     this.size = source.length();
     this.piece = Math.max(PIECE, options.granularity());
@@ -93,28 +81,33 @@ public final class MirrorJob extends JobDriver {
           "Node '%s' has %d bytes, and cannot be a mirror of node '%s', which has %d"
               .formatted(target.name(), target.length(), source.name(), size));
     }
-    claim(source);
-    claim(target);
+    claimBoth();
+    topOnly = options.sync() == SyncMode.TOP && hasBacking();
     HierarchicalBitmap dirty = new HierarchicalBitmap(size, options.granularity());
     state = new MirrorState(dirty, options.copyMode(), this::kick);
     insertFilter(graph.newName(options.filterNodeName()));
     try {
-      claim(filter);
-      from = hold(source, EnumSet.of(Permission.CONSISTENT_READ), Permission.all());
-      // The filter holds the permission to write.
-      to = hold(target, Permission.none(), Permission.all());
-      takeBitmap();
-    } catch (BlockException e) {
+      holdBoth(filter);
+      fill(dirty);
+    } catch (BlockException | RuntimeException | Error e) {
       takeAway();
       throw e;
     }
     for (BlockEdge link : filter.links()) {
       freeze(link);
     }
+  }
+
+  /** The filter stands already: what is not noted here, it notes. */
+  private void fill(HierarchicalBitmap dirty) throws BlockException {
     switch (options.sync()) {
       case FULL -> dirty.set(0, size);
+      case TOP -> dirty.set(0, topOnly ? 0 : size);
       case NONE -> {}
-      case INCREMENTAL, BITMAP -> dirty.merge(options.bitmap().orElseThrow().bitmap().bits());
+      case INCREMENTAL, BITMAP -> {
+        bitmap = HeldBitmap.ongoing(options.bitmap().orElseThrow(), options.bitmapMode());
+        dirty.merge(bitmap.bits());
+      }
     }
   }
 
@@ -124,23 +117,23 @@ public final class MirrorJob extends JobDriver {
     MirrorFilter inserted = new MirrorFilter(name, source, state);
     try {
       inserted.insert(target);
-    } catch (BlockException e) {
+    } catch (BlockException | RuntimeException | Error e) {
       bring(target, before);
       throw e;
     }
     filter = graph.add(inserted);
   }
 
-  private void takeBitmap() throws BlockException {
-    if (options.sync() == SyncMode.INCREMENTAL) {
-      SyncBitmap given = options.bitmap().orElseThrow();
-      given.bitmaps().freeze(given.bitmap());
-      holdsBitmap = true;
-    }
-  }
-
   @Override
   protected void run() throws BlockException {
+    if (topOnly) {
+      findHeld(
+          (offset, length, held) -> {
+            if (held) {
+              state.mark(offset, length);
+            }
+          });
+    }
     int operations = Math.clamp(options.bufSize() / piece, 1, MOST_OPERATIONS);
     try (Arena arena = Arena.ofShared()) {
       copier = new Copier(from, to, state.overlaps, operations, piece, arena);
@@ -235,25 +228,6 @@ public final class MirrorJob extends JobDriver {
     }
   }
 
-  private void failed(boolean write, int errno) throws BlockException {
-    ErrorAction action = write ? targetError(true, errno) : sourceError(false, errno);
-    switch (action) {
-      case REPORT -> throw failure(write, errno);
-      // It is tried again, but not at once.
-      case IGNORE -> sleep(SLICE_NS);
-      case STOP -> pausePoint();
-    }
-  }
-
-  private BlockException failure(boolean write, int errno) {
-    return new BlockException(
-        "%s node '%s' failed: %s"
-            .formatted(
-                write ? "Writing to" : "Reading from",
-                write ? target.name() : source.name(),
-                Errno.message(errno)));
-  }
-
   @Override
   protected void paused() {
     if (copier != null) {
@@ -286,10 +260,7 @@ public final class MirrorJob extends JobDriver {
     // What they had sent is done after this, and no more comes.
     DrainedSection.begin(source).close();
     copyRest();
-    int result = to.flush();
-    if (result < 0) {
-      throw failure(true, -result);
-    }
+    check(true, to.flush());
     replacement = replaceFilter(shouldComplete ? target : source);
   }
 
@@ -307,12 +278,6 @@ public final class MirrorJob extends JobDriver {
     remaining(0);
   }
 
-  private void check(boolean write, int result) throws BlockException {
-    if (result < 0) {
-      throw failure(write, -result);
-    }
-  }
-
   /** Prepares that whoever uses the filter uses {@code successor}. */
   private Transaction replaceFilter(BlockNode successor) throws BlockException {
     state.setStopped(true);
@@ -323,45 +288,76 @@ public final class MirrorJob extends JobDriver {
 
   @Override
   protected void commit() {
-    replacement.commit();
-    if (holdsBitmap) {
-      SyncBitmap given = options.bitmap().orElseThrow();
-      given.bitmaps().abdicate(given.bitmap());
+    try {
+      replacement.commit();
+    } finally {
+      if (bitmap != null) {
+        bitmap.succeeded();
+      }
     }
   }
 
   @Override
   protected void abort() {
-    if (replacement != null) {
-      replacement.abort();
-    }
     try {
-      replaceFilter(source).commit();
+      if (replacement != null) {
+        replacement.abort();
+      }
+    } finally {
+      goBack();
+    }
+  }
+
+  private void goBack() {
+    try {
+      Transaction back = replaceFilter(source);
+      endBitmap();
+      back.commit();
     } catch (BlockException e) {
       throw new IllegalStateException("the source of a mirror cannot be used as before", e);
+    } finally {
+      endBitmap();
     }
-    if (holdsBitmap) {
-      SyncBitmap given = options.bitmap().orElseThrow();
-      given.bitmaps().reclaim(given.bitmap());
+  }
+
+  private void endBitmap() {
+    if (bitmap != null) {
+      bitmap.failed(state.dirty);
     }
   }
 
   @Override
   protected void clean() {
-    releaseNodes();
+    try {
+      releaseNodes();
+    } finally {
+      try {
+        closeFilter();
+      } finally {
+        if (isolated != null) {
+          isolated.close();
+        }
+      }
+    }
+  }
+
+  private void closeFilter() {
     try {
       graph.close(filter);
     } catch (BlockException e) {
       throw new IllegalStateException("somebody uses the filter of a mirror that is over", e);
     }
-    if (isolated != null) {
-      isolated.close();
-    }
   }
 
   /** Undoes what was done when the rest could not be. */
   private void takeAway() {
-    abort();
-    clean();
+    if (bitmap != null) {
+      bitmap.giveBack();
+    }
+    try {
+      abort();
+    } finally {
+      clean();
+    }
   }
 }

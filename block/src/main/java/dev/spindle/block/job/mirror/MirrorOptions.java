@@ -2,6 +2,7 @@
 package dev.spindle.block.job.mirror;
 
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.job.BitmapMode;
 import dev.spindle.block.job.CopyMode;
 import dev.spindle.block.job.JobOptions;
 import dev.spindle.block.job.SyncBitmap;
@@ -13,7 +14,8 @@ import java.util.Optional;
  *
  * @param job what they say of every job
  * @param sync what to copy at first
- * @param bitmap for {@link SyncMode#INCREMENTAL}, and only then
+ * @param bitmap for {@link SyncMode#INCREMENTAL} and {@link SyncMode#BITMAP}, and only then
+ * @param bitmapMode what becomes of the bitmap; {@link BitmapMode#ON_SUCCESS} if incremental
  * @param copyMode how to get at what is written meanwhile
  * @param granularity of the copying in bytes: a power of two from 512 to 64 MiB
  * @param bufSize {@code buf-size}: the most bytes on their way
@@ -23,6 +25,7 @@ public record MirrorOptions(
     JobOptions job,
     SyncMode sync,
     Optional<SyncBitmap> bitmap,
+    BitmapMode bitmapMode,
     CopyMode copyMode,
     int granularity,
     long bufSize,
@@ -37,6 +40,7 @@ public record MirrorOptions(
         job,
         sync,
         Optional.empty(),
+        BitmapMode.ON_SUCCESS,
         copyMode,
         DEFAULT_GRANULARITY,
         DEFAULT_BUF_SIZE,
@@ -44,15 +48,15 @@ public record MirrorOptions(
   }
 
   /** The same with a bitmap. */
-  public MirrorOptions with(SyncBitmap given) {
+  public MirrorOptions with(SyncBitmap given, BitmapMode mode) {
     return new MirrorOptions(
-        job, sync, Optional.of(given), copyMode, granularity, bufSize, filterNodeName);
+        job, sync, Optional.of(given), mode, copyMode, granularity, bufSize, filterNodeName);
   }
 
   /** The same with other sizes. */
   public MirrorOptions sized(int newGranularity, long newBufSize) {
     return new MirrorOptions(
-        job, sync, bitmap, copyMode, newGranularity, newBufSize, filterNodeName);
+        job, sync, bitmap, bitmapMode, copyMode, newGranularity, newBufSize, filterNodeName);
   }
 
   void check() throws BlockException {
@@ -65,14 +69,6 @@ public record MirrorOptions(
     if (bufSize < 1) {
       throw new BlockException("Invalid parameter 'buf-size'");
     }
-    if (sync == SyncMode.BITMAP) {
-      throw new BlockException("Sync mode 'bitmap' is not supported by a mirror");
-    }
-    if (sync == SyncMode.INCREMENTAL && bitmap.isEmpty()) {
-      throw new BlockException("Must provide a valid bitmap name for 'incremental' sync mode");
-    }
-    if (sync != SyncMode.INCREMENTAL && bitmap.isPresent()) {
-      throw new BlockException("Sync mode '" + sync + "' is not compatible with bitmaps");
-    }
+    sync.checkBitmap(bitmap, bitmapMode);
   }
 }

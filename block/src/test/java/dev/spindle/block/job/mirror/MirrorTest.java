@@ -5,21 +5,20 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.DirtyBitmap;
 import dev.spindle.block.bitmap.DirtyBitmaps;
-import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.TestNode;
+import dev.spindle.block.job.BitmapMode;
+import dev.spindle.block.job.CopyFixture;
 import dev.spindle.block.job.CopyMode;
 import dev.spindle.block.job.ErrorAction;
 import dev.spindle.block.job.ErrorPolicy;
 import dev.spindle.block.job.Guest;
-import dev.spindle.block.job.Images;
 import dev.spindle.block.job.JobEvent;
 import dev.spindle.block.job.JobInfo;
 import dev.spindle.block.job.JobOptions;
@@ -28,46 +27,18 @@ import dev.spindle.block.job.JobWorld;
 import dev.spindle.block.job.SyncBitmap;
 import dev.spindle.block.job.SyncMode;
 import dev.spindle.linux.Errno;
-import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class MirrorTest {
-  private static final int SIZE = 8 << 20;
+class MirrorTest extends CopyFixture {
   private static final JobOptions JOB = JobOptions.of("mirror0");
-
-  @TempDir private Path folder;
-  private JobWorld world;
-  private Images images;
-  private BlockNode source;
-  private BlockNode target;
-  private Guest guest;
-
-  @BeforeEach
-  void start() throws Exception {
-    world = new JobWorld();
-    images = new Images(world, folder);
-    source = images.random("source", SIZE, 1);
-    target = images.random("target", SIZE, 2);
-    guest = new Guest(world, source);
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    guest.close();
-    world.close();
-  }
 
   private static MirrorOptions full(CopyMode copyMode) {
     return MirrorOptions.of(JOB, SyncMode.FULL, copyMode);
@@ -78,6 +49,7 @@ class MirrorTest {
         job,
         SyncMode.FULL,
         Optional.empty(),
+        BitmapMode.ON_SUCCESS,
         CopyMode.WRITE_BLOCKING,
         64 << 10,
         1,
@@ -99,10 +71,6 @@ class MirrorTest {
   private JobInfo complete() throws Exception {
     world.monitor(monitor -> monitor.complete("mirror0"));
     return world.ended("mirror0");
-  }
-
-  private void assertOnlyTheTwoNodesAreLeft() throws Exception {
-    world.test.control(() -> assertEquals(List.of(source, target), world.test.graph.nodes()));
   }
 
   @ParameterizedTest
@@ -191,8 +159,8 @@ class MirrorTest {
 
   @Test
   void copiesWhatABitmapSaysAndCleansIt() throws Exception {
-    DirtyBitmaps bitmaps = new DirtyBitmaps(SIZE, 0);
-    DirtyBitmap bitmap = bitmaps.add("b", OptionalLong.empty());
+    DirtyBitmaps bitmaps = source.bitmaps();
+    DirtyBitmap bitmap = world.test.get(() -> bitmaps.add("b", OptionalLong.empty()));
     bitmaps.mark(1 << 20, 100);
     bitmaps.mark(SIZE - 1, 1);
     byte[] expected = images.bytes("target");
@@ -202,7 +170,7 @@ class MirrorTest {
     }
     MirrorOptions options =
         MirrorOptions.of(JOB, SyncMode.INCREMENTAL, CopyMode.BACKGROUND)
-            .with(new SyncBitmap(bitmaps, bitmap));
+            .with(new SyncBitmap(bitmaps, bitmap), BitmapMode.ON_SUCCESS);
     mirror(options);
     assertTrue(bitmap.busy());
     awaitReady();
@@ -214,12 +182,12 @@ class MirrorTest {
 
   @Test
   void aBitmapIsAsBeforeWhenTheMirrorIsCancelled() throws Exception {
-    DirtyBitmaps bitmaps = new DirtyBitmaps(SIZE, 0);
-    DirtyBitmap bitmap = bitmaps.add("b", OptionalLong.empty());
+    DirtyBitmaps bitmaps = source.bitmaps();
+    DirtyBitmap bitmap = world.test.get(() -> bitmaps.add("b", OptionalLong.empty()));
     bitmaps.mark(0, SIZE);
     MirrorOptions options =
         MirrorOptions.of(JOB, SyncMode.INCREMENTAL, CopyMode.BACKGROUND)
-            .with(new SyncBitmap(bitmaps, bitmap));
+            .with(new SyncBitmap(bitmaps, bitmap), BitmapMode.ON_SUCCESS);
     mirror(options);
     awaitReady();
     world.monitor(monitor -> monitor.cancel("mirror0", true));
@@ -270,12 +238,12 @@ class MirrorTest {
   @ParameterizedTest
   @EnumSource
   void aTargetThatFailsDoesNotHarmTheGuest(CopyMode copyMode) throws Exception {
-    TestNode failing = failingTarget();
+    TestNode failing = keepingTarget();
     mirror(failing, full(copyMode));
     JobWorld.await(failing).complete(-Errno.ENOSPC);
     letAllGo(failing);
     assertEquals(
-        Optional.of("Writing to node 'failing' failed: No space left on device"),
+        Optional.of("Writing to node 'keeping' failed: No space left on device"),
         world.ended("mirror0").error());
     assertEquals(0, guest.write(0, new byte[4096]));
     assertSame(source, world.test.get(guest.backend::node));
@@ -283,7 +251,7 @@ class MirrorTest {
 
   @Test
   void stoppedByAnErrorItTriesAgain() throws Exception {
-    TestNode failing = failingTarget();
+    TestNode failing = keepingTarget();
     JobOptions stops = JOB.onErrors(ErrorPolicy.REPORT, ErrorPolicy.STOP);
     mirror(failing, MirrorOptions.of(stops, SyncMode.FULL, CopyMode.BACKGROUND));
     JobWorld.await(failing).complete(-Errno.EIO);
@@ -298,31 +266,9 @@ class MirrorTest {
     assertEquals(Optional.empty(), complete().error());
   }
 
-  /** A node of the length of a source that is made to fit, which keeps its first requests. */
-  private TestNode failingTarget() throws Exception {
-    guest.close();
-    world.test.control(guest::leave);
-    TestNode failing = world.test.node("failing");
-    failing.keeps = true;
-    source = images.random("small", (int) failing.length(), 4);
-    guest = new Guest(world, source);
-    return failing;
-  }
-
-  private static void letAllGo(TestNode node) {
-    node.keeps = false;
-    TestNode.Kept kept;
-    while ((kept = node.kept.poll()) != null) {
-      kept.complete(0);
-    }
-  }
-
   private void assertRefused(String sentence, BlockNode to, MirrorOptions options)
       throws Exception {
-    String before = world.test.picture();
-    BlockException refusal = assertThrows(BlockException.class, () -> mirror(to, options));
-    assertEquals(sentence, refusal.getMessage());
-    assertEquals(before, world.test.picture());
+    assertRefused(sentence, () -> mirror(to, options));
   }
 
   @Test

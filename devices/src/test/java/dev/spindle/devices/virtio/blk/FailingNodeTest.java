@@ -52,7 +52,7 @@ class FailingNodeTest {
     }
 
     @Override
-    public BlockLane openLane(AioContext context) {
+    protected BlockLane makeLane(AioContext context) {
       if (onOpen != null && opened.get() > 0) {
         throw onOpen;
       }

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.job;
+
+import dev.spindle.block.graph.BlockEdge;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.graph.Permission;
+import dev.spindle.linux.Errno;
+import java.util.EnumSet;
+import java.util.Optional;
+
+/**
+ * A job that copies one node to another through a filter before the source, which also holds the
+ * permission to write to the target.
+ */
+public abstract class CopyJob extends JobDriver {
+  /** How long it looks at nothing when there is nothing to do, or after an error. */
+  protected static final long SLICE_NS = 100_000_000;
+
+  protected final BlockGraph graph;
+  protected final BlockNode source;
+  protected final BlockNode target;
+
+  /** The job's hold on the source, once it is open. */
+  protected JobBackend from;
+
+  /** The job's hold on the target, once it is open. */
+  protected JobBackend to;
+
+  /** What is to be copied where to. */
+  protected CopyJob(BlockGraph graph, BlockNode source, BlockNode target) {
+    this.graph = graph;
+    this.source = source;
+    this.target = target;
+  }
+
+  /** Makes sure that no other job works on the two nodes. Control side. */
+  protected final void claimBoth() throws BlockException {
+    claim(source);
+    claim(target);
+  }
+
+  /** Takes hold of the two nodes, and makes sure that no other job works on the filter. */
+  protected final void holdBoth(BlockNode filter) throws BlockException {
+    claim(filter);
+    from = hold(source, EnumSet.of(Permission.CONSISTENT_READ), Permission.all());
+    to = hold(target, Permission.none(), Permission.all());
+  }
+
+  /** What is told of each part of the source, in order. */
+  @FunctionalInterface
+  protected interface Part {
+    /**
+     * Takes notice of a part.
+     *
+     * @param held whether the source holds it itself, or else its backing files do
+     */
+    void found(long offset, long length, boolean held);
+  }
+
+  /** Looks at what the source holds itself. Job's thread; a pause point. */
+  protected final void findHeld(Part each) throws BlockException {
+    long size = source.length();
+    for (long offset = 0; offset < size; ) {
+      long run = from.allocated(offset, size - offset);
+      each.found(offset, Math.abs(run), run > 0);
+      offset += Math.abs(run);
+      sleep(0);
+    }
+  }
+
+  /** Whether there is anything that the source does not hold itself. Control side. */
+  protected final boolean hasBacking() {
+    BlockNode node = source;
+    while (true) {
+      if (child(node, ChildRole.COW).isPresent()) {
+        return true;
+      }
+      Optional<BlockNode> below = child(node, ChildRole.FILTERED);
+      if (below.isEmpty()) {
+        return false;
+      }
+      node = below.get();
+    }
+  }
+
+  private static Optional<BlockNode> child(BlockNode node, ChildRole role) {
+    return node.children().stream()
+        .filter(edge -> edge.roles().contains(role))
+        .map(BlockEdge::node)
+        .findFirst();
+  }
+
+  /**
+   * An operation failed: does what the job's policy says. If it returns, the operation is to be
+   * tried again. Job's thread.
+   *
+   * @param write whether to the target, else from the source
+   * @param errno positive
+   * @throws BlockException why the job fails
+   */
+  protected final void failed(boolean write, int errno) throws BlockException {
+    switch (write ? targetError(true, errno) : sourceError(false, errno)) {
+      case REPORT -> throw failure(write, errno);
+      // Not at once.
+      case IGNORE -> sleep(SLICE_NS);
+      case STOP -> pausePoint();
+    }
+  }
+
+  /** Says what failed. */
+  protected final BlockException failure(boolean write, int errno) {
+    return new BlockException(
+        "%s node '%s' failed: %s"
+            .formatted(
+                write ? "Writing to" : "Reading from",
+                write ? target.name() : source.name(),
+                Errno.message(errno)));
+  }
+
+  /** Throws {@link #failure} if {@code result} is a negated errno. */
+  protected final void check(boolean write, int result) throws BlockException {
+    if (result < 0) {
+      throw failure(write, -result);
+    }
+  }
+}
