@@ -290,8 +290,8 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
     Move move = new Move(placement.with(queue, target));
     backend.quiesceBegin();
     move.commit();
-    move.clean();
     backend.quiesceEnd();
+    move.clean();
     awaitStarted();
   }
 
