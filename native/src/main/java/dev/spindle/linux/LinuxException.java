@@ -21,14 +21,7 @@ public final class LinuxException extends IOException {
    * @param errno the error number, positive
    */
   public LinuxException(String call, String subject, int errno) {
-    super(
-        call
-            + (subject.isEmpty() ? "" : " " + subject)
-            + ": "
-            + Errno.name(errno)
-            + " ("
-            + Errno.message(errno)
-            + ")");
+    super(call + (subject.isEmpty() ? "" : " " + subject) + ": " + reason(errno));
     this.call = call;
     this.errno = errno;
   }
@@ -41,6 +34,15 @@ public final class LinuxException extends IOException {
   /** The error number, one of the constants of {@link Errno}. */
   public int errno() {
     return errno;
+  }
+
+  /** The error alone, for sentences that name its subject themselves. */
+  public String reason() {
+    return reason(errno);
+  }
+
+  private static String reason(int errno) {
+    return Errno.name(errno) + " (" + Errno.message(errno) + ")";
   }
 
   /** The error's symbolic name, as in {@code ENOENT}. */

@@ -13,15 +13,27 @@ public interface BlockDriver {
   String name();
 
   /**
-   * Opens a node. Control side; may wait.
+   * Reads what a user says of a node; opens nothing. Help lists what it asks for, so it asks for
+   * everything before it looks at how the answers go together. Any thread; may wait.
    *
-   * @param graph where children are looked up
-   * @param nodeName the new node's name, not in use
    * @param options the rest of what the user gave; the driver takes what it knows, the caller
    *     refuses what is left
-   * @throws BlockException if it cannot be opened; nothing is left open then
+   * @throws BlockException if a file that an option names cannot be read
    * @throws OptionException if an option is missing or has no such value
    */
-  BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException;
+  Description read(Options options) throws BlockException, OptionException;
+
+  /** A node that has been described and can be opened. */
+  @FunctionalInterface
+  interface Description {
+    /**
+     * Opens the node. Control side; may wait.
+     *
+     * @param graph where children are looked up
+     * @param nodeName the new node's name, not in use
+     * @throws BlockException if it cannot be opened; nothing is left open then
+     * @throws OptionException if the description does not fit the node's children
+     */
+    BlockNode open(BlockGraph graph, String nodeName) throws BlockException, OptionException;
+  }
 }

@@ -12,8 +12,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.ServiceLoader;
-import java.util.TreeMap;
 
 /**
  * The nodes by name, and the drivers that make them. Control side: protected by the control lock.
@@ -23,16 +21,13 @@ public final class BlockGraph {
 
   private final MainLoop mainLoop;
   private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
-  private final Map<String, BlockDriver> drivers = new TreeMap<>();
+  private final Map<String, BlockDriver> drivers = BlockDrivers.load();
   private final ThrottleGroups throttleGroups = new ThrottleGroups();
   private int generated;
 
   /** Makes an empty graph controlled from {@code mainLoop}. */
   public BlockGraph(MainLoop mainLoop) {
     this.mainLoop = mainLoop;
-    for (BlockDriver driver : ServiceLoader.load(BlockDriver.class)) {
-      drivers.put(driver.name(), driver);
-    }
   }
 
   /** The main loop's context: home of every node that no device has taken elsewhere. */
@@ -53,22 +48,28 @@ public final class BlockGraph {
    * @throws OptionException if the description is wrong; nothing is left open either way
    */
   public BlockNode open(Options options) throws BlockException, OptionException {
+    return open(newName(options.string("node-name")), options);
+  }
+
+  /** Opens a child that has been described in its parent's options, and may have no name there. */
+  BlockNode openChild(String parent, String role, Options options)
+      throws BlockException, OptionException {
+    Optional<String> given = options.string("node-name");
+    String ancestors = parent.startsWith("#") ? parent : "#" + parent;
+    return open(given.isPresent() ? checkNewName(given.get()) : ancestors + "." + role, options);
+  }
+
+  private BlockNode open(String name, Options options) throws BlockException, OptionException {
     mainLoop.assertControl();
-    String name = newName(options.string("node-name"));
     String driverName = options.require("driver");
     BlockDriver driver = drivers.get(driverName);
     if (driver == null) {
       throw new BlockException(
           "Unknown driver '" + driverName + "'" + NearNames.hint(driverName, drivers.keySet()));
     }
-    BlockNode node = driver.open(this, name, options);
-    try {
-      options.finish();
-    } catch (OptionException e) {
-      node.close();
-      throw e;
-    }
-    return add(node);
+    BlockDriver.Description description = driver.read(options);
+    options.finish();
+    return add(description.open(this, name));
   }
 
   /**
@@ -115,23 +116,6 @@ public final class BlockGraph {
               + NearNames.hint(name, nodes.keySet()));
     }
     return node;
-  }
-
-  /**
-   * The child that an option describes: {@code file=NAME} for a node that is there, or {@code
-   * file.driver=…} for one to be opened with its parent.
-   */
-  public BlockNode child(String role, Options options) throws BlockException, OptionException {
-    Optional<String> reference = options.string(role);
-    Options inner = options.nested(role);
-    if (reference.isPresent()) {
-      inner.finish();
-      return find(reference.get());
-    }
-    if (inner.isEmpty()) {
-      throw new OptionException(options.owner() + ": parameter '" + role + "' is missing");
-    }
-    return open(inner);
   }
 
   /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.graph;
 
+import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.Optional;
 
@@ -55,7 +56,7 @@ public abstract class FilterNode extends BlockNode {
 
   /** For reopening: has the link lead to the node that the option names, if it is given. */
   protected final void redirectChild(BlockGraph graph, Options options, GraphChange links)
-      throws BlockException {
+      throws BlockException, OptionException {
     Optional<String> wanted = options.string(childName);
     if (wanted.isPresent() && graph.find(wanted.get()) != child()) {
       links.redirect(link, graph.find(wanted.get()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.options;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -14,11 +15,20 @@ import java.util.Set;
  * Named values that a user gave for one object ({@code driver=file,filename=x}), taken out one by
  * one with their types; what nobody took is unknown, and {@link #finish} says so. Values of nested
  * objects carry dotted names ({@code cache.direct}).
+ *
+ * <p>Where an {@link OptionList} notes what is asked for, nothing was given, and every answer is
+ * one that a reader accepts.
  */
 public final class Options {
   private final String owner;
   private final Map<String, String> values;
+  private final Set<String> notText;
   private final Set<String> known = new HashSet<>();
+
+  /** Null unless it is only noted what is asked for; then {@code prefix} goes before the keys. */
+  private final OptionList list;
+
+  private final String prefix;
 
   /**
    * Wraps what the user gave.
@@ -26,8 +36,34 @@ public final class Options {
    * @param owner how errors name the object: {@code --blockdev disk0}
    */
   public Options(String owner, Map<String, String> values) {
+    this(owner, values, Set.of());
+  }
+
+  /**
+   * Wraps what the user gave in a language that tells text from other values.
+   *
+   * @param owner how errors name the object: {@code --blockdev disk0}
+   * @param notText the keys of numbers and truth values, which are refused where text is wanted
+   */
+  public Options(String owner, Map<String, String> values, Set<String> notText) {
+    this(owner, new LinkedHashMap<>(values), notText, null, "");
+  }
+
+  private Options(
+      String owner,
+      Map<String, String> values,
+      Set<String> notText,
+      OptionList list,
+      String prefix) {
     this.owner = owner;
-    this.values = new LinkedHashMap<>(values);
+    this.values = values;
+    this.notText = notText;
+    this.list = list;
+    this.prefix = prefix;
+  }
+
+  static Options noting(OptionList list) {
+    return new Options("help", new LinkedHashMap<>(), Set.of(), list, "");
   }
 
   /** How errors name the object. */
@@ -35,9 +71,25 @@ public final class Options {
     return owner;
   }
 
+  /** Whether it is only noted what is asked for, so that nothing is missing. */
+  public boolean isNoting() {
+    return list != null;
+  }
+
+  private void note(String key, String kind, String otherwise, boolean required) {
+    known.add(key);
+    if (list != null) {
+      list.note(prefix + key, kind, otherwise, required);
+    }
+  }
+
   /** The value of an option that must be there. */
   public String require(String key) throws OptionException {
-    Optional<String> value = string(key);
+    note(key, "TEXT", "", true);
+    if (list != null) {
+      return "";
+    }
+    Optional<String> value = takeText(key);
     if (value.isEmpty()) {
       throw new OptionException(owner + ": parameter '" + key + "' is missing");
     }
@@ -45,8 +97,31 @@ public final class Options {
   }
 
   /** The value as given. */
-  public Optional<String> string(String key) {
-    known.add(key);
+  public Optional<String> string(String key) throws OptionException {
+    note(key, "TEXT", "", false);
+    return takeText(key);
+  }
+
+  /** The name of a node, as given. */
+  public Optional<String> nodeName(String key) throws OptionException {
+    note(key, "NODE", "", true);
+    return takeText(key);
+  }
+
+  /** The value as given, be it text or not. */
+  public Optional<String> any(String key) {
+    note(key, "…", "", false);
+    return take(key);
+  }
+
+  private Optional<String> takeText(String key) throws OptionException {
+    if (notText.contains(key)) {
+      throw expected(key, values.get(key), "a string");
+    }
+    return take(key);
+  }
+
+  private Optional<String> take(String key) {
     return Optional.ofNullable(values.remove(key));
   }
 
@@ -57,7 +132,8 @@ public final class Options {
 
   /** {@code on} or {@code off} (also {@code true}, {@code false}, {@code yes}, {@code no}). */
   public boolean bool(String key, boolean otherwise) throws OptionException {
-    Optional<String> value = string(key);
+    note(key, "on|off", otherwise ? "on" : "off", false);
+    Optional<String> value = take(key);
     if (value.isEmpty()) {
       return otherwise;
     }
@@ -70,7 +146,8 @@ public final class Options {
 
   /** A whole number within bounds, both included. */
   public long number(String key, long otherwise, long least, long most) throws OptionException {
-    Optional<String> value = string(key);
+    note(key, "N", otherwise < least ? "" : Long.toString(otherwise), false);
+    Optional<String> value = take(key);
     if (value.isEmpty()) {
       return otherwise;
     }
@@ -85,9 +162,14 @@ public final class Options {
     throw expected(key, value.get(), "a number from " + least + " to " + most);
   }
 
-  /** A size in bytes with QEMU's suffixes (k, M, G, T: powers of 1024), not negative. */
+  /**
+   * A size in bytes with QEMU's suffixes (k, M, G, T: powers of 1024), not negative.
+   *
+   * @param otherwise what holds if it is not given; negative to be told so
+   */
   public long size(String key, long otherwise) throws OptionException {
-    Optional<String> value = string(key);
+    note(key, "SIZE", otherwise < 0 ? "" : Size.format(otherwise), false);
+    Optional<String> value = take(key);
     if (value.isEmpty()) {
       return otherwise;
     }
@@ -100,7 +182,8 @@ public final class Options {
 
   /** One of a few words. */
   public String choice(String key, String otherwise, String... words) throws OptionException {
-    String value = string(key).orElse(otherwise);
+    note(key, String.join("|", words), otherwise, false);
+    String value = takeText(key).orElse(list != null && otherwise.isEmpty() ? words[0] : otherwise);
     if (!Arrays.asList(words).contains(value)) {
       throw expected(key, value, "one of " + String.join(", ", words));
     }
@@ -108,15 +191,48 @@ public final class Options {
   }
 
   /** All options below a dotted prefix, as the options of an object of their own. */
-  public Options nested(String prefix) {
+  public Options nested(String name) {
     Map<String, String> inner = new LinkedHashMap<>();
+    Set<String> innerNotText = new HashSet<>();
     for (String key : List.copyOf(values.keySet())) {
-      if (key.startsWith(prefix + ".")) {
-        inner.put(key.substring(prefix.length() + 1), values.remove(key));
+      if (key.startsWith(name + ".")) {
+        String innerKey = key.substring(name.length() + 1);
+        inner.put(innerKey, values.remove(key));
+        if (notText.contains(key)) {
+          innerNotText.add(innerKey);
+        }
       }
     }
-    known.add(prefix + ".…");
-    return new Options(owner + ": " + prefix, inner);
+    known.add(name + ".…");
+    if (list != null) {
+      list.noteNested(prefix + name);
+    }
+    return new Options(owner + ": " + name, inner, innerNotText, list, prefix + name + ".");
+  }
+
+  /**
+   * The objects {@code name.0.…}, {@code name.1.…} and so on.
+   *
+   * @throws OptionException if there is more below {@code name}
+   */
+  public List<Options> elements(String name) throws OptionException {
+    Options members = nested(name);
+    if (list != null) {
+      return List.of(members.nestedElement());
+    }
+    List<Options> elements = new ArrayList<>();
+    while (true) {
+      Options element = members.nested(Integer.toString(elements.size()));
+      if (element.isEmpty()) {
+        members.finish();
+        return elements;
+      }
+      elements.add(element);
+    }
+  }
+
+  private Options nestedElement() {
+    return new Options(owner, values, notText, list, prefix + "N.");
   }
 
   /** Whether nothing is left. */

@@ -14,6 +14,12 @@ public final class Size {
 
   private Size() {}
 
+  /** The shortest text for a number of bytes: {@code 64k} rather than {@code 65536}. */
+  public static String format(long bytes) {
+    int shift = bytes == 0 ? 0 : Math.min(Long.numberOfTrailingZeros(bytes) / 10, 5);
+    return (bytes >> (shift * 10)) + (shift == 0 ? "" : String.valueOf("kMGTP".charAt(shift - 1)));
+  }
+
   /** Bytes, or empty if it is no size or does not fit 63 bits. */
   public static OptionalLong parse(String text) {
     Matcher matcher = SHAPE.matcher(text);

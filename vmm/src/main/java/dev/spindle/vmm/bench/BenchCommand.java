@@ -6,7 +6,6 @@ import dev.spindle.vmm.guest.GuestFiles;
 import dev.spindle.vmm.guest.GuestImages;
 import dev.spindle.vmm.machine.KvmPlace;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -17,16 +16,15 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /** {@code spindle bench}: how fast the device path is, beside its peers on the same machine. */
 public final class BenchCommand implements Callable<Integer> {
-  private static final long FILE_BYTES = 1L << 30;
-
   private final CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
   private final OptionSpec file =
       OptionSpec.builder("--file")
           .type(Path.class)
           .paramLabel("FILE")
           .description(
-              "Use FILE, which is overwritten; it must take O_DIRECT. Without it, a file of 1 GiB"
-                  + " is made in this folder and removed afterwards.")
+              "Use FILE, which is overwritten; it must take O_DIRECT and have no holes. If it does"
+                  + " not exist, it is made, of 1 GiB. Without this option such a file is made in"
+                  + " this folder and removed afterwards.")
           .build();
   private final OptionSpec rounds =
       OptionSpec.builder("--rounds")
@@ -97,16 +95,11 @@ public final class BenchCommand implements Callable<Integer> {
   private void withoutGuests(int runs, int length)
       throws IOException, InterruptedException, OptionException {
     Path given = file.getValue();
-    Path used = given != null ? given : makeFile();
-    try {
+    try (BenchFile used = given == null ? BenchFile.makeTemporary() : BenchFile.of(given)) {
       if (graph.<Boolean>getValue()) {
-        new GraphBench(used, runs, length, spec.commandLine().getOut()).run();
+        new GraphBench(used.path(), runs, length, spec.commandLine().getOut()).run();
       } else {
-        new DeviceBench(used, runs, length, spec.commandLine().getOut()).run();
-      }
-    } finally {
-      if (given == null) {
-        Files.deleteIfExists(used);
+        new DeviceBench(used.path(), runs, length, spec.commandLine().getOut()).run();
       }
     }
   }
@@ -146,19 +139,5 @@ public final class BenchCommand implements Callable<Integer> {
           option.longestName() + " is " + value + ", expected " + least + " to " + most);
     }
     return value;
-  }
-
-  /** Written once over: reading a hole would not reach the disk. */
-  private static Path makeFile() throws IOException {
-    Path made = Files.createTempFile(Path.of("").toAbsolutePath(), "spindle-bench-", ".raw");
-    byte[] megabyte = new byte[1 << 20];
-    java.util.Arrays.fill(megabyte, (byte) 0x5a);
-    try (RandomAccessFile out = new RandomAccessFile(made.toFile(), "rw")) {
-      for (long written = 0; written < FILE_BYTES; written += megabyte.length) {
-        out.write(megabyte);
-      }
-      out.getFD().sync();
-    }
-    return made;
   }
 }

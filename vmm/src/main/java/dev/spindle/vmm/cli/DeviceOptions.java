@@ -4,25 +4,31 @@ package dev.spindle.vmm.cli;
 
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
 import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
 import dev.spindle.vmm.machine.DeviceOption;
 import dev.spindle.vmm.machine.QueueMapping;
 import java.util.Collection;
-import java.util.List;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** Reads the arguments of {@code --device}, which may refer to nodes and iothreads. */
 final class DeviceOptions {
   private static final String BLK = "virtio-blk-pci";
   private static final String RNG = "virtio-rng-pci";
-  private static final List<String> DRIVERS = List.of(BLK, RNG);
   private static final int MOST_QUEUES = 1023;
+
+  /** The devices there are, and what reads their options. */
+  static final Map<String, OptionList.Reader> KINDS = kinds();
 
   private final int cpus;
   private final Collection<String> nodeNames;
   private final Collection<String> ioThreads;
-  private int generated;
+  private final Set<String> descriptions = new HashSet<>();
 
   /**
    * Prepares to read.
@@ -37,38 +43,86 @@ final class DeviceOptions {
     this.ioThreads = ioThreads;
   }
 
+  private static Map<String, OptionList.Reader> kinds() {
+    Map<String, OptionList.Reader> kinds = new LinkedHashMap<>();
+    // How many queues there are unless told depends on the machine.
+    kinds.put(BLK, options -> DiskWords.take(options, 0));
+    kinds.put(RNG, RngWords::take);
+    return kinds;
+  }
+
   DeviceOption parse(Options options) throws OptionException {
     String driver = options.require("driver");
-    String id = options.string("id").orElseGet(() -> "#device" + generated++);
     DeviceOption device =
         switch (driver) {
-          case BLK -> disk(id, options);
-          case RNG -> new DeviceOption.Rng(id, options.bool("packed", false));
+          case BLK -> disk(options);
+          case RNG -> rng(options);
           default ->
               throw new OptionException(
-                  "--device: unknown driver '" + driver + "'" + NearNames.hint(driver, DRIVERS));
+                  "--device: unknown driver '"
+                      + driver
+                      + "'"
+                      + NearNames.hint(driver, KINDS.keySet()));
         };
     options.finish();
     return device;
   }
 
-  private DeviceOption disk(String id, Options options) throws OptionException {
-    String drive = options.require("drive");
-    if (!nodeNames.contains(drive)) {
+  /** What a user says of a disk, not yet compared with anything else. */
+  private record DiskWords(
+      Optional<String> id,
+      String drive,
+      int queues,
+      Optional<String> ioThread,
+      Options mapping,
+      boolean packed,
+      VirtioBlkOptions blk) {
+    static DiskWords take(Options options, int defaultQueues) throws OptionException {
+      return new DiskWords(
+          options.string("id"),
+          options.require("drive"),
+          (int) options.number("num-queues", defaultQueues, 1, MOST_QUEUES),
+          options.string("iothread"),
+          options.nested("iothread-vq-mapping"),
+          options.bool("packed", false),
+          VirtioBlkOptions.from(options));
+    }
+  }
+
+  /** What a user says of an entropy source. */
+  private record RngWords(Optional<String> id, boolean packed) {
+    static RngWords take(Options options) throws OptionException {
+      return new RngWords(options.string("id"), options.bool("packed", false));
+    }
+  }
+
+  private DeviceOption disk(Options options) throws OptionException {
+    DiskWords words = DiskWords.take(options, cpus);
+    if (!nodeNames.contains(words.drive)) {
       throw new OptionException(
           options.owner()
               + ": there is no node '"
-              + drive
+              + words.drive
               + "' for 'drive'"
-              + NearNames.hint(drive, nodeNames));
+              + NearNames.hint(words.drive, nodeNames));
     }
-    int queues = (int) options.number("num-queues", cpus, 1, MOST_QUEUES);
-    Optional<String> ioThread = options.string("iothread");
-    Options mapping = options.nested("iothread-vq-mapping");
-    boolean packed = options.bool("packed", false);
-    VirtioBlkOptions blk = VirtioBlkOptions.from(options);
-    QueueMapping placement = place(options.owner(), queues, ioThread, mapping);
-    return new DeviceOption.Disk(id, drive, placement, packed, blk);
+    QueueMapping placement = place(options.owner(), words.queues, words.ioThread, words.mapping);
+    String id = words.id.orElseGet(() -> describe(BLK + ",drive=" + words.drive));
+    return new DeviceOption.Disk(id, words.drive, placement, words.packed, words.blk);
+  }
+
+  private DeviceOption rng(Options options) throws OptionException {
+    RngWords words = RngWords.take(options);
+    return new DeviceOption.Rng(words.id.orElseGet(() -> describe(RNG)), words.packed);
+  }
+
+  /** What messages call a device that has no id; a comma or a blank is in no id. */
+  private String describe(String device) {
+    String description = device;
+    for (int number = 2; !descriptions.add(description); number++) {
+      description = device + " " + number;
+    }
+    return description;
   }
 
   private QueueMapping place(String owner, int queues, Optional<String> ioThread, Options mapping)

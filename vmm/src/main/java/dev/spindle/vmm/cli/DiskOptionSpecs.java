@@ -2,29 +2,41 @@
 package dev.spindle.vmm.cli;
 
 import java.util.List;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
 
 /** The options that describe disks, for every command that takes them. */
 final class DiskOptionSpecs {
   private DiskOptionSpecs() {}
 
-  static OptionSpec object() {
+  /** Adds all of them, and what they take to the command's help. */
+  static void addTo(CommandSpec command) {
+    command.addOption(object());
+    command.addOption(blockdev());
+    command.addOption(device());
+    // Made when somebody asks for it: it needs every driver.
+    command
+        .usageMessage()
+        .sectionMap()
+        .put(UsageMessageSpec.SECTION_KEY_FOOTER, help -> OptionHelp.all());
+  }
+
+  private static OptionSpec object() {
     return list("--object")
         .paramLabel("TYPE,id=ID[,...]")
-        .description(
-            "An object:"
-                + " iothread[,poll-max-ns=N][,poll-grow=N][,poll-shrink=N][,aio-max-batch=N].")
+        .description("An object: iothread,id=ID[,...].")
         .build();
   }
 
-  static OptionSpec blockdev() {
+  private static OptionSpec blockdev() {
     return list("--blockdev")
         .paramLabel("driver=DRIVER,node-name=NAME[,...]")
         .description("A block node, as key=value pairs or as a JSON object.")
         .build();
   }
 
-  static OptionSpec device() {
+  private static OptionSpec device() {
     return list("--device")
         .paramLabel("DRIVER[,...]")
         .description("A device: virtio-blk-pci,drive=NAME[,...] or virtio-rng-pci.")

@@ -11,10 +11,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParseResult;
 
 /** {@code spindle graph}: opens disks as {@code run} would, and shows how they hang together. */
 final class GraphCommand implements Callable<Integer> {
@@ -35,9 +37,7 @@ final class GraphCommand implements Callable<Integer> {
   }
 
   private GraphCommand() {
-    spec.addOption(DiskOptionSpecs.object());
-    spec.addOption(DiskOptionSpecs.blockdev());
-    spec.addOption(DiskOptionSpecs.device());
+    DiskOptionSpecs.addTo(spec);
     spec.addOption(format);
   }
 
@@ -47,7 +47,14 @@ final class GraphCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, OptionException {
-    RunOptions.DiskConfig config = RunOptions.from(spec.commandLine().getParseResult()).disks(1);
+    ParseResult parsed = spec.commandLine().getParseResult();
+    Optional<String> help = OptionHelp.asked(parsed);
+    if (help.isPresent()) {
+      spec.commandLine().getOut().print(help.get());
+      spec.commandLine().getOut().flush();
+      return ExitCode.OK;
+    }
+    RunOptions.DiskConfig config = RunOptions.from(parsed).disks(1);
     GraphDump dump;
     try (BlockLayer blockLayer = new BlockLayer(config.ioThreads(), config.nodes())) {
       dump = blockLayer.mainLoop().control("graph", () -> picture(blockLayer, config.devices()));

@@ -4,8 +4,10 @@ package dev.spindle.vmm.cli;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.vmm.json.JsonException;
 import dev.spindle.vmm.json.JsonText;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -16,6 +18,7 @@ import tools.jackson.databind.JsonNode;
 final class JsonOptions {
   private final String option;
   private final Map<String, String> values = new LinkedHashMap<>();
+  private final Set<String> notText = new HashSet<>();
 
   private JsonOptions(String option) {
     this.option = option;
@@ -26,14 +29,24 @@ final class JsonOptions {
    *
    * @param option how errors name the option
    */
-  static Map<String, String> parse(String option, String argument) throws OptionException {
+  static JsonOptions parse(String option, String argument) throws OptionException {
     JsonOptions options = new JsonOptions(option);
     try {
       options.flatten("", JsonText.object(argument));
     } catch (JsonException e) {
       throw new OptionException(option + ": not JSON: " + e.getMessage());
     }
-    return options.values;
+    return options;
+  }
+
+  /** The values by key, in the order given. */
+  Map<String, String> values() {
+    return values;
+  }
+
+  /** The keys of those that are no strings. */
+  Set<String> notText() {
+    return notText;
   }
 
   private void flatten(String name, JsonNode value) throws OptionException {
@@ -49,9 +62,16 @@ final class JsonOptions {
           flatten(prefix + i, value.get(i));
         }
       }
-      case BOOLEAN -> put(name, value.booleanValue() ? "on" : "off");
+      case BOOLEAN -> {
+        put(name, value.booleanValue() ? "on" : "off");
+        notText.add(name);
+      }
       case NULL -> throw new OptionException(option + ": parameter '" + name + "' is null");
-      default -> put(name, value.asString());
+      case STRING -> put(name, value.asString());
+      default -> {
+        put(name, value.asString());
+        notText.add(name);
+      }
     }
   }
 

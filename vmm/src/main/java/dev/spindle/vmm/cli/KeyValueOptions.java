@@ -24,10 +24,11 @@ final class KeyValueOptions {
    * @throws OptionException if it has neither of the two forms
    */
   static Options parse(String option, String argument, String impliedKey) throws OptionException {
-    Map<String, String> values =
-        argument.stripLeading().startsWith("{")
-            ? JsonOptions.parse(option, argument)
-            : KeyValues.parse(option, argument, impliedKey);
+    if (argument.stripLeading().startsWith("{")) {
+      JsonOptions json = JsonOptions.parse(option, argument);
+      return new Options(owner(option, json.values()), json.values(), json.notText());
+    }
+    Map<String, String> values = KeyValues.parse(option, argument, impliedKey);
     return new Options(owner(option, values), values);
   }
 

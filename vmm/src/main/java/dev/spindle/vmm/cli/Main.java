@@ -2,6 +2,7 @@
 
 package dev.spindle.vmm.cli;
 
+import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.vmm.bench.BenchCommand;
 import dev.spindle.vmm.demo.DemoCommand;
@@ -10,6 +11,7 @@ import java.io.UncheckedIOException;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
@@ -97,14 +99,30 @@ public final class Main {
   private static int reportUsage(ParameterException error, String[] arguments) {
     CommandLine command = error.getCommandLine();
     String message =
-        error instanceof UnmatchedArgumentException unmatched
-                && command.getParent() == null
-                && !unmatched.isUnknownOption()
-            ? "there is no command '%s'".formatted(unmatched.getUnmatched().getFirst())
-            : error.getMessage();
+        switch (error) {
+          case UnmatchedArgumentException unmatched -> unmatched(unmatched, command);
+          case MissingParameterException missing
+              when missing.getMissing().getFirst() instanceof OptionSpec option ->
+              "option '%s' needs a value".formatted(option.longestName());
+          default -> error.getMessage();
+        };
     String name = command.getCommandSpec().qualifiedName();
     command.getErr().printf("spindle: %s (see %s --help)%n", message, name);
     return ExitCode.USAGE;
+  }
+
+  private static String unmatched(UnmatchedArgumentException error, CommandLine command) {
+    String argument = error.getUnmatched().getFirst();
+    CommandSpec spec = command.getCommandSpec();
+    if (error.isUnknownOption()) {
+      String name = argument.split("=", 2)[0];
+      return "unknown option '%s'%s"
+          .formatted(name, NearNames.hint(name, spec.optionsMap().keySet()));
+    }
+    return command.getParent() == null
+        ? "there is no command '%s'%s"
+            .formatted(argument, NearNames.hint(argument, spec.subcommands().keySet()))
+        : "unexpected argument '%s'".formatted(argument);
   }
 
   private static int reportFailure(Exception error, CommandLine command, ParseResult parsed) {

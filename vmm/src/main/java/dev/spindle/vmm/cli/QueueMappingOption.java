@@ -75,7 +75,7 @@ final class QueueMappingOption {
   private List<Integer> queueNumbers(String name, Options vqs) throws OptionException {
     List<Integer> numbers = new ArrayList<>();
     for (int i = 0; !vqs.isEmpty(); i++) {
-      Optional<String> text = vqs.string(Integer.toString(i));
+      Optional<String> text = vqs.any(Integer.toString(i));
       if (text.isEmpty()) {
         vqs.finish();
       }

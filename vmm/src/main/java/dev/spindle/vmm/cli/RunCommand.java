@@ -10,6 +10,7 @@ import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -22,6 +23,7 @@ import java.util.concurrent.TimeoutException;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
 /** {@code spindle run}: runs one virtual machine until it ends. */
@@ -35,8 +37,8 @@ final class RunCommand implements Callable<Integer> {
     spec.addOption(
         value("--kernel")
             .paramLabel("FILE")
-            .required(true)
-            .description("Kernel to boot: a bzImage, or an ELF file with a PVH entry.")
+            .description(
+                "Kernel to boot: a bzImage, or an ELF file with a PVH entry. Must be given.")
             .build());
     spec.addOption(value("--initrd").paramLabel("FILE").description("Initial RAM disk.").build());
     spec.addOption(
@@ -60,9 +62,7 @@ final class RunCommand implements Callable<Integer> {
             .build());
     spec.addOption(
         value("--name").paramLabel("NAME").description("What messages call it.").build());
-    spec.addOption(DiskOptionSpecs.object());
-    spec.addOption(DiskOptionSpecs.blockdev());
-    spec.addOption(DiskOptionSpecs.device());
+    DiskOptionSpecs.addTo(spec);
     spec.addOption(
         DiskOptionSpecs.list("--serial")
             .paramLabel("DEV")
@@ -86,6 +86,16 @@ final class RunCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, OptionException {
     ParseResult parsed = spec.commandLine().getParseResult();
+    Optional<String> help = OptionHelp.asked(parsed);
+    if (help.isPresent()) {
+      spec.commandLine().getOut().print(help.get());
+      spec.commandLine().getOut().flush();
+      return ExitCode.OK;
+    }
+    // Not left to the parser, which would complain of it before it does of what is there and wrong.
+    if (!parsed.hasMatchedOption("--kernel")) {
+      throw new ParameterException(spec.commandLine(), "option '--kernel' is missing");
+    }
     VirtualMachineConfig config = RunOptions.from(parsed).config();
     // The probe runs guests of its own, which takes a while: beside everything else that does.
     FutureTask<KvmPlace.Choice> place = new FutureTask<>(KvmPlace::choose);
@@ -99,7 +109,7 @@ final class RunCommand implements Callable<Integer> {
       if (choice.place() != KvmPlace.HOST) {
         throw new IOException(
             choice.reason()
-                + "; run this in the KVM host: guest-images/kvm-host run --tty -- spindle run ...");
+                + "; README.md shows how to run a guest in the KVM host, guest-images/kvm-host");
       }
     } catch (ExecutionException e) {
       if (e.getCause() instanceof IOException cause) {

@@ -5,6 +5,7 @@ package dev.spindle.vmm.cli;
 import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.options.Size;
 import dev.spindle.devices.memory.GuestMemory;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -24,6 +26,11 @@ import picocli.CommandLine.ParseResult;
 
 /** The options of {@code spindle run}, checked as far as they can be before anything is made. */
 final class RunOptions {
+  private static final String IOTHREAD = "iothread";
+
+  /** The types of {@code --object}, and what reads their options. */
+  static final Map<String, OptionList.Reader> OBJECT_KINDS = Map.of(IOTHREAD, RunOptions::ioThread);
+
   private static final String DEFAULT_MEMORY = "128M";
   private static final long MEMORY_UNIT = 2L << 20;
   private static final long MOST_MEMORY = 1L << 40;
@@ -74,10 +81,12 @@ final class RunOptions {
     DeviceOptions deviceOptions = new DeviceOptions(cpus, nodeNames, threadNames);
     List<DeviceOption> devices = new ArrayList<>();
     for (String argument : list("--device")) {
-      DeviceOption device =
-          deviceOptions.parse(KeyValueOptions.parse("--device", argument, "driver"));
-      claimId("--device", device.id());
-      devices.add(device);
+      Options options = KeyValueOptions.parse("--device", argument, "driver");
+      Optional<String> id = options.peek("id");
+      devices.add(deviceOptions.parse(options));
+      if (id.isPresent()) {
+        claimId("--device", id.get());
+      }
     }
     return new DiskConfig(ioThreads, nodes, devices);
   }
@@ -85,7 +94,7 @@ final class RunOptions {
   private MachineConfig machine(int cpus) throws OptionException {
     Options memory =
         KeyValueOptions.parse("--memory", text("--memory").orElse(DEFAULT_MEMORY), "size");
-    long bytes = memoryBytes(memory.string("size").orElse(DEFAULT_MEMORY));
+    long bytes = memoryBytes(memory.any("size").orElse(DEFAULT_MEMORY));
     boolean hugePages = memory.bool("hugepages", false);
     memory.finish();
     Options overcommit =
@@ -140,24 +149,27 @@ final class RunOptions {
     for (String argument : list("--object")) {
       Options options = KeyValueOptions.parse("--object", argument, "qom-type");
       String type = options.require("qom-type");
-      if (!type.equals("iothread")) {
+      if (!type.equals(IOTHREAD)) {
         throw new OptionException(
-            "--object: unknown type '" + type + "'" + NearNames.hint(type, List.of("iothread")));
+            "--object: unknown type '" + type + "'" + NearNames.hint(type, OBJECT_KINDS.keySet()));
       }
-      String id = options.require("id");
-      claimId("--object", id);
-      ContextOptions context =
-          new ContextOptions(
-              options.number("poll-max-ns", ContextOptions.IOTHREAD.pollMaxNs(), 0, Long.MAX_VALUE),
-              options.number("poll-grow", ContextOptions.IOTHREAD.pollGrow(), 0, Long.MAX_VALUE),
-              options.number(
-                  "poll-shrink", ContextOptions.IOTHREAD.pollShrink(), 0, Long.MAX_VALUE),
-              options.number(
-                  "aio-max-batch", ContextOptions.IOTHREAD.maxBatch(), 0, Long.MAX_VALUE));
+      IoThreadOption ioThread = ioThread(options);
+      claimId("--object", ioThread.id());
       options.finish();
-      ioThreads.add(new IoThreadOption(id, context));
+      ioThreads.add(ioThread);
     }
     return ioThreads;
+  }
+
+  private static IoThreadOption ioThread(Options options) throws OptionException {
+    ContextOptions defaults = ContextOptions.IOTHREAD;
+    return new IoThreadOption(
+        options.require("id"),
+        new ContextOptions(
+            options.number("poll-max-ns", defaults.pollMaxNs(), 0, Long.MAX_VALUE),
+            options.number("poll-grow", defaults.pollGrow(), 0, Long.MAX_VALUE),
+            options.number("poll-shrink", defaults.pollShrink(), 0, Long.MAX_VALUE),
+            options.number("aio-max-batch", defaults.maxBatch(), 0, Long.MAX_VALUE)));
   }
 
   private List<Options> blockNodes() throws OptionException {
@@ -165,8 +177,14 @@ final class RunOptions {
     for (String argument : list("--blockdev")) {
       Options options = KeyValueOptions.parse("--blockdev", argument, null);
       nodes.add(options);
+      Optional<String> name = options.peek("node-name");
+      if (name.isEmpty()) {
+        throw new OptionException(
+            options.owner()
+                + ": parameter 'node-name' is missing; without it nothing can use the node");
+      }
       // Nested nodes may have names as well; whether one exists is known when it is opened.
-      options.peek("node-name").ifPresent(nodeNames::add);
+      nodeNames.add(name.get());
     }
     return nodes;
   }
@@ -194,7 +212,7 @@ final class RunOptions {
   }
 
   private void claimId(String option, String id) throws OptionException {
-    if (!id.matches("[A-Za-z][A-Za-z0-9._-]*") && !id.startsWith("#")) {
+    if (!id.matches("[A-Za-z][A-Za-z0-9._-]*")) {
       throw new OptionException(
           option + ": '" + id + "' is no id: a letter, then letters, digits, '-', '.' or '_'");
     }

@@ -117,7 +117,7 @@ public final class Machine implements AutoCloseable {
     try {
       BootLoader boot =
           closer.add(BootLoader.open(config.kernel(), config.initrd(), config.commandLine()));
-      GuestMemory memory = closer.add(GuestMemory.allocate(config.memoryBytes(), config.pages()));
+      GuestMemory memory = closer.add(HostMemory.allocate(config));
       boot.checkFits(new GuestBootMemory(memory));
       if (config.memoryLocked()) {
         memory.lock();

@@ -36,10 +36,10 @@ class KeyValueOptionsTest {
     assertEquals("virtio-blk-pci", options.require("driver"));
     assertEquals(2, options.number("num-queues", 1, 1, 10));
     assertTrue(options.bool("share-rw", false));
-    assertEquals("off", options.require("packed"));
+    assertEquals("off", options.any("packed").orElseThrow());
     Options mapping = options.nested("iothread-vq-mapping");
     assertEquals("a", mapping.require("0.iothread"));
-    assertEquals("0", mapping.require("0.vqs.0"));
+    assertEquals("0", mapping.any("0.vqs.0").orElseThrow());
     assertEquals("b", mapping.require("1.iothread"));
     mapping.finish();
     options.finish();
@@ -53,9 +53,22 @@ class KeyValueOptionsTest {
             "{\"most\": 9223372036854775807, \"least\": -9223372036854775808,"
                 + " \"unsigned\": 18446744073709551615}",
             null);
-    assertEquals("9223372036854775807", options.require("most"));
-    assertEquals("-9223372036854775808", options.require("least"));
-    assertEquals("18446744073709551615", options.require("unsigned"));
+    assertEquals("9223372036854775807", options.any("most").orElseThrow());
+    assertEquals("-9223372036854775808", options.any("least").orElseThrow());
+    assertEquals("18446744073709551615", options.any("unsigned").orElseThrow());
+  }
+
+  @Test
+  void jsonNumbersAndTruthValuesAreNoText() throws OptionException {
+    Options options =
+        KeyValueOptions.parse("--x", "{\"a\": 7, \"b\": {\"c\": true}, \"d\": \"7\"}", null);
+    assertEquals(
+        "--x: parameter 'a' is '7', expected a string",
+        assertThrows(OptionException.class, () -> options.string("a")).getMessage());
+    assertEquals(
+        "--x: b: parameter 'c' is 'on', expected a string",
+        assertThrows(OptionException.class, () -> options.nested("b").require("c")).getMessage());
+    assertEquals("7", options.require("d"));
   }
 
   @Test

@@ -74,12 +74,12 @@ final class MainTest {
         execute(() -> 3, "wrok"), 2, "spindle: there is no command 'wrok' (see spindle --help)");
     err.getBuffer().setLength(0);
     assertError(
-        execute(() -> 3, "--loud"), 2, "spindle: Unknown option: '--loud' (see spindle --help)");
+        execute(() -> 3, "--loud"), 2, "spindle: unknown option '--loud' (see spindle --help)");
     err.getBuffer().setLength(0);
     assertError(
         execute(() -> 3, "work", "--loud"),
         2,
-        "spindle: Unknown option: '--loud' (see spindle work --help)");
+        "spindle: unknown option '--loud' (see spindle work --help)");
   }
 
   @Test

@@ -107,15 +107,16 @@ class RunRefusalTest {
   /** FOLDER stands for the test's folder. */
   static Stream<Arguments> refusals() {
     return Stream.of(
-        refusal(2, "Missing required option: '--kernel=FILE' (see spindle run --help)"),
+        refusal(2, "option '--kernel' is missing (see spindle run --help)"),
+        refusal(2, "option '--kernel' needs a value (see spindle run --help)", "--kernel"),
+        refusal(2, "unknown option '--bogus' (see spindle run --help)", "--bogus", "--cpus=1"),
         refusal(
             2,
-            "Unknown option: '--kernle' (see spindle run --help)",
-            "--kernel=FOLDER/kernel",
-            "--kernle"),
+            "unknown option '--kernle' (did you mean '--kernel'?) (see spindle run --help)",
+            "--kernle=FOLDER/kernel"),
         refusal(
             2,
-            "Unmatched argument at index 6: 'disk' (see spindle run --help)",
+            "unexpected argument 'disk' (see spindle run --help)",
             "--kernel=FOLDER/kernel",
             "disk"),
         refusal(1, "kernel 'FOLDER/none' does not exist", "--kernel=FOLDER/none"),
@@ -163,8 +164,15 @@ class RunRefusalTest {
             "Invalid node-name: '0d' (a letter, then at most 30 letters, digits, '-', '.' or '_')",
             "--blockdev=driver=file,node-name=0d,filename=FOLDER/disk"),
         onKernel(
-            "Could not open 'FOLDER/none': open FOLDER/none: ENOENT (No such file or directory)",
+            "Could not open 'FOLDER/none': ENOENT (No such file or directory)",
             "--blockdev=driver=file,node-name=d0,filename=FOLDER/none"),
+        onKernel(
+            "--blockdev d0: parameter 'filename' is '7', expected a string",
+            "--blockdev={\"driver\":\"file\",\"node-name\":\"d0\",\"filename\":7}"),
+        onKernel(
+            "--blockdev file: parameter 'node-name' is missing; without it nothing can use the"
+                + " node",
+            "--blockdev=driver=file,filename=FOLDER/disk"),
         onKernel(
             "'FOLDER' is neither a regular file nor a block device",
             "--blockdev=driver=file,read-only=on,node-name=d0,filename=FOLDER"));
@@ -242,7 +250,7 @@ class RunRefusalTest {
             "kernel",
             "--blockdev",
             "driver=file,node-name=d0,filename=disk")
-        .assertRefusal(1, "Could not open 'disk': open disk: EACCES (Permission denied)");
+        .assertRefusal(1, "Could not open 'disk': EACCES (Permission denied)");
   }
 
   @Test
@@ -252,6 +260,36 @@ class RunRefusalTest {
             1,
             "guest memory of 549755813888 bytes cannot be had from this host"
                 + " (mmap memfd guest-memory: ENOMEM (Cannot allocate memory))");
+  }
+
+  /** The kernel would promise it. */
+  @Test
+  void moreMemoryThanTheHostCanEverHoldIsRefused() throws Exception {
+    run("--kernel", "kernel", "--memory", "1T")
+        .assertRefusal(
+            1,
+            "guest memory of 1048576 MiB is more than this host can ever hold, which has ",
+            " MiB of RAM and swap space");
+  }
+
+  /** By what the user wrote, where he gave them no ids. */
+  @Test
+  void devicesThatDoNotShareADiskAreNamed() throws Exception {
+    RunOnAnyKvm.assumeKvm();
+    run(
+            "--kernel",
+            "kernel",
+            "--blockdev",
+            "driver=file,node-name=d0,filename=disk",
+            "--device",
+            "virtio-blk-pci,drive=d0",
+            "--device",
+            "virtio-blk-pci,drive=d0")
+        .assertRefusal(
+            1,
+            "Permission conflict on node 'd0': permissions 'write' are both required by block"
+                + " device 'virtio-blk-pci,drive=d0' (uses node 'd0' as 'root' child) and unshared"
+                + " by block device 'virtio-blk-pci,drive=d0 2' (uses node 'd0' as 'root' child).");
   }
 
   @Test
@@ -333,7 +371,7 @@ class RunRefusalTest {
         .assertRefusal(
             1,
             "there is no /dev/kvm (open /dev/kvm: ENOENT (No such file or directory));"
-                + " run this in the KVM host: guest-images/kvm-host run --tty -- spindle run ...");
+                + " README.md shows how to run a guest in the KVM host, guest-images/kvm-host");
   }
 
   @Test
@@ -342,7 +380,7 @@ class RunRefusalTest {
         .assertRefusal(
             1,
             "no permission to use /dev/kvm (open /dev/kvm: EACCES (Permission denied));"
-                + " run this in the KVM host: guest-images/kvm-host run --tty -- spindle run ...");
+                + " README.md shows how to run a guest in the KVM host, guest-images/kvm-host");
   }
 
   @Test

@@ -3,8 +3,7 @@ package dev.spindle.block.driver.blkdebug;
 
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
-import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -16,9 +15,9 @@ public final class BlkdebugDriver implements BlockDriver {
   }
 
   @Override
-  public BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
+  public Description read(Options options) throws BlockException, OptionException {
     BlkdebugOptions wanted = BlkdebugOptions.from(options);
-    return new BlkdebugNode(nodeName, graph.child(BlkdebugNode.CHILD, options), wanted);
+    ChildOption image = ChildOption.take(BlkdebugNode.CHILD, options);
+    return (graph, nodeName) -> new BlkdebugNode(nodeName, image.open(graph, nodeName), wanted);
   }
 }

@@ -47,14 +47,10 @@ record BlkdebugOptions(
   private static List<DebugRule> list(Options options, String name, RuleReader reader)
       throws OptionException {
     List<DebugRule> rules = new ArrayList<>();
-    Options members = options.nested(name);
-    for (Options member = members.nested("0");
-        !member.isEmpty();
-        member = members.nested(Integer.toString(rules.size()))) {
+    for (Options member : options.elements(name)) {
       rules.add(reader.read(member));
       member.finish();
     }
-    members.finish();
     return rules;
   }
 

@@ -6,6 +6,7 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -49,8 +50,10 @@ final class ConfigFile {
   private static List<String> lines(Path path) throws BlockException {
     try {
       return Files.readAllLines(path);
+    } catch (NoSuchFileException e) {
+      throw new BlockException("blkdebug config file '" + path + "' does not exist", e);
     } catch (IOException e) {
-      throw new BlockException("Could not read blkdebug config file '" + path + "': " + e, e);
+      throw new BlockException("blkdebug config file '" + path + "' cannot be read", e);
     }
   }
 

@@ -48,7 +48,7 @@ sealed interface DebugRule {
     }
 
     private static Set<IoType> types(Options options) throws OptionException {
-      return options.peek("iotype").isEmpty()
+      return options.peek("iotype").isEmpty() && !options.isNoting()
           ? IoType.DEFAULT
           : Set.of(IoType.of(options.choice("iotype", "", IoType.qapiNames())));
     }

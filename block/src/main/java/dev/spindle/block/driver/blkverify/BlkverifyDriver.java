@@ -3,8 +3,8 @@ package dev.spindle.block.driver.blkverify;
 
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -19,15 +19,18 @@ public final class BlkverifyDriver implements BlockDriver {
   }
 
   @Override
-  public BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
-    BlockNode test = graph.child("test", options);
-    BlockNode raw = graph.child("raw", options);
-    if (test.length() != raw.length()) {
-      throw new BlockException(
-          "Node '%s' has %d bytes, but node '%s' has %d: they cannot read the same"
-              .formatted(test.name(), test.length(), raw.name(), raw.length()));
-    }
-    return new BlkverifyNode(nodeName, test, raw);
+  public Description read(Options options) throws OptionException {
+    ChildOption testOption = ChildOption.take("test", options);
+    ChildOption rawOption = ChildOption.take("raw", options);
+    return (graph, nodeName) -> {
+      BlockNode test = testOption.open(graph, nodeName);
+      BlockNode raw = rawOption.open(graph, nodeName);
+      if (test.length() != raw.length()) {
+        throw new BlockException(
+            "Node '%s' has %d bytes, but node '%s' has %d: they cannot read the same"
+                .formatted(test.name(), test.length(), raw.name(), raw.length()));
+      }
+      return new BlkverifyNode(nodeName, test, raw);
+    };
   }
 }

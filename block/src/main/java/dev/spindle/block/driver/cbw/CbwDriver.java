@@ -5,8 +5,8 @@ import dev.spindle.block.bitmap.DirtyBitmap;
 import dev.spindle.block.bitmap.HierarchicalBitmap;
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -18,24 +18,27 @@ public final class CbwDriver implements BlockDriver {
   }
 
   @Override
-  public BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
-    BlockNode file = graph.child("file", options);
-    BlockNode target = graph.child("target", options);
+  public Description read(Options options) throws OptionException {
+    ChildOption fileOption = ChildOption.take("file", options);
+    ChildOption targetOption = ChildOption.take("target", options);
     String onError =
         options.choice("on-cbw-error", "break-guest-write", "break-guest-write", "break-snapshot");
-    checkLengths(file, target);
-    HierarchicalBitmap unsaved =
-        new HierarchicalBitmap(file.length(), DirtyBitmap.defaultGranularity(0));
-    unsaved.set(0, file.length());
-    return new CbwNode(
-        nodeName,
-        file,
-        target,
-        new SavedState(unsaved),
-        onError.equals("break-snapshot")
-            ? OnCbwError.BREAK_SNAPSHOT
-            : OnCbwError.BREAK_GUEST_WRITE);
+    return (graph, nodeName) -> {
+      BlockNode file = fileOption.open(graph, nodeName);
+      BlockNode target = targetOption.open(graph, nodeName);
+      checkLengths(file, target);
+      HierarchicalBitmap unsaved =
+          new HierarchicalBitmap(file.length(), DirtyBitmap.defaultGranularity(0));
+      unsaved.set(0, file.length());
+      return new CbwNode(
+          nodeName,
+          file,
+          target,
+          new SavedState(unsaved),
+          onError.equals("break-snapshot")
+              ? OnCbwError.BREAK_SNAPSHOT
+              : OnCbwError.BREAK_GUEST_WRITE);
+    };
   }
 
   private static void checkLengths(BlockNode file, BlockNode target) throws BlockException {

@@ -2,9 +2,8 @@
 package dev.spindle.block.driver.copyonread;
 
 import dev.spindle.block.graph.BlockDriver;
-import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.Optional;
@@ -20,11 +19,13 @@ public final class CopyOnReadDriver implements BlockDriver {
   }
 
   @Override
-  public BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
+  public Description read(Options options) throws OptionException {
     Optional<String> bottom = options.string("bottom");
-    BlockNode lowest = bottom.isPresent() ? graph.find(bottom.get()) : null;
-    BlockNode file = graph.child("file", options);
-    return new CopyOnReadNode(nodeName, file, BackingChain.find(file, lowest));
+    ChildOption child = ChildOption.take("file", options);
+    return (graph, nodeName) -> {
+      BlockNode lowest = bottom.isPresent() ? graph.find(bottom.get()) : null;
+      BlockNode file = child.open(graph, nodeName);
+      return new CopyOnReadNode(nodeName, file, BackingChain.find(file, lowest));
+    };
   }
 }

@@ -74,7 +74,7 @@ public record FileCreation(Path filename, long size, Preallocation preallocation
         fill(file, context, steps);
       }
     } catch (LinuxException e) {
-      throw new BlockException("Could not create '" + filename + "': " + e.getMessage(), e);
+      throw new BlockException("Could not create '" + filename + "': " + e.reason(), e);
     }
   }
 

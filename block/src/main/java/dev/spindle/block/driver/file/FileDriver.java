@@ -2,9 +2,6 @@
 package dev.spindle.block.driver.file;
 
 import dev.spindle.block.graph.BlockDriver;
-import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
-import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -16,9 +13,8 @@ public final class FileDriver implements BlockDriver {
   }
 
   @Override
-  public BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
-    OpenImage image = OpenImage.open(FileOptions.from(options));
-    return new FileNode(nodeName, graph.mainContext(), image);
+  public Description read(Options options) throws OptionException {
+    FileOptions wanted = FileOptions.from(options);
+    return (graph, nodeName) -> new FileNode(nodeName, graph.mainContext(), OpenImage.open(wanted));
   }
 }

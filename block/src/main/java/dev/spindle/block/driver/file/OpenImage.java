@@ -31,7 +31,7 @@ record OpenImage(LinuxFile file, FileOptions options, long length, BlockLimits l
     try {
       file = LinuxFile.open(options.filename(), flags(options));
     } catch (LinuxException e) {
-      throw new BlockException("Could not open '" + options.filename() + "': " + e.getMessage(), e);
+      throw new BlockException("Could not open '" + options.filename() + "': " + e.reason(), e);
     }
     try {
       checkType(file);

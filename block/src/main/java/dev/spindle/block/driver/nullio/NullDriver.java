@@ -2,19 +2,15 @@
 package dev.spindle.block.driver.nullio;
 
 import dev.spindle.block.graph.BlockDriver;
-import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
-import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
 /** {@code driver=null-co} and {@code driver=null-aio}: a disk that does nothing, for measuring. */
 abstract sealed class NullDriver implements BlockDriver permits NullCoDriver, NullAioDriver {
   @Override
-  public final BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
-    return new NullNode(
-        nodeName, name(), graph.mainContext(), NullOptions.from(options, completesLater()));
+  public final Description read(Options options) throws OptionException {
+    NullOptions wanted = NullOptions.from(options, completesLater());
+    return (graph, nodeName) -> new NullNode(nodeName, name(), graph.mainContext(), wanted);
   }
 
   /** Whether a request completes on the loop's next turn rather than within its submission. */

@@ -3,8 +3,8 @@ package dev.spindle.block.driver.quorum;
 
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.ArrayList;
@@ -18,9 +18,20 @@ public final class QuorumDriver implements BlockDriver {
   }
 
   @Override
-  public BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
-    List<BlockNode> children = children(graph, options);
+  public Description read(Options options) throws OptionException {
+    List<ChildOption> members = members(options);
+    QuorumOptions wanted = QuorumOptions.from(options, members.size());
+    return (graph, nodeName) -> {
+      List<BlockNode> children = new ArrayList<>();
+      for (ChildOption member : members) {
+        children.add(member.open(graph, nodeName));
+      }
+      checkLengths(children);
+      return new QuorumNode(nodeName, children, wanted);
+    };
+  }
+
+  private static void checkLengths(List<BlockNode> children) throws BlockException {
     for (BlockNode child : children) {
       if (child.length() != children.getFirst().length()) {
         throw new BlockException(
@@ -32,20 +43,21 @@ public final class QuorumDriver implements BlockDriver {
                     child.length()));
       }
     }
-    return new QuorumNode(nodeName, children, QuorumOptions.from(options, children.size()));
   }
 
-  private static List<BlockNode> children(BlockGraph graph, Options options)
-      throws BlockException, OptionException {
-    Options members = options.nested("children");
-    List<BlockNode> children = new ArrayList<>();
-    while (!members.isEmpty()) {
-      children.add(graph.child(Integer.toString(children.size()), members));
+  private static List<ChildOption> members(Options options) throws OptionException {
+    Options given = options.nested("children");
+    List<ChildOption> members = new ArrayList<>();
+    while (!given.isEmpty()) {
+      members.add(ChildOption.take(Integer.toString(members.size()), given));
     }
-    if (children.isEmpty()) {
+    if (options.isNoting()) {
+      return List.of(ChildOption.take("N", given));
+    }
+    if (members.isEmpty()) {
       throw new OptionException(
           options.owner() + ": Number of provided children must be 1 or more");
     }
-    return children;
+    return members;
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.quorum;
 
-import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -13,11 +12,17 @@ import dev.spindle.block.options.Options;
  * @param fifo {@code read-pattern=fifo}: reads ask one child after the other until one succeeds
  */
 record QuorumOptions(int threshold, boolean rewriteCorrupted, boolean fifo) {
-  static QuorumOptions from(Options options, int children) throws BlockException, OptionException {
+  static QuorumOptions from(Options options, int children) throws OptionException {
     if (options.peek("vote-threshold").isEmpty()) {
       options.require("vote-threshold");
     }
     long threshold = options.number("vote-threshold", 0, Long.MIN_VALUE, Long.MAX_VALUE);
+    boolean blkverify = options.bool("blkverify", false);
+    boolean rewrite = options.bool("rewrite-corrupted", false);
+    boolean fifo = options.choice("read-pattern", "quorum", "quorum", "fifo").equals("fifo");
+    if (options.isNoting()) {
+      return new QuorumOptions(1, rewrite, fifo);
+    }
     if (threshold < 1) {
       throw new OptionException(
           options.owner() + ": parameter 'vote-threshold' expects a value >= 1");
@@ -26,19 +31,16 @@ record QuorumOptions(int threshold, boolean rewriteCorrupted, boolean fifo) {
       throw new OptionException(
           options.owner() + ": threshold may not exceed children number (" + children + ")");
     }
-    boolean blkverify = options.bool("blkverify", false);
     if (blkverify && (children != 2 || threshold != 2)) {
       throw new OptionException(
           options.owner()
               + ": blkverify=on can only be set if there are exactly two files and vote-threshold"
               + " is 2");
     }
-    boolean rewrite = options.bool("rewrite-corrupted", false);
     if (blkverify && rewrite) {
       throw new OptionException(
           options.owner() + ": rewrite-corrupted=on cannot be used with blkverify=on");
     }
-    boolean fifo = options.choice("read-pattern", "quorum", "quorum", "fifo").equals("fifo");
     return new QuorumOptions((int) threshold, rewrite && !fifo, fifo);
   }
 }

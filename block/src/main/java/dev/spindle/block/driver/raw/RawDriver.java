@@ -3,8 +3,8 @@ package dev.spindle.block.driver.raw;
 
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -19,13 +19,16 @@ public final class RawDriver implements BlockDriver {
   }
 
   @Override
-  public BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
-    BlockNode file = graph.child("file", options);
-    RawOptions window = RawOptions.from(options, file);
-    if (file.readOnly() && !window.readOnly()) {
-      throw new BlockException("Node '" + file.name() + "' is read-only");
-    }
-    return new RawNode(nodeName, file, window);
+  public Description read(Options options) throws OptionException {
+    ChildOption child = ChildOption.take("file", options);
+    RawOptions.Wanted wanted = RawOptions.take(options);
+    return (graph, nodeName) -> {
+      BlockNode file = child.open(graph, nodeName);
+      RawOptions window = wanted.on(file);
+      if (file.readOnly() && !window.readOnly()) {
+        throw new BlockException("Node '" + file.name() + "' is read-only");
+      }
+      return new RawNode(nodeName, file, window);
+    };
   }
 }

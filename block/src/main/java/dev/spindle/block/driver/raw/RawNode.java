@@ -55,7 +55,7 @@ final class RawNode extends BlockNode {
     RawOptions before = window;
     Optional<String> child = options.string("file");
     BlockNode next = child.isPresent() ? graph.find(child.get()) : file.node();
-    window = RawOptions.from(options, next);
+    window = RawOptions.take(options).on(next);
     if (next != file.node()) {
       links.redirect(file, next);
     }

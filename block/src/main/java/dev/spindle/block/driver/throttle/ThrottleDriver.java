@@ -4,27 +4,32 @@ package dev.spindle.block.driver.throttle;
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
-import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleGroup;
 
 /** {@code driver=throttle}: limits what passes, together with others of one throttle group. */
 public final class ThrottleDriver implements BlockDriver {
+  private static final String GROUP = "throttle-group";
+
   @Override
   public String name() {
     return "throttle";
   }
 
   @Override
-  public BlockNode open(BlockGraph graph, String nodeName, Options options)
-      throws BlockException, OptionException {
-    ThrottleGroup group = group(graph, options);
-    return new ThrottleNode(nodeName, graph.child("file", options), group);
+  public Description read(Options options) throws OptionException {
+    String group = options.require(GROUP);
+    ChildOption file = ChildOption.take("file", options);
+    return (graph, nodeName) -> {
+      ThrottleGroup found = graph.throttleGroups().require(group);
+      return new ThrottleNode(nodeName, file.open(graph, nodeName), found);
+    };
   }
 
   static ThrottleGroup group(BlockGraph graph, Options options)
       throws BlockException, OptionException {
-    return graph.throttleGroups().require(options.require("throttle-group"));
+    return graph.throttleGroups().require(options.require(GROUP));
   }
 }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.cli;
+
+import dev.spindle.block.graph.BlockDrivers;
+import dev.spindle.block.options.NearNames;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.OptionList;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import picocli.CommandLine.ParseResult;
+
+/**
+ * What {@code --object}, {@code --blockdev} and {@code --device} answer to {@code help} and to
+ * {@code KIND,help}, as in QEMU, and what a command's help says of them.
+ */
+final class OptionHelp {
+  private static final int WIDTH = 80;
+  private static final String HELP = "help";
+
+  /** An option that describes things of several kinds. */
+  private enum Option {
+    OBJECT("--object", "", "qom-type"),
+    BLOCKDEV("--blockdev", "driver=", "driver"),
+    DEVICE("--device", "", "driver");
+
+    final String option;
+
+    /** What help puts before a kind. */
+    final String before;
+
+    final String key;
+
+    Option(String option, String before, String key) {
+      this.option = option;
+      this.before = before;
+      this.key = key;
+    }
+
+    Map<String, OptionList.Reader> kinds() {
+      return switch (this) {
+        case OBJECT -> RunOptions.OBJECT_KINDS;
+        case DEVICE -> DeviceOptions.KINDS;
+        case BLOCKDEV -> {
+          Map<String, OptionList.Reader> kinds = new LinkedHashMap<>();
+          BlockDrivers.load().forEach((name, driver) -> kinds.put(name, driver::read));
+          yield kinds;
+        }
+      };
+    }
+  }
+
+  private OptionHelp() {}
+
+  /**
+   * The answer, if help is what the user asks one of the options for.
+   *
+   * @throws OptionException if it is about a kind that does not exist
+   */
+  static Optional<String> asked(ParseResult parsed) throws OptionException {
+    for (Option option : Option.values()) {
+      for (String argument : parsed.matchedOptionValue(option.option, List.<String>of())) {
+        List<String> words = List.of(argument.split(",", -1));
+        if (words.contains(HELP)) {
+          return Optional.of(words.getFirst().equals(HELP) ? kinds(option) : kind(option, words));
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** Every option with its kinds and what they take. */
+  static String all() {
+    StringBuilder text = new StringBuilder();
+    for (Option option : Option.values()) {
+      text.append(String.format("%n%s", kinds(option)));
+    }
+    return text.toString();
+  }
+
+  private static String kinds(Option option) {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            "What %s takes (%s %sKIND,help says more):%n",
+            option.option, option.option, option.before));
+    option
+        .kinds()
+        .forEach(
+            (kind, reader) -> {
+              List<String> keys =
+                  OptionList.of(reader).stream().map(OptionList.Entry::key).toList();
+              text.append(wrapped("  " + option.before + kind, keys));
+            });
+    return text.toString();
+  }
+
+  /** Words after a first one, on lines of their own where they do not fit. */
+  private static String wrapped(String first, List<String> words) {
+    StringBuilder text = new StringBuilder();
+    StringBuilder line = new StringBuilder(first);
+    for (String word : words) {
+      if (line.length() + ", ".length() + word.length() >= WIDTH) {
+        text.append(String.format("%s,%n", line));
+        line = new StringBuilder("     ");
+      } else if (!word.equals(words.getFirst())) {
+        line.append(',');
+      } else {
+        line.append(':');
+      }
+      line.append(' ').append(word);
+    }
+    return text.append(String.format("%s%n", line)).toString();
+  }
+
+  private static String kind(Option option, List<String> words) throws OptionException {
+    Map<String, OptionList.Reader> kinds = option.kinds();
+    String name =
+        words.stream()
+            .filter(word -> word.startsWith(option.key + "="))
+            .map(word -> word.substring(option.key.length() + 1))
+            .findFirst()
+            .orElse(words.getFirst());
+    OptionList.Reader reader = kinds.get(name);
+    if (reader == null) {
+      throw new OptionException(
+          option.option + ": there is no '" + name + "'" + NearNames.hint(name, kinds.keySet()));
+    }
+    List<OptionList.Entry> entries = new ArrayList<>(OptionList.of(reader));
+    int width = entries.stream().mapToInt(entry -> usage(entry).length()).max().orElse(0);
+    return entries.stream()
+        .map(
+            entry ->
+                ("  %-" + width + "s  %s").formatted(usage(entry), note(entry)).stripTrailing())
+        .collect(
+            Collectors.joining(
+                System.lineSeparator(),
+                String.format("%s %s%s takes:%n", option.option, option.before, name),
+                System.lineSeparator()));
+  }
+
+  private static String usage(OptionList.Entry entry) {
+    return entry.key() + (entry.values().isEmpty() ? "" : "=" + entry.values());
+  }
+
+  private static String note(OptionList.Entry entry) {
+    if (entry.required()) {
+      return "must be given";
+    }
+    return entry.otherwise().isEmpty() ? "" : "default: " + entry.otherwise();
+  }
+}
