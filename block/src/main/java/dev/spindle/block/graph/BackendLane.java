@@ -116,7 +116,14 @@ public final class BackendLane {
 
   /** A request came back from the node. */
   void finish(BlockRequest request, int result) {
-    request.completed(result);
+    try {
+      request.completed(result);
+    } finally {
+      ended();
+    }
+  }
+
+  private void ended() {
     inFlight--;
     if (inFlight == 0) {
       wake(idleWaiters);
@@ -173,6 +180,24 @@ public final class BackendLane {
     }
   }
 
+  /**
+   * As {@link #whenIdle}, but soon: throttle nodes on the way let this lane's requests pass, and
+   * nobody else's. What waits for the backend's own throttle group is not on the way.
+   */
+  void whenIdleSoon(Runnable action) {
+    if (inFlight == 0) {
+      atTurnEnd(action);
+      return;
+    }
+    BlockLane way = node;
+    idleWaiters.add(
+        () -> {
+          way.hurryEnd();
+          action.run();
+        });
+    way.hurryBegin();
+  }
+
   /** Runs {@code action} at the end of the turn in which nothing is in flight nor throttled. */
   void whenDrained(Runnable action) {
     if (inFlight == 0 && nothingThrottled()) {
@@ -212,6 +237,20 @@ public final class BackendLane {
       BlockRequest request = waiting.remove();
       request.lane = this;
       held.add(request, request.offset);
+    }
+  }
+
+  /**
+   * Drops what is throttled and what is held back, for a user who is reset: those requests never go
+   * on their way, nobody hears of them again, and their memory is not touched. Nobody waits for a
+   * {@link BlockBackend#drain}.
+   */
+  public void discardWaiting() {
+    if (throttle != null) {
+      throttle.withdrawAll(held);
+    }
+    while (!held.isEmpty()) {
+      held.remove();
     }
   }
 

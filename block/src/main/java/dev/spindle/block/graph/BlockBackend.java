@@ -217,9 +217,9 @@ public final class BlockBackend implements BlockParent {
     user.drainedEnd();
   }
 
-  /** Waits until none of its requests is in flight. */
+  /** Waits until none of its requests is in flight, and has them held up by no rate. */
   private void awaitIdle() {
-    ask(lanes(), BackendLane::whenIdle).run();
+    ask(lanes(), BackendLane::whenIdleSoon).run();
   }
 
   /**

@@ -6,6 +6,17 @@ package dev.spindle.block.graph;
  * request passes without a lock or a look-up. Owner thread of the context only.
  */
 public abstract class BlockLane {
+  private final BlockLane[] children;
+
+  /**
+   * Makes a lane.
+   *
+   * @param children all lanes that it sends requests to, if any
+   */
+  protected BlockLane(BlockLane... children) {
+    this.children = children.clone();
+  }
+
   /**
    * Carries a request out and hands it back with {@link BlockRequest#complete}, perhaps before it
    * returns. Never refuses.
@@ -28,6 +39,31 @@ public abstract class BlockLane {
   public long allocated(long offset, long length) {
     return length;
   }
+
+  /**
+   * Somebody waits for what was submitted here, with everybody else: no rate may hold it back,
+   * neither here nor below, until {@link #hurryEnd}. Nests.
+   */
+  final void hurryBegin() {
+    hurried(true);
+    for (BlockLane child : children) {
+      child.hurryBegin();
+    }
+  }
+
+  /** Ends a {@link #hurryBegin}. */
+  final void hurryEnd() {
+    hurried(false);
+    for (BlockLane child : children) {
+      child.hurryEnd();
+    }
+  }
+
+  /**
+   * For a lane that limits a rate: lets everything pass, also what waits, or limits it again. Calls
+   * nest and are to be counted.
+   */
+  protected void hurried(boolean on) {}
 
   /** Gives up what the lane holds of its context. Nothing may be in flight on it. */
   public abstract void close();

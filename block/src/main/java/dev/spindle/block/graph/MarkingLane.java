@@ -16,6 +16,7 @@ sealed class MarkingLane extends BlockLane {
   private Write free;
 
   private MarkingLane(BlockLane below, DirtyBitmaps bitmaps) {
+    super(below);
     this.below = below;
     this.bitmaps = bitmaps;
   }

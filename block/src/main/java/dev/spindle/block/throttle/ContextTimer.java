@@ -10,12 +10,15 @@ final class ContextTimer {
   private final Runnable action;
   private final Runnable restart = this::restart;
 
-  /** When it is due; set by any thread, read by the context. */
+  /** When it is due; set by any thread, whoever holds the group's lock, and read by the context. */
   private volatile long deadlineNs;
+
+  private final Runnable expiry = this::fire;
 
   /** Context's thread only. */
   private Timer running;
 
+  /** Context's thread only. */
   private boolean closed;
 
   ContextTimer(AioContext context, Runnable action) {
@@ -41,7 +44,7 @@ final class ContextTimer {
   private void restart() {
     cancel();
     if (!closed) {
-      running = context.startTimer(Math.max(0, deadlineNs - System.nanoTime()), this::fire);
+      running = context.startTimer(Math.max(0, deadlineNs - System.nanoTime()), expiry);
     }
   }
 

@@ -11,7 +11,7 @@ package dev.spindle.block.throttle;
  * second limits the rate during the burst.
  *
  * <p>Doubles suffice: an error would show if more than 100 days of I/O were waited for. Allocates
- * nothing. One thread at a time.
+ * nothing. One thread at a time: the group's lock protects it.
  */
 final class LeakyBucket {
   private static final double NS_PER_SECOND = 1e9;

@@ -11,9 +11,9 @@ package dev.spindle.block.throttle;
  * are none. Nothing is allocated for a request.
  *
  * <p><b>What always holds</b> with the lock free: a direction has a lane whose turn is next if, and
- * only if, some member waits that is neither held nor drained; that lane is one that waits, and its
- * timer is pending or its context is just at work on it. So nothing waits for ever, and whoever
- * finds a next lane knows that others came first.
+ * only if, some lane waits that is neither hurried nor of a member held or drained; that lane is
+ * one of these, and its timer is pending or its context is just at work on it. So nothing waits for
+ * ever, and whoever finds a next lane knows that others came first.
  */
 public final class ThrottleGroup {
   static final ThrottleDirection[] DIRECTIONS = ThrottleDirection.values();
@@ -119,7 +119,7 @@ public final class ThrottleGroup {
   void close(ThrottleLane lane) {
     synchronized (lock) {
       for (ThrottleDirection direction : DIRECTIONS) {
-        if (lane.waits(direction)) {
+        if (!lane.isEmpty(direction)) {
           throw new IllegalStateException("a lane of group '" + name + "' still has requests");
         }
       }
@@ -128,11 +128,11 @@ public final class ThrottleGroup {
   }
 
   boolean admit(ThrottleLane lane, ThrottleDirection direction, long bytes, long nowNs) {
-    if (!limited && !lane.waits(direction)) {
+    if (!limited && lane.isEmpty(direction)) {
       return true;
     }
     synchronized (lock) {
-      if (lane.member.drained == 0 && mustWait(lane.member, direction, nowNs)) {
+      if (!lane.passesFreely() && mustWait(lane.member, direction, nowNs)) {
         lane.addWaiting(direction, 1);
         chooseNext(direction, nowNs, null);
         return false;
@@ -150,7 +150,7 @@ public final class ThrottleGroup {
 
   /**
    * Counts the oldest request of a lane as passed, if it may: because the lane's turn has come, or
-   * because its member is drained. When the turn has come, the buckets are not asked again:
+   * because nothing keeps it waiting. When the turn has come, the buckets are not asked again:
    * requests of the other direction may have filled those of the totals meanwhile, and could do so
    * each time.
    *
@@ -158,16 +158,16 @@ public final class ThrottleGroup {
    */
   boolean take(ThrottleLane lane, ThrottleDirection direction, long nowNs) {
     synchronized (lock) {
-      boolean drained = lane.member.drained > 0;
-      if (!drained && !isDue(lane, direction, nowNs)) {
+      boolean free = lane.passesFreely();
+      if (!free && !isDue(lane, direction, nowNs)) {
         return false;
       }
-      if (!lane.waits(direction)) {
+      if (lane.isEmpty(direction)) {
         return false;
       }
       lane.addWaiting(direction, -1);
       state.account(direction, lane.requests.oldestBytes(direction));
-      if (!drained) {
+      if (!free) {
         lane.member.lanes.served(direction, lane);
         members.served(direction, lane.member);
         next[direction.ordinal()] = null;
@@ -191,7 +191,7 @@ public final class ThrottleGroup {
 
   void withdraw(ThrottleLane lane, ThrottleDirection direction, long nowNs) {
     synchronized (lock) {
-      if (!lane.waits(direction)) {
+      if (lane.isEmpty(direction)) {
         throw new IllegalStateException("nothing waits in group '" + name + "'");
       }
       lane.addWaiting(direction, -1);
@@ -210,7 +210,7 @@ public final class ThrottleGroup {
       for (ThrottleDirection direction : DIRECTIONS) {
         if (next[direction.ordinal()] == lane) {
           lane.requests.startTimer(direction, deadlineNs[direction.ordinal()]);
-        } else if (lane.member.drained > 0 && lane.waits(direction)) {
+        } else if (lane.passesFreely() && !lane.isEmpty(direction)) {
           lane.requests.startTimer(direction, nowNs);
         }
       }
@@ -224,11 +224,20 @@ public final class ThrottleGroup {
         reconsiderNext(direction, nowNs);
         if (member.drained > 0) {
           for (ThrottleLane lane : member.lanes.all()) {
-            if (lane.waits(direction)) {
+            if (!lane.isEmpty(direction)) {
               lane.requests.startTimer(direction, nowNs);
             }
           }
         }
+      }
+    }
+  }
+
+  void changeHurried(ThrottleLane lane, int more, long nowNs) {
+    synchronized (lock) {
+      lane.addHurried(more);
+      for (ThrottleDirection direction : DIRECTIONS) {
+        reconsiderNext(direction, nowNs);
       }
     }
   }

@@ -4,12 +4,16 @@ package dev.spindle.block.throttle;
 /**
  * A member's way through its group from one context: what waits there, and the timer that it may
  * hold for the whole group. Its fields are protected by the group's lock; the counts of what waits
- * change on the lane's own context alone, which therefore reads them without.
+ * change on the lane's own context alone (or while that stands still), which therefore reads them
+ * without.
  */
 public final class ThrottleLane implements ThrottleRing.Waiter {
   final ThrottleMember member;
   final ThrottledRequests requests;
   private final int[] waiting = new int[ThrottleGroup.DIRECTIONS.length];
+
+  /** How many wait for it to be empty: while anybody does, everything passes. */
+  private int hurried;
 
   ThrottleLane(ThrottleMember member, ThrottledRequests requests) {
     this.member = member;
@@ -50,7 +54,7 @@ public final class ThrottleLane implements ThrottleRing.Waiter {
 
   /**
    * A waiting request was taken out by whoever keeps it, and does not pass. On the lane's own
-   * context.
+   * context, or while that sends nothing.
    *
    * @param nowNs as of {@link System#nanoTime}
    */
@@ -68,6 +72,29 @@ public final class ThrottleLane implements ThrottleRing.Waiter {
     member.group.restartTimers(this, nowNs);
   }
 
+  /**
+   * Somebody waits for what this lane was given, and for nobody else's requests: what waits is
+   * released before this returns, without regard to the limits, and what comes passes at once. It
+   * counts all the same, as in a drained section of the member. Nests. On the lane's own context.
+   *
+   * @param nowNs as of {@link System#nanoTime}
+   */
+  public void hurryBegin(long nowNs) {
+    member.group.changeHurried(this, 1, nowNs);
+    for (ThrottleDirection direction : ThrottleGroup.DIRECTIONS) {
+      timerFired(direction, nowNs);
+    }
+  }
+
+  /**
+   * Ends a {@link #hurryBegin}. On the lane's own context.
+   *
+   * @param nowNs as of {@link System#nanoTime}
+   */
+  public void hurryEnd(long nowNs) {
+    member.group.changeHurried(this, -1, nowNs);
+  }
+
   /** Requests that wait. Any thread. */
   public int waiting(ThrottleDirection direction) {
     return member.group.waiting(this, direction);
@@ -78,13 +105,27 @@ public final class ThrottleLane implements ThrottleRing.Waiter {
     member.group.close(this);
   }
 
+  /** Whether a turn would be of use: not to one that needs none. */
   @Override
   public boolean waits(ThrottleDirection direction) {
-    return waiting[direction.ordinal()] > 0;
+    return hurried == 0 && waitingLocked(direction) > 0;
   }
 
   int waitingLocked(ThrottleDirection direction) {
     return waiting[direction.ordinal()];
+  }
+
+  boolean isEmpty(ThrottleDirection direction) {
+    return waiting[direction.ordinal()] == 0;
+  }
+
+  /** Whether everything passes without a turn. */
+  boolean passesFreely() {
+    return hurried > 0 || member.drained > 0;
+  }
+
+  void addHurried(int more) {
+    hurried += more;
   }
 
   void addWaiting(ThrottleDirection direction, int more) {

@@ -19,7 +19,10 @@ public final class ThrottleQueue {
   }
 
   private final Onward onward;
+
+  /** By direction. The owner's; for {@link #withdrawAll} whoever has it stand still. */
   private final RequestQueue[] waiting = {new RequestQueue(), new RequestQueue()};
+
   private final ContextTimer[] timers = new ContextTimer[waiting.length];
   private final ThrottleLane lane;
 
@@ -81,6 +84,18 @@ public final class ThrottleQueue {
         lane.withdrawn(direction, System.nanoTime());
       }
     }
+  }
+
+  /**
+   * Lets everything pass, at once, until {@link #hurryEnd}; see {@link ThrottleLane#hurryBegin}.
+   */
+  public void hurryBegin() {
+    lane.hurryBegin(System.nanoTime());
+  }
+
+  /** Ends a {@link #hurryBegin}. */
+  public void hurryEnd() {
+    lane.hurryEnd(System.nanoTime());
   }
 
   /** Ends the way. Nothing may wait. */

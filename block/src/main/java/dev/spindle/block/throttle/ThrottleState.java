@@ -4,7 +4,7 @@ package dev.spindle.block.throttle;
 /**
  * The six buckets of one set of limits. Times are the caller's, in nanoseconds, as of {@link
  * System#nanoTime}; one that lies before an earlier one counts as that. Allocates nothing. One
- * thread at a time.
+ * thread at a time: the group's lock protects it.
  */
 final class ThrottleState {
   private final LeakyBucket iopsTotal = new LeakyBucket();

@@ -236,6 +236,36 @@ class BackendThrottleTest {
   }
 
   @Test
+  void whatIsDiscardedNeverGoes() throws Exception {
+    TestRequest throttled = send("throttled");
+    test.control(backend::quiesceBegin);
+    TestRequest held = send("held");
+    int before = file.submitted.get();
+    test.closeLane(discarded(lane));
+    test.control(backend::quiesceEnd);
+    configure(group, ThrottleLimits.NONE);
+    settle(test.io0);
+    assertEquals(before, file.submitted.get());
+    assertFalse(throttled.result.isDone() || held.result.isDone());
+    // The group has forgotten them: whoever comes next waits for nobody.
+    configure(group, endless());
+    lane = test.lane(backend, test.io0);
+    send("next").result.join();
+    test.control(() -> backend.setThrottle(null));
+    assertTrue(group.isEmpty());
+  }
+
+  private static BackendLane discarded(BackendLane lane) {
+    lane.context()
+        .call(
+            () -> {
+              lane.discardWaiting();
+              return null;
+            });
+    return lane;
+  }
+
+  @Test
   void anotherGroupTakesOverWhatWaits() throws Exception {
     TestRequest throttled = send("throttled");
     ThrottleGroup other = Throttles.group("h", endless());

@@ -67,7 +67,7 @@ public final class TestNode extends BlockNode {
   protected BlockLane makeLane(AioContext context) {
     openLanes.incrementAndGet();
     BlockLane below = children().isEmpty() ? null : children().getFirst().node().openLane(context);
-    return new BlockLane() {
+    return new BlockLane(below == null ? new BlockLane[0] : new BlockLane[] {below}) {
       @Override
       public void submit(BlockRequest request, long offset) {
         lastOffset = offset;

@@ -20,10 +20,14 @@ import dev.spindle.block.throttle.ThrottleGroup;
 import dev.spindle.block.throttle.ThrottleLimits;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The {@code throttle} driver in a graph. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -117,6 +121,118 @@ class ThrottleNodeTest {
     assertFalse(waiting.result.isDone());
     test.control(() -> DrainedSection.begin(format).close());
     assertTrue(waiting.result.isDone());
+  }
+
+  /**
+   * Whoever waits for his own requests waits for no rate, and leaves everybody else's to theirs.
+   */
+  @Test
+  void aQuiescedBackendHasItsRequestsPassAndNobodyElses() throws Exception {
+    BlockNode throttle = open("driver=throttle,node-name=t,throttle-group=g,file=file");
+    BlockBackend backend = test.use(throttle, new User("u"));
+    List<BackendLane> lanes =
+        List.of(test.lane(backend, test.io0), test.lane(backend, test.io0), laneOnIo1(backend));
+    BackendLane other = laneOn(throttle);
+    read(other).result.join();
+    List<TestRequest> own = new ArrayList<>();
+    for (int i = 0; i < 32; i++) {
+      own.add(read(lanes.get(i % lanes.size())));
+    }
+    TestRequest others = read(other);
+    test.control(
+        () -> {
+          backend.quiesceBegin();
+          assertTrue(own.stream().allMatch(request -> request.result.isDone()));
+        });
+    settle(test.io0);
+    assertFalse(others.result.isDone(), "another's request passed as well");
+    test.control(backend::quiesceEnd);
+    TestRequest after = read(lanes.getFirst());
+    settle(test.io0);
+    assertFalse(after.result.isDone(), "the limits did not count again afterwards");
+    test.control(
+        () -> {
+          backend.quiesceBegin();
+          backend.quiesceEnd();
+        });
+    assertTrue(after.result.isDone());
+    configure(group, ThrottleLimits.NONE);
+    assertEquals(0, others.result.join());
+  }
+
+  private BackendLane laneOnIo1(BlockBackend backend) {
+    return test.lane(backend, test.io1);
+  }
+
+  /** Through every kind of node that has requests of its own sent for it. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "driver=raw,node-name=top,file=t",
+        "driver=raw,node-name=top,offset=4k,file=t",
+        "driver=blkdebug,node-name=top,image=t",
+        "driver=blkdebug,node-name=top,max-transfer=64k,image=t",
+        "driver=copy-on-read,node-name=top,file=t",
+        "driver=throttle,node-name=top,throttle-group=g,file=t",
+        "driver=quorum,node-name=top,vote-threshold=2,children.0=t,children.1=t2",
+        "driver=quorum,node-name=top,vote-threshold=1,read-pattern=fifo,children.0=t2,children.1=t",
+        "driver=blkverify,node-name=top,test=t,raw=t2",
+        "driver=copy-before-write,node-name=top,file.driver=null-co,file.size=1M,target=t",
+      })
+  void whateverIsBetween(String description) throws Exception {
+    open("driver=throttle,node-name=t,throttle-group=g,file=file");
+    TestNode second = test.node("file2");
+    open("driver=throttle,node-name=t2,throttle-group=g,file=file2");
+    BlockNode top = open(description);
+    // Nodes with bitmaps have a lane of their own in between.
+    test.control(() -> top.bitmaps().add("bitmap", OptionalLong.of(65536)));
+    BlockBackend backend =
+        test.get(
+            () -> new BlockBackend(top, new User("u"), TestGraph.READ_WRITE, Permission.all()));
+    BackendLane lane = test.lane(backend, test.io0);
+    List<TestRequest> sent = new ArrayList<>();
+    for (int i = 0; i < 8; i++) {
+      sent.add(TestGraph.send(lane, TestRequest.range(Operation.WRITE_ZEROES, 65536L * i, 65536)));
+      sent.add(TestGraph.send(lane, memoryRead(65536L * i)));
+    }
+    settle(test.io0);
+    assertFalse(sent.stream().allMatch(request -> request.result.isDone()));
+    test.control(
+        () -> {
+          backend.quiesceBegin();
+          assertTrue(sent.stream().allMatch(request -> request.result.isDone()));
+          backend.quiesceEnd();
+        });
+    assertTrue(file.submitted.get() + second.submitted.get() >= 8);
+  }
+
+  private static TestRequest memoryRead(long offset) {
+    return TestRequest.transfer(Operation.READ, offset, Io.memory(65536));
+  }
+
+  /** A drain waits at the rate, as it does for the backend's own group. */
+  @Test
+  void aDrainOfABackendSwitchesNothingOff() throws Exception {
+    BlockNode throttle = open("driver=throttle,node-name=t,throttle-group=g,file=file");
+    BlockBackend backend = test.use(throttle, new User("u"));
+    BackendLane lane = test.lane(backend, test.io0);
+    read(lane).result.join();
+    TestRequest waiting = read(lane);
+    CompletableFuture<Boolean> drain =
+        test.mainLoop.start(
+            "drain",
+            () -> {
+              backend.drain();
+              return waiting.result.isDone();
+            });
+    for (int turn = 0; turn < 3; turn++) {
+      test.mainLoop.context().call(() -> null);
+      settle(test.io0);
+    }
+    assertFalse(drain.isDone());
+    assertFalse(waiting.result.isDone());
+    configure(group, ThrottleLimits.NONE);
+    assertTrue(drain.join());
   }
 
   @Test

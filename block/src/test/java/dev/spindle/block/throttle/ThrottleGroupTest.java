@@ -188,6 +188,76 @@ final class ThrottleGroupTest {
   }
 
   @Test
+  void whatWaitsGoesOnWhenAnotherKindIsLimited() throws Exception {
+    ThrottleWorld world = world("bps-read=1000");
+    ThrottleWorld.Disk disk = world.disk();
+    for (int i = 0; i < 3; i++) {
+      disk.submit(READ, 1000);
+      disk.submit(WRITE, 1000);
+    }
+    assertEquals(1 + 3, world.passed.size());
+    world.group.configure(limits("iops-write=1"), world.now);
+    world.advance(0);
+    assertEquals(3 + 3, world.passed.size());
+    for (int i = 0; i < 3; i++) {
+      disk.submit(WRITE, 1000);
+    }
+    assertEquals(6 + 1, world.passed.size());
+    world.group.configure(limits("iops-read=1"), world.now);
+    world.advance(0);
+    assertEquals(6 + 3, world.passed.size());
+    assertEquals(0, world.timers(WRITE));
+    disk.submit(READ, 1000);
+    disk.submit(READ, 1000);
+    assertEquals(9 + 1, world.passed.size());
+    world.advance(SECOND * 9 / 10 - 1);
+    assertEquals(10, world.passed.size());
+    world.advance(1);
+    assertEquals(11, world.passed.size());
+  }
+
+  @Test
+  void aBurstEndsWithItsLimitAndBeginsAnewWithTheNext() throws Exception {
+    String bursts = "iops-total=100,iops-total-max=2000,iops-total-max-length=60";
+    ThrottleWorld world = world(bursts);
+    ThrottleWorld.Disk disk = world.disk();
+    disk.endless = Long.MAX_VALUE;
+    for (int i = 0; i < 202; i++) {
+      disk.submit(READ, 512);
+    }
+    world.advance(10 * SECOND);
+    assertEquals(200 + 20_000, world.passed.size(), 2);
+    world.passed.clear();
+    world.group.configure(limits("iops-total=100"), world.now);
+    world.advance(10 * SECOND);
+    // The 19200 that had passed beyond the average are not waited for.
+    assertEquals(1000, world.passed.size(), 2);
+    world.passed.clear();
+    world.group.configure(limits(bursts), world.now);
+    world.advance(SECOND);
+    assertEquals(200 + 2000, world.passed.size(), 2);
+  }
+
+  @Test
+  void whoIsHeldGetsOtherLimitsAfterwards() throws Exception {
+    ThrottleWorld world = world("iops-total=1");
+    ThrottleWorld.Disk disk = world.disk();
+    for (int i = 0; i < 20; i++) {
+      disk.submit(READ, 512);
+    }
+    disk.member.holdBegin(world.now);
+    world.group.configure(limits("iops-total=100"), world.now);
+    world.advance(SECOND);
+    assertEquals(1, disk.passedCount);
+    disk.member.holdEnd(world.now);
+    world.advance(0);
+    // A bucket of ten and the one that finds it full.
+    assertEquals(1 + 11, disk.passedCount);
+    world.advance(SECOND / 100);
+    assertEquals(1 + 12, disk.passedCount);
+  }
+
+  @Test
   void whatMayPassAtOnceTakesOneTimer() throws Exception {
     ThrottleWorld world = world("iops-total=1");
     ThrottleWorld.Disk disk = world.disk();
@@ -292,6 +362,64 @@ final class ThrottleGroupTest {
     assertEquals(1, disk.passedCount);
     world.advance(2 * SECOND);
     assertEquals(3, disk.passedCount);
+  }
+
+  @Test
+  void aHurriedLanePassesWhatWaitsInItAlone() throws Exception {
+    ThrottleWorld world = world("bps-total=1000");
+    ThrottleWorld.Disk hurried = world.disk();
+    ThrottleWorld.Disk sibling = world.disk(hurried.member);
+    ThrottleWorld.Disk other = world.disk();
+    for (ThrottleWorld.Disk disk : world.disks) {
+      disk.submit(WRITE, 1000);
+      disk.submit(WRITE, 1000);
+      disk.submit(READ, 1000);
+    }
+    assertEquals(1, world.passed.size());
+    hurried.hurryBegin();
+    assertEquals(3, hurried.passedCount, "something waits to be released later");
+    assertEquals(3, world.passed.size());
+    hurried.checkCounts();
+    hurried.submit(WRITE, 1000);
+    assertEquals(4, hurried.passedCount);
+    hurried.hurryBegin();
+    hurried.hurryEndIfBegun();
+    hurried.submit(READ, 1000);
+    assertEquals(5, hurried.passedCount);
+    hurried.hurryEndIfBegun();
+    hurried.submit(READ, 1000);
+    assertEquals(5, hurried.passedCount, "the limits do not count again");
+    world.advance(0);
+    assertEquals(5, world.passed.size(), "others passed as well");
+    world.advance(20 * SECOND);
+    assertEquals(3, sibling.passedCount);
+    assertEquals(3, other.passedCount);
+    assertEquals(6, hurried.passedCount);
+  }
+
+  @Test
+  void theTurnOfAHurriedLaneIsAnothers() throws Exception {
+    ThrottleWorld world = world("iops-total=1");
+    ThrottleWorld.Disk hurried = world.disk();
+    ThrottleWorld.Disk other = world.disk();
+    hurried.submit(READ, 512);
+    hurried.submit(READ, 512);
+    other.submit(READ, 512);
+    assertTrue(hurried.timers.containsKey(READ));
+    hurried.hurryBegin();
+    assertEquals(2, hurried.passedCount);
+    assertTrue(other.timers.containsKey(READ));
+    // Its time was set when 0.9 s were owed; what comes then waits for all that passed.
+    world.advance(SECOND);
+    assertEquals(1, other.passedCount);
+    other.submit(READ, 512);
+    world.advance(SECOND);
+    assertEquals(1, other.passedCount);
+    world.advance(SECOND);
+    assertEquals(2, other.passedCount);
+    // The lane's own timer, started for a turn that it no longer has, does no harm.
+    hurried.hurryEndIfBegun();
+    hurried.checkCounts();
   }
 
   @Test

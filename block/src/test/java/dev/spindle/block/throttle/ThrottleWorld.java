@@ -86,6 +86,9 @@ final class ThrottleWorld {
     /** How many more it sends whenever one passes. */
     long endless;
 
+    /** How many have begun to wait for the lane to be empty. */
+    int hurried;
+
     long passedCount;
     long timersStarted;
 
@@ -95,6 +98,18 @@ final class ThrottleWorld {
         waiting.put(direction, new ArrayDeque<>());
       }
       this.lane = member.openLane(this);
+    }
+
+    void hurryBegin() {
+      hurried++;
+      lane.hurryBegin(now);
+    }
+
+    void hurryEndIfBegun() {
+      if (hurried > 0) {
+        hurried--;
+        lane.hurryEnd(now);
+      }
     }
 
     void submit(ThrottleDirection direction, long bytes) {

@@ -26,6 +26,7 @@ final class BlkdebugLane extends BlockLane implements DebugEvents {
   private final BounceBuffers buffers = new BounceBuffers();
 
   BlkdebugLane(BlkdebugNode node, AioContext context, BlockLane below) {
+    super(below);
     this.node = node;
     this.context = context;
     this.below = below;

@@ -29,6 +29,7 @@ final class BlkverifyLane extends BlockLane {
   private final BounceBuffers buffers = new BounceBuffers();
 
   BlkverifyLane(String name, AioContext context, BlockLane test, BlockLane raw) {
+    super(test, raw);
     this.name = name;
     this.context = context;
     this.test = test;

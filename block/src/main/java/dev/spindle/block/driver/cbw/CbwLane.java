@@ -22,6 +22,7 @@ final class CbwLane extends BlockLane {
 
   CbwLane(
       SavedState state, OnCbwError onError, AioContext context, BlockLane file, BlockLane target) {
+    super(file, target);
     this.state = state;
     this.onError = onError;
     this.context = context;

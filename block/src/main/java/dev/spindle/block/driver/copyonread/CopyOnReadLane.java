@@ -34,6 +34,7 @@ final class CopyOnReadLane extends BlockLane {
   private final BounceBuffers buffers = new BounceBuffers();
 
   CopyOnReadLane(CopyOnReadNode node, AioContext context, BlockLane below, List<Layer> layers) {
+    super(below);
     this.node = node;
     this.context = context;
     this.below = below;

@@ -27,6 +27,7 @@ final class QuorumLane extends BlockLane {
   private final ArrayDeque<QuorumWrite> free = new ArrayDeque<>();
 
   QuorumLane(QuorumNode node, AioContext context, BlockLane[] members) {
+    super(members);
     this.node = node;
     this.context = context;
     this.members = members;

@@ -19,6 +19,7 @@ final class RawDebugLane extends BlockLane {
   private final long start;
 
   RawDebugLane(BlockLane below, DebugEvents events, long start) {
+    super(below);
     this.below = below;
     this.events = events;
     this.start = start;

@@ -77,7 +77,7 @@ final class RawNode extends BlockNode {
     if (start == 0) {
       return below;
     }
-    return new BlockLane() {
+    return new BlockLane(below) {
       @Override
       public void submit(BlockRequest request, long offset) {
         below.submit(request, start + offset);

@@ -13,6 +13,7 @@ final class ThrottleNodeLane extends BlockLane {
   private final ThrottleQueue queue;
 
   ThrottleNodeLane(AioContext context, ThrottleMember member, BlockLane below) {
+    super(below);
     this.below = below;
     this.queue = new ThrottleQueue(context, member, below::submit);
   }
@@ -21,6 +22,15 @@ final class ThrottleNodeLane extends BlockLane {
   public void submit(BlockRequest request, long offset) {
     if (queue.passes(request, offset)) {
       below.submit(request, offset);
+    }
+  }
+
+  @Override
+  protected void hurried(boolean on) {
+    if (on) {
+      queue.hurryBegin();
+    } else {
+      queue.hurryEnd();
     }
   }
 

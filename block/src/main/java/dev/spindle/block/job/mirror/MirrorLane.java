@@ -19,6 +19,7 @@ final class MirrorLane extends BlockLane {
   private final ArrayDeque<MirrorWrite> free = new ArrayDeque<>();
 
   MirrorLane(MirrorState state, BlockLane source, BlockLane target) {
+    super(source, target);
     this.state = state;
     this.source = source;
     this.target = target;

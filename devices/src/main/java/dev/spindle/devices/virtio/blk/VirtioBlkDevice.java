@@ -234,7 +234,19 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
     List<QueueSlot> ended = List.copyOf(active);
     // Before anything can fail: queues that have been stopped must not be stopped again.
     active.clear();
-    ended.forEach(slot -> closeLane(slot.lane));
+    // In every lane before one is closed: whatever fails, nothing goes on into the guest's memory.
+    ended.forEach(slot -> discardWaiting(slot.lane));
+    RuntimeException failure = null;
+    for (QueueSlot slot : ended) {
+      try {
+        closeLane(slot.lane);
+      } catch (RuntimeException e) {
+        failure = failure == null ? e : failure;
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
   }
 
   @Override
@@ -247,6 +259,10 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
         });
   }
 
+  /**
+   * Waits for what is on its way to the disk. What is not, because the backend is throttled or
+   * quiesced, never happens.
+   */
   private void end() {
     backend.quiesceBegin();
     try {
@@ -368,6 +384,15 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
 
   private BackendLane openLane(AioContext context) {
     return context.call(() -> backend.openLane(context));
+  }
+
+  private static void discardWaiting(BackendLane lane) {
+    lane.context()
+        .call(
+            () -> {
+              lane.discardWaiting();
+              return null;
+            });
   }
 
   private static void closeLane(BackendLane lane) {

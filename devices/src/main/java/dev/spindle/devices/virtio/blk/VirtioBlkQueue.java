@@ -108,6 +108,12 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     } catch (VirtqueueException e) {
       running = false;
       device.needsReset(e.getMessage());
+    } catch (RuntimeException | Error e) {
+      // What was taken off the ring may be lost, and its driver would wait for it for ever.
+      failed = true;
+      running = false;
+      device.needsReset("a fault of the device itself: " + e);
+      throw e;
     }
   }
 

@@ -9,6 +9,8 @@ import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.block.throttle.ThrottleGroup;
+import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.virtio.driver.BlkDriver;
 import dev.spindle.devices.virtio.driver.GuestArea;
@@ -23,17 +25,28 @@ final class BlkFixture implements AutoCloseable {
   final IoThread io1;
   final GuestMemory memory;
   final GuestArea area;
+
+  /** Throttle group {@code g}, for whoever wants to be in it. */
+  final ThrottleGroup group;
+
   final BlockNode node;
   final VirtioBlkDevice device;
   private GuestDriver driver;
+  private boolean deviceClosed;
 
   BlkFixture(String blockdev, String properties, int queues) throws Exception {
+    this(ThrottleLimits.NONE, blockdev, properties, queues);
+  }
+
+  BlkFixture(ThrottleLimits limits, String blockdev, String properties, int queues)
+      throws Exception {
     mainLoop = MainLoop.start();
     graph = new BlockGraph(mainLoop);
     io0 = IoThread.start("io0", ContextOptions.IOTHREAD);
     io1 = IoThread.start("io1", ContextOptions.IOTHREAD);
     memory = GuestMemory.allocate(64 << 20);
     area = new GuestArea(memory, 1 << 20, 63 << 20);
+    group = mainLoop.control("group", () -> graph.throttleGroups().add("g", limits));
     node = mainLoop.control("open", () -> graph.open(options(blockdev)));
     VirtioBlkOptions deviceOptions = VirtioBlkOptions.from(options(properties));
     device =
@@ -48,12 +61,15 @@ final class BlkFixture implements AutoCloseable {
                     QueuePlacement.all(queues, io0.context())));
   }
 
-  private static Options options(String description) throws OptionException {
+  static Options options(String description) throws OptionException {
     return new Options(
         "test", description.isEmpty() ? Map.of() : KeyValues.parse("test", description, null));
   }
 
   GuestDriver start(long ringFeatures, long deviceFeatures, int queues) throws Exception {
+    if (driver != null) {
+      driver.close();
+    }
     driver = GuestDriver.start(device, area, ringFeatures, deviceFeatures, queues, 64);
     return driver;
   }
@@ -62,13 +78,29 @@ final class BlkFixture implements AutoCloseable {
     return new BlkDriver(driver, index, area, slots, bufferBytes);
   }
 
-  void move(IoThread target) throws Exception {
-    mainLoop.control(
-        "move",
+  /** Control work that returns nothing. */
+  @FunctionalInterface
+  interface Work {
+    void run() throws Exception;
+  }
+
+  void control(Work work) throws Exception {
+    mainLoop.<Void, Exception>control(
+        "test",
         () -> {
-          device.moveTo(target.context());
+          work.run();
           return null;
         });
+  }
+
+  void move(IoThread target) throws Exception {
+    control(() -> device.moveTo(target.context()));
+  }
+
+  /** Closes the device, whose driver has not reset it. */
+  void closeDevice() throws Exception {
+    control(device::close);
+    deviceClosed = true;
   }
 
   @Override
@@ -79,7 +111,9 @@ final class BlkFixture implements AutoCloseable {
     mainLoop.control(
         "close",
         () -> {
-          device.close();
+          if (!deviceClosed) {
+            device.close();
+          }
           graph.closeAll();
           return null;
         });
