@@ -156,34 +156,53 @@ public final class BlockBackend implements BlockParent {
 
   @Override
   public void quiesceBegin(List<QuiesceWait> waits) {
-    List<BackendLane> told;
-    synchronized (lanes) {
-      told = quiesceDepth++ == 0 ? List.copyOf(lanes) : null;
-    }
+    List<BackendLane> told = firstSection();
     if (told == null) {
       // Who is quiesced already may still have requests on their way, if only isolated.
       waits.add(new Rest(() -> {}, this::awaitIdle));
       return;
     }
+    Runnable stopped = stopSending(told);
+    if (user.stopsByItself()) {
+      waits.add(new Rest(stopped, this::awaitIdle));
+      return;
+    }
+    // Asked in the same turn as the gates, to spare a section one round to every context: behind a
+    // closed gate a lane that is idle stays so, whatever others still send.
+    waits.add(new Rest(stopped, ask(told, BackendLane::whenIdleSoon)));
+  }
+
+  /**
+   * As {@link #quiesceBegin}, for who does not care about what was sent before. Ended by {@link
+   * #quiesceEnd}.
+   *
+   * @return waits until it sends nothing new
+   */
+  Runnable isolateBegin() {
+    List<BackendLane> told = firstSection();
+    return told == null ? () -> {} : stopSending(told);
+  }
+
+  /** Counts a section. Returns who is to be told of it: the lanes there are, or null if it nests. */
+  private List<BackendLane> firstSection() {
+    synchronized (lanes) {
+      return quiesceDepth++ == 0 ? List.copyOf(lanes) : null;
+    }
+  }
+
+  private Runnable stopSending(List<BackendLane> told) {
     Runnable userStopped = user.drainedBegin();
     if (user.stopsByItself()) {
-      waits.add(new Rest(userStopped, this::awaitIdle));
-      return;
+      return userStopped;
     }
     if (throttle != null) {
       throttle.holdBegin(System.nanoTime());
     }
     Runnable gatesClosed = onEach(told, BackendLane::closeGate);
-    // Asked in the same turn as the gates, to spare a section one round to every context: behind a
-    // closed gate a lane that is idle stays so, whatever others still send.
-    Runnable idle = ask(told, BackendLane::whenIdle);
-    waits.add(
-        new Rest(
-            () -> {
-              userStopped.run();
-              gatesClosed.run();
-            },
-            idle));
+    return () -> {
+      userStopped.run();
+      gatesClosed.run();
+    };
   }
 
   /** What a section waits for here: that nothing more is sent, then that nothing is in flight. */

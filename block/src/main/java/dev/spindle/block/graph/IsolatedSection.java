@@ -25,9 +25,8 @@ public final class IsolatedSection implements AutoCloseable {
     Set<Object> visited = Collections.newSetFromMap(new IdentityHashMap<>());
     List<BlockBackend> others = new ArrayList<>();
     collect(owner.node(), owner, visited, others);
-    List<QuiesceWait> waits = new ArrayList<>();
-    others.forEach(other -> other.quiesceBegin(waits));
-    waits.forEach(QuiesceWait::awaitStopped);
+    List<Runnable> stopped = others.stream().map(BlockBackend::isolateBegin).toList();
+    stopped.forEach(Runnable::run);
     return new IsolatedSection(others);
   }
 

@@ -25,7 +25,7 @@ final class DiskOptionSpecs {
   private static OptionSpec object() {
     return list("--object")
         .paramLabel("TYPE,id=ID[,...]")
-        .description("An object: iothread,id=ID[,...].")
+        .description("An object: iothread,id=ID[,...] or throttle-group,id=ID[,...].")
         .build();
   }
 

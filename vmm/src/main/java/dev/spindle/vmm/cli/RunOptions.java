@@ -8,12 +8,14 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.options.Size;
+import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.machine.DeviceOption;
 import dev.spindle.vmm.machine.MachineConfig;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
+import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -22,6 +24,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.TreeMap;
 import picocli.CommandLine.ParseResult;
 
 /** The options of {@code spindle run}, checked as far as they can be before anything is made. */
@@ -29,7 +32,9 @@ final class RunOptions {
   private static final String IOTHREAD = "iothread";
 
   /** The types of {@code --object}, and what reads their options. */
-  static final Map<String, OptionList.Reader> OBJECT_KINDS = Map.of(IOTHREAD, RunOptions::ioThread);
+  static final Map<String, OptionList.Reader> OBJECT_KINDS =
+      new TreeMap<>(
+          Map.of(IOTHREAD, RunOptions::ioThread, "throttle-group", RunOptions::throttleGroup));
 
   private static final String DEFAULT_MEMORY = "128M";
   private static final long MEMORY_UNIT = 2L << 20;
@@ -57,7 +62,12 @@ final class RunOptions {
     MachineConfig machine = machine(cpus);
     DiskConfig disks = disks(cpus);
     return new VirtualMachineConfig(
-        machine, disks.ioThreads(), disks.nodes(), disks.devices(), serialPorts());
+        machine,
+        disks.ioThreads(),
+        disks.throttleGroups(),
+        disks.nodes(),
+        disks.devices(),
+        serialPorts());
   }
 
   /**
@@ -66,16 +76,21 @@ final class RunOptions {
    * @param nodes as {@code --blockdev} describes them
    */
   record DiskConfig(
-      List<IoThreadOption> ioThreads, List<Options> nodes, List<DeviceOption> devices) {}
+      List<IoThreadOption> ioThreads,
+      List<ThrottleGroupOption> throttleGroups,
+      List<Options> nodes,
+      List<DeviceOption> devices) {}
 
   /**
-   * Returns the iothreads, nodes and devices.
+   * Returns the objects, nodes and devices.
    *
    * @param cpus number of vCPUs: a device has as many queues unless told otherwise
    * @throws OptionException with a sentence that names what is wrong
    */
   DiskConfig disks(int cpus) throws OptionException {
-    List<IoThreadOption> ioThreads = ioThreads();
+    List<IoThreadOption> ioThreads = new ArrayList<>();
+    List<ThrottleGroupOption> throttleGroups = new ArrayList<>();
+    readObjects(ioThreads, throttleGroups);
     List<Options> nodes = blockNodes();
     List<String> threadNames = ioThreads.stream().map(IoThreadOption::id).toList();
     DeviceOptions deviceOptions = new DeviceOptions(cpus, nodeNames, threadNames);
@@ -88,7 +103,7 @@ final class RunOptions {
         claimId("--device", id.get());
       }
     }
-    return new DiskConfig(ioThreads, nodes, devices);
+    return new DiskConfig(ioThreads, throttleGroups, nodes, devices);
   }
 
   private MachineConfig machine(int cpus) throws OptionException {
@@ -144,21 +159,28 @@ final class RunOptions {
         "--cpus: '" + count + "' is no number from 1 to " + MachineConfig.MOST_CPUS);
   }
 
-  private List<IoThreadOption> ioThreads() throws OptionException {
-    List<IoThreadOption> ioThreads = new ArrayList<>();
+  private void readObjects(List<IoThreadOption> ioThreads, List<ThrottleGroupOption> throttleGroups)
+      throws OptionException {
     for (String argument : list("--object")) {
       Options options = KeyValueOptions.parse("--object", argument, "qom-type");
       String type = options.require("qom-type");
-      if (!type.equals(IOTHREAD)) {
+      if (!OBJECT_KINDS.containsKey(type)) {
         throw new OptionException(
             "--object: unknown type '" + type + "'" + NearNames.hint(type, OBJECT_KINDS.keySet()));
       }
-      IoThreadOption ioThread = ioThread(options);
-      claimId("--object", ioThread.id());
+      String id;
+      if (type.equals(IOTHREAD)) {
+        IoThreadOption ioThread = ioThread(options);
+        ioThreads.add(ioThread);
+        id = ioThread.id();
+      } else {
+        ThrottleGroupOption group = throttleGroup(options);
+        throttleGroups.add(group);
+        id = group.id();
+      }
+      claimId("--object", id);
       options.finish();
-      ioThreads.add(ioThread);
     }
-    return ioThreads;
   }
 
   private static IoThreadOption ioThread(Options options) throws OptionException {
@@ -170,6 +192,10 @@ final class RunOptions {
             options.number("poll-grow", defaults.pollGrow(), 0, Long.MAX_VALUE),
             options.number("poll-shrink", defaults.pollShrink(), 0, Long.MAX_VALUE),
             options.number("aio-max-batch", defaults.maxBatch(), 0, Long.MAX_VALUE)));
+  }
+
+  private static ThrottleGroupOption throttleGroup(Options options) throws OptionException {
+    return new ThrottleGroupOption(options.require("id"), ThrottleLimits.ofGroup(options));
   }
 
   private List<Options> blockNodes() throws OptionException {

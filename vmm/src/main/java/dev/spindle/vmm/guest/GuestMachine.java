@@ -131,6 +131,7 @@ public final class GuestMachine {
     return new VirtualMachineConfig(
         machine,
         IO_THREADS.stream().map(id -> new IoThreadOption(id, ContextOptions.IOTHREAD)).toList(),
+        List.of(),
         nodes,
         devices,
         List.of(new ChardevOption.ToFile(console), new ChardevOption.ToSink(reports)));

@@ -13,6 +13,7 @@ import dev.spindle.devices.virtio.blk.QueuePlacement;
 import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
+import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,12 +29,14 @@ public final class BlockLayer implements AutoCloseable {
   private final BlockGraph graph;
 
   /**
-   * Starts the loops and opens the nodes. If anything is wrong, nothing remains.
+   * Starts the loops, makes the throttle groups and opens the nodes. If anything is wrong, nothing
+   * remains.
    *
    * @throws IOException with a sentence for the user
    * @throws OptionException with a sentence for the user
    */
-  public BlockLayer(List<IoThreadOption> threads, List<Options> nodes)
+  public BlockLayer(
+      List<IoThreadOption> threads, List<ThrottleGroupOption> throttleGroups, List<Options> nodes)
       throws IOException, OptionException {
     try {
       mainLoop = closer.add(startMainLoop());
@@ -42,6 +45,7 @@ public final class BlockLayer implements AutoCloseable {
       }
       graph = new BlockGraph(mainLoop);
       closer.add(() -> mainLoop.control("close-nodes", this::closeNodes));
+      addThrottleGroups(throttleGroups);
       openNodes(nodes);
     } catch (IOException | OptionException | RuntimeException e) {
       closer.close();
@@ -115,6 +119,17 @@ public final class BlockLayer implements AutoCloseable {
   private static IOException noUring(String purpose, LinuxException cause) {
     return new IOException(
         "this host does not let Spindle use io_uring" + purpose + ": " + cause.getMessage(), cause);
+  }
+
+  private void addThrottleGroups(List<ThrottleGroupOption> options) throws BlockException {
+    mainLoop.<Void, BlockException>control(
+        "add-throttle-groups",
+        () -> {
+          for (ThrottleGroupOption option : options) {
+            graph.throttleGroups().add(option.id(), option.limits());
+          }
+          return null;
+        });
   }
 
   private void openNodes(List<Options> descriptions) throws IOException, OptionException {

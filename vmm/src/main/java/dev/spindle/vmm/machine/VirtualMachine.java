@@ -47,7 +47,9 @@ public final class VirtualMachine implements AutoCloseable {
 
   private VirtualMachine(VirtualMachineConfig config) throws IOException, OptionException {
     try {
-      blockLayer = closer.add(new BlockLayer(config.ioThreads(), config.blockNodes()));
+      blockLayer =
+          closer.add(
+              new BlockLayer(config.ioThreads(), config.throttleGroups(), config.blockNodes()));
       mainLoop = blockLayer.mainLoop();
       machine = Machine.create(config.machine(), mainLoop);
       closer.add(() -> mainLoop.control("close-machine", this::closeMachine));

@@ -3,6 +3,7 @@ package dev.spindle.vmm.machine;
 
 import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.options.Options;
+import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.vmm.chardev.ChardevOption;
 import java.util.List;
 
@@ -12,6 +13,7 @@ import java.util.List;
  *
  * @param machine the machine itself
  * @param ioThreads its iothreads
+ * @param throttleGroups its throttle groups
  * @param blockNodes its block nodes, each described as {@code --blockdev} does, in the order of
  *     opening
  * @param devices its PCI devices, in the order of their slots
@@ -20,6 +22,7 @@ import java.util.List;
 public record VirtualMachineConfig(
     MachineConfig machine,
     List<IoThreadOption> ioThreads,
+    List<ThrottleGroupOption> throttleGroups,
     List<Options> blockNodes,
     List<DeviceOption> devices,
     List<ChardevOption> serialPorts) {
@@ -30,6 +33,7 @@ public record VirtualMachineConfig(
   /** Keeps immutable copies. */
   public VirtualMachineConfig {
     ioThreads = List.copyOf(ioThreads);
+    throttleGroups = List.copyOf(throttleGroups);
     blockNodes = List.copyOf(blockNodes);
     devices = List.copyOf(devices);
     serialPorts = List.copyOf(serialPorts);
@@ -42,4 +46,12 @@ public record VirtualMachineConfig(
    * @param context how its context polls and batches
    */
   public record IoThreadOption(String id, ContextOptions context) {}
+
+  /**
+   * A throttle group.
+   *
+   * @param id unique among the machine's objects
+   * @param limits what it lets pass
+   */
+  public record ThrottleGroupOption(String id, ThrottleLimits limits) {}
 }

@@ -8,12 +8,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.options.OptionException;
+import dev.spindle.block.throttle.BucketLimit;
+import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.machine.DeviceOption;
 import dev.spindle.vmm.machine.MachineConfig;
 import dev.spindle.vmm.machine.QueueMapping;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
+import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -103,6 +106,46 @@ class RunOptionsTest {
                 + " {\"iothread\": \"io1\", \"vqs\": [0, 2]}]}"));
   }
 
+  @Test
+  void throttleGroupsTakeTheirLimitsInBothOfQemusForms() throws OptionException {
+    VirtualMachineConfig config =
+        config(
+            "--object",
+            "throttle-group,id=g0,x-iops-total=100,x-iops-total-max=200,x-iops-size=4096",
+            "--object",
+            "iothread,id=io0",
+            "--object",
+            "throttle-group,id=g1,limits.bps-read=1000,limits.bps-write=2000",
+            "--object",
+            "{\"qom-type\": \"throttle-group\", \"id\": \"g2\", \"limits\": {\"bps-total\": 10,"
+                + " \"bps-total-max\": 20, \"bps-total-max-length\": 3}}",
+            "--object",
+            "throttle-group,id=g3");
+    BucketLimit none = BucketLimit.NONE;
+    assertEquals(
+        List.of(
+            new ThrottleGroupOption(
+                "g0",
+                new ThrottleLimits(
+                    new BucketLimit(100, 200, 1), none, none, none, none, none, 4096)),
+            new ThrottleGroupOption(
+                "g1",
+                new ThrottleLimits(
+                    none,
+                    none,
+                    none,
+                    none,
+                    new BucketLimit(1000, 0, 1),
+                    new BucketLimit(2000, 0, 1),
+                    0)),
+            new ThrottleGroupOption(
+                "g2",
+                new ThrottleLimits(none, none, none, new BucketLimit(10, 20, 3), none, none, 0)),
+            new ThrottleGroupOption("g3", ThrottleLimits.NONE)),
+        config.throttleGroups());
+    assertEquals(1, config.ioThreads().size());
+  }
+
   private static QueueMapping queues(String device) throws OptionException {
     return ((DeviceOption.Disk) withDisk(device).devices().getFirst()).queues();
   }
@@ -159,6 +202,46 @@ class RunOptionsTest {
             "--object io0: unknown parameter 'poll-max' (did you mean 'poll-max-ns'?)",
             "--object",
             "iothread,id=io0,poll-max=3"),
+        refusal(
+            "--object: duplicate id 'g'",
+            "--object",
+            "iothread,id=g",
+            "--object",
+            "throttle-group,id=g"),
+        refusal("--object throttle-group: parameter 'id' is missing", "--object", "throttle-group"),
+        refusal(
+            "--object: unknown type 'throttle-grup' (did you mean 'throttle-group'?)",
+            "--object",
+            "throttle-grup,id=g"),
+        refusal(
+            "--object g: unknown parameter 'x-iops-totl' (did you mean 'x-iops-total'?)",
+            "--object",
+            "throttle-group,id=g,x-iops-totl=5"),
+        refusal(
+            "--object g: unknown parameter 'iops-total' (did you mean 'x-iops-total'?)",
+            "--object",
+            "throttle-group,id=g,iops-total=5"),
+        refusal(
+            "--object g: unknown parameter 'limits.iops-totl' (did you mean 'limits.iops-total'?)",
+            "--object",
+            "throttle-group,id=g,limits.iops-totl=5"),
+        refusal(
+            "--object g: bps/iops/max total values and read/write values cannot be used at the same"
+                + " time",
+            "--object",
+            "throttle-group,id=g,x-iops-total=5,x-iops-read=5"),
+        refusal(
+            "--object g: bps_max/iops_max require corresponding bps/iops values",
+            "--object",
+            "throttle-group,id=g,limits.bps-read-max=5"),
+        refusal(
+            "--object g: iops size requires an iops value to be set",
+            "--object",
+            "throttle-group,id=g,x-iops-size=512"),
+        refusal(
+            "--object g: parameters 'x-iops-total' and 'limits.iops-total' are the same",
+            "--object",
+            "throttle-group,id=g,x-iops-total=5,limits.iops-total=5"),
         refusal(
             "--device: unknown driver 'virtio-blk' (did you mean 'virtio-blk-pci'?)",
             "--device",

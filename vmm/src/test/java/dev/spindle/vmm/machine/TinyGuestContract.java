@@ -53,7 +53,12 @@ abstract class TinyGuestContract {
       throws Exception {
     return VirtualMachine.create(
         new VirtualMachineConfig(
-            config(code, cpus, rebootAllowed, false), List.of(), List.of(), devices, serialPorts));
+            config(code, cpus, rebootAllowed, false),
+            List.of(),
+            List.of(),
+            List.of(),
+            devices,
+            serialPorts));
   }
 
   private MachineConfig config(Code32 code, int cpus, boolean rebootAllowed, boolean memoryLocked)
@@ -158,6 +163,7 @@ abstract class TinyGuestContract {
         new VirtualMachineConfig(
             config(new Code32().powerOff(), 1, true, true),
             List.of(new IoThreadOption("io0", ContextOptions.MAIN_LOOP)),
+            List.of(),
             List.of(),
             List.of(),
             List.of(new ChardevOption.ToFile(output())));

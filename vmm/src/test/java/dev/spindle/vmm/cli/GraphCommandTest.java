@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Disks whose nodes refer to other objects, from the command line to the graph. */
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+final class GraphCommandTest {
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+
+  private int graph(String... arguments) {
+    List<String> all = new ArrayList<>(List.of("graph"));
+    all.addAll(Arrays.asList(arguments));
+    String[] line = all.toArray(String[]::new);
+    List<Subcommand> subcommands = List.of(new Subcommand("graph", "Shows.", GraphCommand::spec));
+    return Main.commandLine(subcommands, line)
+        .setOut(new PrintWriter(out, true))
+        .setErr(new PrintWriter(err, true))
+        .execute(line);
+  }
+
+  private static final String[] DISK = {
+    "--blockdev", "driver=null-co,node-name=disk,size=1M",
+    "--blockdev", "driver=throttle,node-name=slow,throttle-group=g,file=disk",
+    "--device", "virtio-blk-pci,id=vd0,drive=slow,num-queues=1"
+  };
+
+  private int graphOfDisk(String object) {
+    List<String> all = new ArrayList<>(List.of("--object", object));
+    all.addAll(Arrays.asList(DISK));
+    return graph(all.toArray(String[]::new));
+  }
+
+  @Test
+  void aThrottleNodeJoinsTheGroupThatTheUserMade() {
+    assertEquals(0, graphOfDisk("throttle-group,id=g,x-iops-total=100"), err::toString);
+    assertEquals(
+        """
+        block device 'vd0': 0 in flight
+          root: slow (throttle, 1048576 bytes, on main-loop) uses consistent-read, write
+            file: disk (null-co, 1048576 bytes, on main-loop) uses consistent-read, write
+        """,
+        out.toString());
+    assertEquals("", err.toString());
+  }
+
+  @Test
+  void aThrottleNodeWithoutItsGroupIsRefused() {
+    assertEquals(1, graphOfDisk("throttle-group,id=other"));
+    assertEquals("spindle: Throttle group 'g' does not exist\n", err.toString());
+    assertEquals("", out.toString());
+  }
+}
