@@ -183,7 +183,9 @@ public final class BlockBackend implements BlockParent {
     return told == null ? () -> {} : stopSending(told);
   }
 
-  /** Counts a section. Returns who is to be told of it: the lanes there are, or null if it nests. */
+  /**
+   * Counts a section. Returns who is to be told of it: the lanes there are, or null if it nests.
+   */
   private List<BackendLane> firstSection() {
     synchronized (lanes) {
       return quiesceDepth++ == 0 ? List.copyOf(lanes) : null;
