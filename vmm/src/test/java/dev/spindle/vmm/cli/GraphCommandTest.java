@@ -46,8 +46,8 @@ final class GraphCommandTest {
     assertEquals(
         """
         block device 'vd0': 0 in flight
-          root: slow (throttle, 1048576 bytes, on main-loop) uses consistent-read, write
-            file: disk (null-co, 1048576 bytes, on main-loop) uses consistent-read, write
+          root: slow (throttle, 1048576 bytes, on main-loop) uses consistent read, write
+            file: disk (null-co, 1048576 bytes, on main-loop) uses consistent read, write
         """,
         out.toString());
     assertEquals("", err.toString());
