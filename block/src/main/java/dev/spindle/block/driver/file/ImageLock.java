@@ -6,6 +6,8 @@ import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.LinuxFile;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -18,11 +20,77 @@ final class ImageLock {
   private static final long UNSHARED_BASE = 200;
 
   private final LinuxFile file;
-  private Set<Permission> used = Set.of();
-  private Set<Permission> unshared = Set.of();
+
+  /** What is announced, apart from what open changes may come to or back to. */
+  private Use announced = Use.NONE;
+
+  /** Which change the announced use is of. */
+  private int latest;
+
+  /** The changes that are neither made nor taken back, in order of preparation. */
+  private final List<Change> open = new ArrayList<>();
+
+  private int prepared;
 
   ImageLock(LinuxFile file) {
     this.file = file;
+  }
+
+  /** A way to use the image. */
+  private record Use(Set<Permission> used, Set<Permission> unshared) {
+    static final Use NONE = new Use(Set.of(), Set.of());
+
+    Use {
+      used = Set.copyOf(used);
+      unshared = Set.copyOf(unshared);
+    }
+
+    Use and(Use other) {
+      Set<Permission> bothUsed = Permission.none();
+      bothUsed.addAll(used);
+      bothUsed.addAll(other.used);
+      Set<Permission> bothUnshared = Permission.none();
+      bothUnshared.addAll(unshared);
+      bothUnshared.addAll(other.unshared);
+      return new Use(bothUsed, bothUnshared);
+    }
+  }
+
+  /**
+   * A change of use. Another may be prepared, and even be over, while this one is open: each knows
+   * the use with all changes before it, so the latest that is made counts.
+   */
+  private final class Change implements Transaction.Action {
+    private final int number = ++prepared;
+    private final Use before = announced;
+    private final Use next;
+
+    Change(Use next) {
+      this.next = next;
+      open.add(this);
+    }
+
+    @Override
+    public void commit() {
+      if (number > latest) {
+        latest = number;
+        announced = next;
+      }
+    }
+
+    @Override
+    public void abort() {
+      if (number < latest) {
+        // A later change was made that did not count on this one's being taken back.
+        announced = announced.and(before);
+      }
+    }
+
+    @Override
+    public void clean() {
+      open.remove(this);
+      giveUpTheRest();
+    }
   }
 
   /**
@@ -41,29 +109,23 @@ final class ImageLock {
       checkOthers(UNSHARED_BASE, nextUsed, "get");
       checkOthers(USED_BASE, nextUnshared, "get shared");
     } catch (BlockException e) {
-      keepOnlyAnnounced();
+      giveUpTheRest();
       throw e;
     } catch (LinuxException e) {
-      keepOnlyAnnounced();
+      giveUpTheRest();
       throw new BlockException(e.getMessage(), e);
     }
-    return new Transaction.Action() {
-      @Override
-      public void commit() {
-        used = Set.copyOf(nextUsed);
-        unshared = Set.copyOf(nextUnshared);
-      }
-
-      @Override
-      public void clean() {
-        keepOnlyAnnounced();
-      }
-    };
+    return new Change(new Use(nextUsed, nextUnshared));
   }
 
-  private void keepOnlyAnnounced() {
-    unlockExcept(USED_BASE, used);
-    unlockExcept(UNSHARED_BASE, unshared);
+  /** Gives up every lock but those for what is, may come, or may come back. */
+  private void giveUpTheRest() {
+    Use kept = announced;
+    for (Change change : open) {
+      kept = kept.and(change.before).and(change.next);
+    }
+    unlockExcept(USED_BASE, kept.used());
+    unlockExcept(UNSHARED_BASE, kept.unshared());
   }
 
   private void lock(long base, Set<Permission> permissions) throws LinuxException, BlockException {
