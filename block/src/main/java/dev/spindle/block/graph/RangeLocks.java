@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.graph;
 
+import dev.spindle.block.aio.ShortLock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
@@ -12,7 +13,9 @@ import java.util.concurrent.locks.LockSupport;
  * context; only virtual threads wait.
  */
 public final class RangeLocks {
-  /** In order of arrival; guarded by itself. */
+  private final ShortLock lock = new ShortLock();
+
+  /** In order of arrival; guarded by the lock. */
   private final List<Held> ranges = new ArrayList<>();
 
   /** A range of bytes that somebody has, or waits for. */
@@ -32,18 +35,10 @@ public final class RangeLocks {
       return (alone || other.alone) && start < other.end && other.start < end;
     }
 
-    /** Gives it back. */
+    /** Gives it back. Any thread. */
     @Override
     public void close() {
-      synchronized (ranges) {
-        int place = ranges.indexOf(this);
-        ranges.remove(place);
-        for (Held later : ranges.subList(place, ranges.size())) {
-          if (excludes(later)) {
-            LockSupport.unpark(later.owner);
-          }
-        }
-      }
+      lock.run(() -> giveBack(this));
     }
   }
 
@@ -56,26 +51,32 @@ public final class RangeLocks {
    */
   public Held lock(long start, long end, boolean alone) {
     Held held = new Held(start, end, alone);
-    synchronized (ranges) {
-      ranges.add(held);
-    }
-    while (mustWait(held)) {
+    lock.run(() -> ranges.add(held));
+    while (lock.get(() -> mustWait(held))) {
       LockSupport.park(this);
     }
     return held;
   }
 
   private boolean mustWait(Held held) {
-    synchronized (ranges) {
-      for (Held earlier : ranges) {
-        if (earlier == held) {
-          return false;
-        }
-        if (earlier.excludes(held)) {
-          return true;
-        }
+    for (Held earlier : ranges) {
+      if (earlier == held) {
+        return false;
       }
-      throw new IllegalStateException("a range is waited for that was given back");
+      if (earlier.excludes(held)) {
+        return true;
+      }
+    }
+    throw new IllegalStateException("a range is waited for that was given back");
+  }
+
+  private void giveBack(Held held) {
+    int place = ranges.indexOf(held);
+    ranges.remove(place);
+    for (Held later : ranges.subList(place, ranges.size())) {
+      if (held.excludes(later)) {
+        LockSupport.unpark(later.owner);
+      }
     }
   }
 }

@@ -48,6 +48,16 @@ final class DebugRules {
     fire(BlkdebugEvent.NONE, () -> {});
   }
 
+  /**
+   * Takes the lock without ever queueing for it: behind a virtual thread that the calling thread
+   * carries, it would wait for ever.
+   */
+  private void acquire() {
+    while (!lock.tryLock()) {
+      Thread.yield();
+    }
+  }
+
   /** Whether events and requests need not be shown to it. */
   boolean isQuiet() {
     return quiet;
@@ -55,7 +65,7 @@ final class DebugRules {
 
   /** Whether a rule waits for an event. */
   boolean awaits(BlkdebugEvent event) {
-    lock.lock();
+    acquire();
     try {
       return rules.stream().anyMatch(rule -> rule.event() == event);
     } finally {
@@ -70,7 +80,7 @@ final class DebugRules {
    * @return whether it is suspended
    */
   boolean fire(BlkdebugEvent event, Runnable goOn) {
-    lock.lock();
+    acquire();
     try {
       Stopped stopped = new Stopped(goOn);
       boolean injects = false;
@@ -105,7 +115,7 @@ final class DebugRules {
 
   /** The error by which a request fails, or null. */
   InjectError check(IoType type, long offset, long length) {
-    lock.lock();
+    acquire();
     try {
       for (InjectError error : active) {
         if (error.concerns(type, offset, length)) {
@@ -129,7 +139,7 @@ final class DebugRules {
   }
 
   void add(Suspend breakpoint) {
-    lock.lock();
+    acquire();
     try {
       rules.add(breakpoint);
       update();
@@ -139,7 +149,7 @@ final class DebugRules {
   }
 
   boolean isSuspended(String tag) {
-    lock.lock();
+    acquire();
     try {
       return suspensions.stream().anyMatch(suspension -> suspension.tag().equals(tag));
     } finally {
@@ -148,7 +158,7 @@ final class DebugRules {
   }
 
   void awaitSuspended(String tag) {
-    lock.lock();
+    acquire();
     try {
       while (!isSuspended(tag)) {
         changed.awaitUninterruptibly();
@@ -160,7 +170,7 @@ final class DebugRules {
 
   void resume(String tag) throws BlockException {
     List<Runnable> free = new ArrayList<>();
-    lock.lock();
+    acquire();
     try {
       if (!resumeNewest(tag, free)) {
         throw new BlockException("No request is suspended with tag '" + tag + "'");
@@ -173,7 +183,7 @@ final class DebugRules {
 
   void remove(String tag) throws BlockException {
     List<Runnable> free = new ArrayList<>();
-    lock.lock();
+    acquire();
     try {
       boolean any =
           rules.removeIf(rule -> rule instanceof Suspend suspend && suspend.tag().equals(tag));
