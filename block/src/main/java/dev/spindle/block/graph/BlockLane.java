@@ -65,6 +65,17 @@ public abstract class BlockLane {
    */
   protected void hurried(boolean on) {}
 
+  /**
+   * Whether a request leaves a node, and must not be carried out there.
+   *
+   * @param offset where it starts in the node, in bytes
+   * @param nodeLength of the node, in bytes
+   */
+  protected static boolean leaves(BlockRequest request, long offset, long nodeLength) {
+    return request.operation != BlockRequest.Operation.FLUSH
+        && (offset < 0 || request.length < 0 || offset > nodeLength - request.length);
+  }
+
   /** Gives up what the lane holds of its context. Nothing may be in flight on it. */
   public abstract void close();
 }

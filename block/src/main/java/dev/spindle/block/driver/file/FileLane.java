@@ -5,9 +5,14 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.RangeLocks;
+import dev.spindle.linux.Errno;
 import dev.spindle.linux.uring.SubmissionQueue;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** The image file as one context's ring sees it. */
 final class FileLane extends BlockLane {
@@ -16,17 +21,19 @@ final class FileLane extends BlockLane {
   private final SubmissionQueue submission;
   private final int ringFile;
   private final FileOptions options;
+  private final long length;
   private final boolean direct;
   private final int requestMask;
   private final int memoryMask;
+  private final BlockWrites writes;
 
   /** Operations not in use; grows to the most that were ever in flight. */
   private FileOp[] free = new FileOp[64];
 
   private int freeCount;
 
-  /** How many operations there are, in use or not. */
-  private int made;
+  /** All operations, in use or not. */
+  private final List<FileOp> operations = new ArrayList<>();
 
   /** Operations that found the submission queue full, in order. */
   private final ArrayDeque<FileOp> starved = new ArrayDeque<>();
@@ -37,19 +44,31 @@ final class FileLane extends BlockLane {
     this.submission = context.ring().submission();
     this.ringFile = context.ring().registerFile(node.image().file().fd());
     this.options = node.image().options();
+    this.length = node.length();
     this.direct = options.direct();
     BlockLimits limits = node.image().limits();
     this.requestMask = limits.requestAlignment() - 1;
     this.memoryMask = limits.memoryAlignment() - 1;
+    this.writes = node.writes();
+    writes.opened(this);
   }
 
   @Override
   public void submit(BlockRequest request, long offset) {
-    if (direct && !aligned(request, offset)) {
+    if (leaves(request, offset, length)) {
+      request.complete(-Errno.EIO);
+    } else if (direct && !aligned(request, offset)) {
       UnalignedRequest.start(node, this, request, offset);
+    } else if (direct && writes.mustLock() && FileOp.isWrite(request)) {
+      context.startVirtual("write-" + node.name(), () -> submitLocked(request, offset));
     } else {
-      submitAligned(request, offset, request.length);
+      submitAligned(request, offset, request.length, null);
     }
+  }
+
+  private void submitLocked(BlockRequest request, long offset) {
+    long end = offset + request.length;
+    submitAligned(request, offset, request.length, writes.lockWhole(offset, end));
   }
 
   private boolean aligned(BlockRequest request, long offset) {
@@ -62,16 +81,39 @@ final class FileLane extends BlockLane {
     };
   }
 
-  /** Carries {@code request} out on a range that needs no detour, and completes it. */
-  void submitAligned(BlockRequest request, long offset, long length) {
+  /**
+   * Carries {@code request} out on a range that needs no detour, and completes it.
+   *
+   * @param held given back before completion; may be null
+   */
+  void submitAligned(BlockRequest request, long offset, long length, RangeLocks.Held held) {
     FileOp operation;
     if (freeCount > 0) {
       operation = free[--freeCount];
     } else {
       operation = new FileOp(this);
-      made++;
+      operations.add(operation);
     }
-    operation.start(request, offset, length);
+    operation.start(request, offset, length, held);
+  }
+
+  /** Runs {@code action} once those writes are done that are on their way to a range by now. */
+  void whenWritten(long start, long end, Runnable action) {
+    List<FileOp> writing =
+        operations.stream().filter(operation -> operation.isWriting(start, end)).toList();
+    if (writing.isEmpty()) {
+      action.run();
+      return;
+    }
+    AtomicInteger left = new AtomicInteger(writing.size());
+    for (FileOp operation : writing) {
+      operation.whenEnded(
+          () -> {
+            if (left.decrementAndGet() == 0) {
+              action.run();
+            }
+          });
+    }
   }
 
   AioContext context() {
@@ -96,7 +138,7 @@ final class FileLane extends BlockLane {
 
   /** Has an operation issued again once the ring has moved on. */
   void starved(FileOp operation) {
-    int others = made - freeCount - starved.size() - 1;
+    int others = operations.size() - freeCount - starved.size() - 1;
     if (others > 0) {
       starved.add(operation);
     } else {
@@ -118,6 +160,7 @@ final class FileLane extends BlockLane {
 
   @Override
   public void close() {
+    writes.closed(this);
     for (int i = 0; i < freeCount; i++) {
       free[i].dispose();
     }

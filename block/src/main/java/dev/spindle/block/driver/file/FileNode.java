@@ -14,7 +14,6 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.linux.LinuxFile;
 import java.util.Set;
-import java.util.concurrent.locks.ReentrantLock;
 
 /** An open image file. */
 final class FileNode extends BlockNode {
@@ -29,8 +28,7 @@ final class FileNode extends BlockNode {
   /** Changed by reopening, in a drained section; lanes opened before keep to what they found. */
   private volatile OpenImage image;
 
-  /** Held around each read-modify-write, so that two halves of one block do not undo each other. */
-  final ReentrantLock unalignedWrites = new ReentrantLock();
+  private final BlockWrites writes = new BlockWrites();
 
   FileNode(String name, AioContext home, OpenImage image) {
     super(name, "file", home);
@@ -41,6 +39,10 @@ final class FileNode extends BlockNode {
 
   OpenImage image() {
     return image;
+  }
+
+  BlockWrites writes() {
+    return writes;
   }
 
   @Override

@@ -3,9 +3,12 @@ package dev.spindle.block.driver.file;
 
 import dev.spindle.block.aio.RingOp;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 import dev.spindle.linux.uring.SubmissionQueue;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * One request on its way through the ring: submits it, goes on where the kernel stopped short, and
@@ -28,15 +31,24 @@ final class FileOp extends RingOp {
   private long offset;
   private long remaining;
   private IoVector zeroes;
+  private RangeLocks.Held held;
+
+  /** Run when the operation in flight has ended. */
+  private final List<Runnable> watchers = new ArrayList<>();
 
   FileOp(FileLane lane) {
     super(lane.context());
     this.lane = lane;
   }
 
-  /** Carries out {@code request} on {@code length} bytes from {@code offset}. */
-  void start(BlockRequest request, long offset, long length) {
+  /**
+   * Carries out {@code request} on {@code length} bytes from {@code offset}.
+   *
+   * @param held given back before completion; may be null
+   */
+  void start(BlockRequest request, long offset, long length, RangeLocks.Held held) {
     this.request = request;
+    this.held = held;
     this.offset = offset;
     this.remaining = length;
     this.stage = Stage.TRANSFER;
@@ -48,6 +60,23 @@ final class FileOp extends RingOp {
     } else {
       issue();
     }
+  }
+
+  static boolean isWrite(BlockRequest request) {
+    return switch (request.operation) {
+      case READ, FLUSH -> false;
+      case WRITE, WRITE_ZEROES, DISCARD -> true;
+    };
+  }
+
+  /** Whether it is on its way to write some of a range. */
+  boolean isWriting(long start, long end) {
+    return request != null && isWrite(request) && offset < end && start < offset + remaining;
+  }
+
+  /** Runs {@code action} when the operation in flight has ended. */
+  void whenEnded(Runnable action) {
+    watchers.add(action);
   }
 
   /** A discard is only a hint: parts of blocks, which a block device refuses, are kept. */
@@ -203,6 +232,14 @@ final class FileOp extends RingOp {
   private void end(int result) {
     BlockRequest ended = request;
     request = null;
+    if (held != null) {
+      held.close();
+      held = null;
+    }
+    if (!watchers.isEmpty()) {
+      watchers.forEach(Runnable::run);
+      watchers.clear();
+    }
     lane.ended(this);
     ended.complete(result);
   }

@@ -4,6 +4,7 @@ package dev.spindle.block.driver.file;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.StraightLine;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 import java.lang.foreign.Arena;
@@ -68,7 +69,8 @@ final class UnalignedRequest {
       result = run(node, lane, request, last, end - last);
     }
     if (result == 0) {
-      lane.submitAligned(request, first, last - first);
+      RangeLocks.Held held = node.writes().lockWhole(first, last);
+      lane.submitAligned(request, first, last - first, held);
     } else {
       request.complete(result);
     }
@@ -98,21 +100,34 @@ final class UnalignedRequest {
   }
 
   private int write() {
-    node.unalignedWrites.lock();
+    BlockWrites writes = node.writes();
+    long end = start + buffer.byteSize();
+    if (buffer.byteSize() == length) {
+      // It is only the memory that is not aligned.
+      try (RangeLocks.Held held = writes.lockWhole(start, end)) {
+        fill();
+        return transfer(true);
+      }
+    }
+    RangeLocks.Held held = writes.lockPartial(start, end);
     try {
-      boolean partial = buffer.byteSize() != length;
-      int result = partial ? transfer(false) : 0;
+      int result = transfer(false);
       if (result < 0) {
         return result;
       }
-      if (request.operation == BlockRequest.Operation.WRITE) {
-        request.buffers.copyTo(0, buffer, skipped, length);
-      } else {
-        buffer.asSlice(skipped, length).fill((byte) 0);
-      }
+      fill();
       return transfer(true);
     } finally {
-      node.unalignedWrites.unlock();
+      writes.unlockPartial(held);
+    }
+  }
+
+  /** Puts what is to be written into the buffer. */
+  private void fill() {
+    if (request.operation == BlockRequest.Operation.WRITE) {
+      request.buffers.copyTo(0, buffer, skipped, length);
+    } else {
+      buffer.asSlice(skipped, length).fill((byte) 0);
     }
   }
 
