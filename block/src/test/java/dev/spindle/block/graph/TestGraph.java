@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.graph;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.ContextCall;
 import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.options.Options;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -27,7 +32,7 @@ public final class TestGraph implements AutoCloseable {
   public TestGraph() throws Exception {}
 
   /** A user who notes what he is told, and follows anywhere unless told not to. */
-  public static final class User implements BackendUser {
+  public static class User implements BackendUser {
     final String name;
     public final List<String> events = new ArrayList<>();
     public boolean stays;
@@ -94,6 +99,36 @@ public final class TestGraph implements AutoCloseable {
     return node(name, child, ChildRole.FILTER);
   }
 
+  /** Opens a node as a user describes it. */
+  public BlockNode open(String description) throws Exception {
+    return get(() -> graph.open(Disk.options(description)));
+  }
+
+  /** Reopens nodes as a user describes them, all in one call. */
+  public void reopen(String... descriptions) throws Exception {
+    List<Options> options = new ArrayList<>();
+    for (String description : descriptions) {
+      options.add(Disk.options(description));
+    }
+    control(() -> graph.reopen(options));
+  }
+
+  /** Runs control work that must be refused, and change nothing; returns what the refusal says. */
+  public String refusal(Work work) throws Exception {
+    String before = picture();
+    Exception refusal = assertThrows(Exception.class, () -> control(work));
+    assertEquals(before, picture());
+    return refusal.getMessage();
+  }
+
+  /** As {@link #reopen}, which must be refused. */
+  public String reopenRefusal(String... descriptions) throws Exception {
+    String before = picture();
+    Exception refusal = assertThrows(Exception.class, () -> reopen(descriptions));
+    assertEquals(before, picture());
+    return refusal.getMessage();
+  }
+
   public BlockBackend use(BlockNode node, BackendUser user) throws Exception {
     return get(() -> new BlockBackend(node, user, READ, Permission.all()));
   }
@@ -128,9 +163,13 @@ public final class TestGraph implements AutoCloseable {
         () -> {
           for (BlockNode node : graph.nodes()) {
             picture.append(
-                "%s on %s, %d sections, read-only %s%n"
+                "%s on %s, %d sections, read-only %s, %d bytes%n"
                     .formatted(
-                        node.name(), node.context().name(), node.quiesceDepth(), node.readOnly()));
+                        node.name(),
+                        node.context().name(),
+                        node.quiesceDepth(),
+                        node.readOnly(),
+                        node.length()));
             describe(picture, "parent", node.parents());
             describe(picture, "child", node.children());
           }
