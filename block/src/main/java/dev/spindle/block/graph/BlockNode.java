@@ -183,11 +183,19 @@ public abstract non-sealed class BlockNode implements BlockParent {
     return context;
   }
 
-  final void setContext(AioContext target) {
+  /** Changes where its control I/O runs; an abort takes it back. */
+  final Transaction.Action move(AioContext target) {
+    AioContext before = context;
     context = target;
   }
 
   final AioContext home() {
+    return new Transaction.Action() {
+      @Override
+      public void abort() {
+        context = before;
+      }
+    };
     return home;
   }
 

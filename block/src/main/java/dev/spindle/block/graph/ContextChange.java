@@ -66,6 +66,8 @@ public final class ContextChange {
             section.close();
           }
         });
+    // In force at once, so that what is prepared next goes by where the nodes will be.
+    change.nodes.forEach(moved -> transaction.add(moved.move(target)));
     change.actions.forEach(transaction::add);
   }
 
@@ -157,12 +159,5 @@ public final class ContextChange {
       }
     }
     nodes.add(node);
-    actions.add(
-        new Transaction.Action() {
-          @Override
-          public void commit() {
-            node.setContext(target);
-          }
-        });
   }
 }

@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.TestGraph.User;
+import dev.spindle.linux.Errno;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -217,6 +220,49 @@ class ContextChangeTest {
     assertOn(main, top, child);
   }
 
+  /** The second link goes by where the first one has put the parent. */
+  @Test
+  void severalLinksMadeInOneChangeAllEndInOneContext() throws Exception {
+    TestNode top = test.node("top");
+    User user = new User("u");
+    test.use(top, user);
+    move(top, io0);
+    TestNode willing = test.node("willing");
+    TestNode elsewhere = test.node("elsewhere");
+    test.use(elsewhere, new User("follows"));
+    move(elsewhere, io1);
+    TestNode fixed = test.node("fixed");
+    User stays = new User("stays");
+    stays.stays = true;
+    test.use(fixed, stays);
+    GraphChange change = new GraphChange();
+    for (TestNode child : List.of(willing, fixed, elsewhere)) {
+      change.attach(top, child.name(), Set.of(ChildRole.DATA), child);
+    }
+    test.control(change::run);
+    assertOn(main, top, willing, fixed, elsewhere);
+  }
+
+  @Test
+  void whatOneLinkMovedGoesBackWhenAnotherIsRefused() throws Exception {
+    TestNode top = test.node("top");
+    User above = new User("above");
+    test.use(top, above);
+    move(top, io0);
+    above.stays = true;
+    TestNode willing = test.node("willing");
+    TestNode fixed = test.node("fixed");
+    User stays = new User("stays");
+    stays.stays = true;
+    test.use(fixed, stays);
+    GraphChange change = new GraphChange();
+    change.attach(top, "willing", Set.of(ChildRole.DATA), willing);
+    change.attach(top, "fixed", Set.of(ChildRole.DATA), fixed);
+    assertEquals("Changing iothreads is not supported by user 'stays'", test.refusal(change::run));
+    assertOn(io0, top);
+    assertOn(main, willing, fixed);
+  }
+
   @Test
   void twoWhoCannotMeetAreNotJoined() throws Exception {
     TestNode top = test.node("top");
@@ -235,6 +281,65 @@ class ContextChangeTest {
             () -> test.control(() -> top.over(child, "data", Set.of(ChildRole.DATA))));
     assertEquals("Changing iothreads is not supported by user 'below'", refusal.getMessage());
     assertEquals(before, test.picture());
+  }
+
+  @Test
+  void everyOperationReachesANodeOnAnIothread() throws Exception {
+    TestNode file = test.node("file");
+    TestNode format = test.node("format", file, ChildRole.IMAGE);
+    BlockBackend backend = test.use(format, new User("u"));
+    move(format, io0);
+    BackendLane lane =
+        test.lane(
+            test.get(
+                () ->
+                    new BlockBackend(
+                        format, new User("w"), TestGraph.READ_WRITE, Permission.all())),
+            test.io0);
+    file.keeps = true;
+    for (Operation operation : Operation.values()) {
+      TestRequest request =
+          operation == Operation.READ || operation == Operation.WRITE
+              ? TestRequest.transfer(operation, 512, Io.filled(512, 1))
+              : TestRequest.range(operation, 512, 512);
+      TestGraph.send(lane, request);
+      TestNode.Kept kept = file.kept.remove();
+      assertSame(io0, kept.context());
+      assertEquals(operation, kept.request().operation);
+      kept.complete(-Errno.ENOSPC);
+      assertEquals(-Errno.ENOSPC, request.result.join());
+    }
+    file.keeps = false;
+    // Control work has its own way there, whatever the node's context.
+    assertEquals(0, test.get(() -> backend.flush(main)).intValue());
+  }
+
+  @Test
+  void aSecondUserLeavesTheNodeWhereItIs() throws Exception {
+    TestNode file = test.node("file");
+    BlockBackend first = test.use(file, new User("first"));
+    move(file, io0);
+    BlockBackend second = test.use(file, new User("second"));
+    assertOn(io0, file);
+    test.control(first::close);
+    assertOn(io0, file);
+    test.control(second::close);
+    assertOn(main, file);
+  }
+
+  /** A backend is led to a node elsewhere: it is the node that comes. */
+  @Test
+  void aBackendKeepsItsContextWhenItsNodeIsReplaced() throws Exception {
+    TestNode old = test.node("old");
+    test.use(old, new User("u"));
+    move(old, io0);
+    TestNode overlay = test.node("overlay");
+    test.control(() -> overlay.over(old, "backing", ChildRole.BACKING));
+    assertOn(io0, overlay);
+    GraphChange append = new GraphChange();
+    append.replace(old, overlay);
+    test.control(append::run);
+    assertOn(io0, old, overlay);
   }
 
   @Test
