@@ -19,6 +19,9 @@ public final class BlockEdge {
   private Set<Permission> shared;
   private String frozenBy;
 
+  /** If the parent is a backend: the sections in which it has its node to itself. */
+  private final List<IsolatedSection> isolations = new ArrayList<>();
+
   /** Whether the parent has been told to send nothing, because the node is being drained. */
   private boolean quiesced;
 
@@ -148,6 +151,11 @@ public final class BlockEdge {
       backToFrom.run();
       matchQuiescence();
     };
+  }
+
+  /** The isolated sections that are on for the parent, to be added to and taken from. */
+  List<IsolatedSection> isolations() {
+    return isolations;
   }
 
   void setPermissions(Set<Permission> nextUsed, Set<Permission> nextShared) {

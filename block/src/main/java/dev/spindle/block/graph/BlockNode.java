@@ -24,6 +24,9 @@ public abstract non-sealed class BlockNode implements BlockParent {
   /** Null until somebody asks for them. */
   private DirtyBitmaps bitmaps;
 
+  /** Sections that were begun for it. */
+  private final List<DrainedSection> sections = new ArrayList<>();
+
   /** Sections in which its users send nothing. */
   private int quiesceDepth;
 
@@ -187,15 +190,15 @@ public abstract non-sealed class BlockNode implements BlockParent {
   final Transaction.Action move(AioContext target) {
     AioContext before = context;
     context = target;
-  }
-
-  final AioContext home() {
     return new Transaction.Action() {
       @Override
       public void abort() {
         context = before;
       }
     };
+  }
+
+  final AioContext home() {
     return home;
   }
 
@@ -311,6 +314,22 @@ public abstract non-sealed class BlockNode implements BlockParent {
     if (nodes.add(this)) {
       children.forEach(edge -> edge.node().addSubtree(nodes));
     }
+  }
+
+  /** Adds the node and all above it. */
+  final void addAncestry(Set<BlockNode> nodes) {
+    if (nodes.add(this)) {
+      for (BlockEdge edge : parents) {
+        if (edge.parent() instanceof BlockNode parent) {
+          parent.addAncestry(nodes);
+        }
+      }
+    }
+  }
+
+  /** The sections that are on for it, to be added to and taken from. */
+  final List<DrainedSection> sections() {
+    return sections;
   }
 
   /** Adds the backends whose requests come here. */

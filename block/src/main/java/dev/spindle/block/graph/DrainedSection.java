@@ -17,14 +17,13 @@ import java.util.Set;
  * <p>Sections nest and may overlap in any order. A request that arrives in one waits, and goes on
  * after the last has ended. Control side only.
  */
-public final class DrainedSection implements AutoCloseable {
-  private final List<BlockNode> nodes;
-  private final List<BlockNode> below;
+public final class DrainedSection implements StandingSection, AutoCloseable {
+  private final Set<BlockNode> nodes;
+  private Set<BlockNode> below = Set.of();
   private boolean ended;
 
-  private DrainedSection(List<BlockNode> nodes, List<BlockNode> below) {
+  private DrainedSection(Set<BlockNode> nodes) {
     this.nodes = nodes;
-    this.below = below;
   }
 
   /** Begins a section for one node; waits. */
@@ -34,16 +33,60 @@ public final class DrainedSection implements AutoCloseable {
 
   /** Begins one section for several nodes, all of which come to rest together; waits. */
   public static DrainedSection begin(Collection<BlockNode> nodes) {
-    Set<BlockNode> distinct = new LinkedHashSet<>(nodes);
-    Set<BlockNode> reached = new LinkedHashSet<>(distinct);
-    distinct.forEach(node -> node.children().forEach(edge -> edge.node().addSubtree(reached)));
-    List<BlockNode> below = reached.stream().filter(node -> !distinct.contains(node)).toList();
+    DrainedSection section = new DrainedSection(new LinkedHashSet<>(nodes));
     List<QuiesceWait> waits = new ArrayList<>();
-    distinct.forEach(node -> node.quiesceBegin(waits));
-    below.forEach(node -> node.restBegin(waits));
+    for (BlockNode node : section.nodes) {
+      node.quiesceBegin(waits);
+      node.sections().add(section);
+    }
+    section.follow(waits);
     waits.forEach(QuiesceWait::awaitStopped);
     waits.forEach(QuiesceWait::awaitStill);
-    return new DrainedSection(List.copyOf(distinct), below);
+    return section;
+  }
+
+  /** Who reaches the nodes is told by the links; this is about what they have come to stand on. */
+  @Override
+  public void follow(List<QuiesceWait> waits) {
+    Set<BlockNode> before = below;
+    Set<BlockNode> now = new LinkedHashSet<>();
+    nodes.forEach(node -> node.addSubtree(now));
+    now.removeAll(nodes);
+    below = now;
+    for (BlockNode node : now) {
+      if (!before.contains(node)) {
+        node.restBegin(waits);
+      }
+    }
+    for (BlockNode node : before) {
+      if (!now.contains(node)) {
+        node.restEnd();
+      }
+    }
+  }
+
+  /** Has another node stand still as well; waits. */
+  void join(BlockNode node) {
+    List<QuiesceWait> waits = new ArrayList<>();
+    nodes.add(node);
+    node.quiesceBegin(waits);
+    node.sections().add(this);
+    follow(waits);
+    waits.forEach(QuiesceWait::awaitStopped);
+    waits.forEach(QuiesceWait::awaitStill);
+  }
+
+  /** Leaves out a node that is about to be closed. */
+  void leave(BlockNode node) {
+    nodes.remove(node);
+    node.sections().remove(this);
+    node.quiesceEnd();
+    follow(new ArrayList<>());
+  }
+
+  /** Whether it is over. */
+  boolean hasEnded() {
+    return ended;
   }
 
   /** Ends the section. Never waits. */
@@ -53,7 +96,10 @@ public final class DrainedSection implements AutoCloseable {
       throw new IllegalStateException("this drained section has ended");
     }
     ended = true;
-    below.reversed().forEach(BlockNode::restEnd);
-    nodes.reversed().forEach(BlockNode::quiesceEnd);
+    List.copyOf(below).reversed().forEach(BlockNode::restEnd);
+    for (BlockNode node : List.copyOf(nodes).reversed()) {
+      node.sections().remove(this);
+      node.quiesceEnd();
+    }
   }
 }

@@ -128,6 +128,14 @@ public final class GraphChange {
     Set<BlockNode> changed = new LinkedHashSet<>(touched);
     Set<BlockNode> left = new LinkedHashSet<>();
     Set<BlockParent> holders = new LinkedHashSet<>(touched);
+    transaction.add(
+        new Transaction.Action() {
+          @Override
+          public void abort() {
+            // All of them stand still in this change's own section: nothing to wait for.
+            StandingSection.followAll(changed, new ArrayList<>());
+          }
+        });
     for (Edit edit : edits) {
       BlockEdge edge = edit.edge();
       changed.add(edge.node());
@@ -141,6 +149,7 @@ public final class GraphChange {
         changed.add(parent);
       }
     }
+    StandingSection.followAll(changed);
     for (Edit edit : edits) {
       if (!(edit instanceof Detach)) {
         ContextChange.join(edit.edge(), transaction);

@@ -10,24 +10,44 @@ import java.util.Set;
 /**
  * A time in which one backend has its node to itself: every other root that reaches the node sends
  * nothing new. Nobody's requests are waited for, no throttling is switched off, and the backend's
- * own requests go on. Whoever also needs the others' earlier requests done drains those backends.
- * Control side only.
+ * own requests go on. Whoever also needs the others' earlier requests done drains those backends. A
+ * root that comes to reach the node while the section is on is stopped as well. Control side only.
  */
-public final class IsolatedSection implements AutoCloseable {
-  private final List<BlockBackend> others;
+public final class IsolatedSection implements StandingSection, AutoCloseable {
+  private final BlockBackend owner;
+  private List<BlockBackend> others = List.of();
   private boolean ended;
 
-  private IsolatedSection(List<BlockBackend> others) {
-    this.others = others;
+  private IsolatedSection(BlockBackend owner) {
+    this.owner = owner;
   }
 
   static IsolatedSection begin(BlockBackend owner) {
+    IsolatedSection section = new IsolatedSection(owner);
+    List<QuiesceWait> waits = new ArrayList<>();
+    section.follow(waits);
+    owner.root().isolations().add(section);
+    waits.forEach(QuiesceWait::awaitStopped);
+    return section;
+  }
+
+  @Override
+  public void follow(List<QuiesceWait> waits) {
+    List<BlockBackend> before = others;
+    List<BlockBackend> now = new ArrayList<>();
     Set<Object> visited = Collections.newSetFromMap(new IdentityHashMap<>());
-    List<BlockBackend> others = new ArrayList<>();
-    collect(owner.node(), owner, visited, others);
-    List<Runnable> stopped = others.stream().map(BlockBackend::isolateBegin).toList();
-    stopped.forEach(Runnable::run);
-    return new IsolatedSection(others);
+    collect(owner.node(), owner, visited, now);
+    others = now;
+    for (BlockBackend other : now) {
+      if (!before.contains(other)) {
+        other.isolateBegin(waits);
+      }
+    }
+    for (BlockBackend other : before) {
+      if (!now.contains(other)) {
+        other.quiesceEnd();
+      }
+    }
   }
 
   private static void collect(
@@ -51,6 +71,7 @@ public final class IsolatedSection implements AutoCloseable {
       throw new IllegalStateException("this isolated section has ended");
     }
     ended = true;
+    owner.root().isolations().remove(this);
     others.reversed().forEach(BlockBackend::quiesceEnd);
   }
 }

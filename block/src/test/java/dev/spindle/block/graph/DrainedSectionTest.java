@@ -290,6 +290,117 @@ class DrainedSectionTest {
         });
   }
 
+  /** Whoever comes to the node, by whatever way, stops for as long as the section is on. */
+  @Test
+  void aUserWhoComesDuringAnIsolatedSectionIsHeld() throws Exception {
+    TestNode file = test.node("file");
+    TestNode filter = test.filter("filter", file);
+    TestNode apart = test.node("apart");
+    BlockBackend owner = test.use(file, new User("own"));
+    User visitor = new User("visitor");
+    BackendLane visitorLane = test.lane(test.use(apart, visitor), test.io1);
+    visitor.events.clear();
+    IsolatedSection section = test.get(owner::isolate);
+    User late = new User("late");
+    BackendLane lateLane = test.lane(test.use(filter, late), test.io0);
+    TestRequest held = TestGraph.send(lateLane);
+    assertFalse(held.result.isDone());
+    GraphChange come = new GraphChange();
+    come.attach(apart, "file", Set.of(ChildRole.DATA), file);
+    test.control(come::run);
+    TestRequest visits = TestGraph.send(visitorLane);
+    assertFalse(visits.result.isDone());
+    assertEquals(List.of("begin", "stopped"), visitor.events);
+    assertEquals(0, TestGraph.send(test.lane(owner, test.io0)).result.join());
+    GraphChange leave = new GraphChange();
+    leave.detach(apart.children().getFirst());
+    test.control(leave::run);
+    assertEquals(0, visits.result.join());
+    assertFalse(held.result.isDone());
+    assertEquals(List.of("begin", "stopped", "end"), visitor.events);
+    test.control(section::close);
+    assertEquals(0, held.result.join());
+    assertEquals(List.of("begin", "end"), List.of(late.events.getFirst(), late.events.getLast()));
+  }
+
+  @Test
+  void anIsolatedSectionStaysAsItWasWhenAChangeIsRefused() throws Exception {
+    TestNode file = test.node("file");
+    TestNode apart = test.node("apart");
+    BlockBackend owner = test.use(file, new User("own"));
+    BackendLane lane = test.lane(test.use(apart, new User("visitor")), test.io1);
+    BlockBackend other = test.use(file, new User("other"));
+    IsolatedSection section = test.get(owner::isolate);
+    file.refusesPermissions = "file says no";
+    GraphChange change = new GraphChange();
+    change.attach(apart, "file", Set.of(ChildRole.DATA), file);
+    change.redirect(other.root(), apart);
+    assertEquals("file says no", test.refusal(change::run));
+    file.refusesPermissions = null;
+    assertEquals(0, TestGraph.send(lane).result.join());
+    assertTrue(test.get(other::isQuiesced));
+    test.control(section::close);
+    assertFalse(test.get(other::isQuiesced));
+  }
+
+  /** The owner goes on to stand on a filter, and so do those whom he keeps from it. */
+  @Test
+  void anIsolatedSectionFollowsItsOwnersNode() throws Exception {
+    TestNode file = test.node("file");
+    BlockBackend owner = test.use(file, new User("own"));
+    User other = new User("other");
+    BackendLane otherLane = test.lane(test.use(file, other), test.io1);
+    other.events.clear();
+    IsolatedSection section = test.get(owner::isolate);
+    TestNode filter = test.filter("filter", file);
+    test.control(() -> test.graph.insertFilter(filter, file));
+    TestRequest held = TestGraph.send(otherLane);
+    assertFalse(held.result.isDone());
+    test.control(() -> test.graph.removeFilter(filter));
+    assertFalse(held.result.isDone());
+    test.control(section::close);
+    assertEquals(0, held.result.join());
+    assertEquals(List.of("begin", "stopped", "end"), other.events);
+  }
+
+  /** What a drained node comes to stand on rests as well; what it leaves may go on. */
+  @Test
+  void whatIsPutBelowADrainedNodeRestsToo() throws Exception {
+    TestNode old = test.node("old");
+    TestNode format = test.node("format", old, ChildRole.FILTER);
+    TestNode below = test.node("below");
+    TestNode next = test.node("next", below, ChildRole.FILTER);
+    DrainedSection section = test.get(() -> DrainedSection.begin(format));
+    for (TestNode node : List.of(old, next, below)) {
+      node.events.clear();
+    }
+    GraphChange change = new GraphChange();
+    change.redirect(format.children().getFirst(), next);
+    test.control(change::run);
+    assertEquals(List.of("begin", "still"), next.events);
+    assertEquals(List.of("begin", "still"), below.events);
+    assertEquals(List.of("end"), old.events);
+    test.control(section::close);
+    assertEquals(ONE_SECTION, next.events);
+    assertEquals(ONE_SECTION, below.events);
+    assertEquals(List.of("end"), old.events);
+  }
+
+  /** He does not reach the node that stands still, and is none of its business. */
+  @Test
+  void aUserWhoComesBelowADrainedNodeGoesOn() throws Exception {
+    TestNode file = test.node("file");
+    TestNode format = test.node("format", file, ChildRole.FILTER);
+    DrainedSection section = test.get(() -> DrainedSection.begin(format));
+    file.events.clear();
+    BackendLane lane = test.lane(test.use(file, new User("late")), test.io0);
+    assertEquals(0, TestGraph.send(lane).result.join());
+    assertEquals(List.of(), file.events, "it rests all the time");
+    test.control(section::close);
+    assertEquals(List.of("end"), file.events);
+    assertEquals(0, format.quiesceDepth());
+  }
+
   private static void clear(User user, TestNode... nodes) {
     user.events.clear();
     for (TestNode node : nodes) {
