@@ -8,10 +8,13 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleGroups;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The nodes by name, and the drivers that make them. Control side: protected by the control lock.
@@ -21,9 +24,16 @@ public final class BlockGraph {
 
   private final MainLoop mainLoop;
   private final Map<String, BlockNode> nodes = new LinkedHashMap<>();
+
+  /** The names of nodes whose children are being opened. */
+  private final Set<String> opening = new HashSet<>();
+
   private final Map<String, BlockDriver> drivers = BlockDrivers.load();
   private final ThrottleGroups throttleGroups = new ThrottleGroups();
   private int generated;
+
+  /** Sections for every node; those that have ended are taken out when it is looked at next. */
+  private final List<DrainedSection> allQuiesced = new ArrayList<>();
 
   /** Makes an empty graph controlled from {@code mainLoop}. */
   public BlockGraph(MainLoop mainLoop) {
@@ -69,7 +79,26 @@ public final class BlockGraph {
     }
     BlockDriver.Description description = driver.read(options);
     options.finish();
-    return add(description.open(this, name));
+    Set<BlockNode> before = new LinkedHashSet<>(nodes.values());
+    opening.add(name);
+    try {
+      return add(description.open(this, name));
+    } catch (BlockException | OptionException | RuntimeException | Error e) {
+      closeThoseSince(before);
+      throw e;
+    } finally {
+      opening.remove(name);
+    }
+  }
+
+  /** Closes what was opened for a node that could not be: its children. */
+  private void closeThoseSince(Set<BlockNode> before) throws BlockException {
+    List<BlockNode> since = nodes.values().stream().filter(node -> !before.contains(node)).toList();
+    for (BlockNode node : NodeOrder.parentsFirst(since)) {
+      if (!before.contains(node)) {
+        close(node);
+      }
+    }
   }
 
   /**
@@ -85,10 +114,14 @@ public final class BlockGraph {
   /**
    * Adds a node that was made otherwise than by a driver's name; returns it. Control side.
    *
-   * @param node with a name that is not in use
+   * @param node with a name that {@link #newName} gave
    */
   public <N extends BlockNode> N add(N node) {
-    nodes.put(node.name(), node);
+    if (nodes.putIfAbsent(node.name(), node) != null) {
+      throw new IllegalStateException("there is a node '" + node.name() + "' already");
+    }
+    allQuiesced.removeIf(DrainedSection::hasEnded);
+    allQuiesced.forEach(section -> section.join(node));
     return node;
   }
 
@@ -99,7 +132,7 @@ public final class BlockGraph {
               + name
               + "' (a letter, then at most 30 letters, digits, '-', '.' or '_')");
     }
-    if (nodes.containsKey(name)) {
+    if (nodes.containsKey(name) || opening.contains(name)) {
       throw new BlockException("Duplicate nodes with node-name='" + name + "'");
     }
     return name;
@@ -175,21 +208,48 @@ public final class BlockGraph {
   public void close(BlockNode node) throws BlockException {
     mainLoop.assertControl();
     if (!node.parents().isEmpty()) {
-      throw new BlockException(
-          "Node '"
-              + node.name()
-              + "' is in use by "
-              + node.parents().getFirst().parent().describe());
+      throw inUse(node, node.parents().getFirst());
     }
     nodes.remove(node.name());
+    // A section that is on for it has nothing to end there any more.
+    List.copyOf(node.sections()).forEach(section -> section.leave(node));
     node.close();
   }
 
-  /** Closes every node, users before what they use. No backend holds one any more. */
+  /**
+   * Begins a time in which every node stands still, those too that are added meanwhile. For what
+   * truly concerns all of them; whoever means one disk begins a section for its node.
+   */
+  public DrainedSection quiesceAll() {
+    mainLoop.assertControl();
+    DrainedSection section = DrainedSection.begin(nodes.values());
+    allQuiesced.removeIf(DrainedSection::hasEnded);
+    allQuiesced.add(section);
+    return section;
+  }
+
+  /**
+   * Closes every node, users before what they use.
+   *
+   * @throws BlockException if a backend still holds one; nothing is closed then
+   */
   public void closeAll() throws BlockException {
-    List<BlockNode> rest = new ArrayList<>(nodes.values());
-    for (BlockNode node : rest.reversed()) {
+    mainLoop.assertControl();
+    List<BlockNode> parentsFirst = NodeOrder.parentsFirst(nodes.values());
+    for (BlockNode node : parentsFirst) {
+      for (BlockEdge edge : node.parents()) {
+        if (!(edge.parent() instanceof BlockNode above && nodes.containsValue(above))) {
+          throw inUse(node, edge);
+        }
+      }
+    }
+    for (BlockNode node : parentsFirst) {
       close(node);
     }
+  }
+
+  private static BlockException inUse(BlockNode node, BlockEdge edge) {
+    return new BlockException(
+        "Node '" + node.name() + "' is in use by " + edge.parent().describe());
   }
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.graph;
 
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
@@ -27,22 +25,8 @@ final class PermissionRefresh {
   static void prepare(Collection<BlockNode> changed, Transaction transaction)
       throws BlockException {
     PermissionRefresh refresh = new PermissionRefresh(transaction);
-    for (BlockNode node : parentsFirst(changed)) {
+    for (BlockNode node : NodeOrder.parentsFirst(changed)) {
       refresh.prepare(node);
-    }
-  }
-
-  private static List<BlockNode> parentsFirst(Collection<BlockNode> changed) {
-    Set<BlockNode> childrenFirst = new LinkedHashSet<>();
-    Set<BlockNode> entered = new LinkedHashSet<>();
-    changed.forEach(node -> visit(node, entered, childrenFirst));
-    return new ArrayList<>(childrenFirst).reversed();
-  }
-
-  private static void visit(BlockNode node, Set<BlockNode> entered, Set<BlockNode> childrenFirst) {
-    if (entered.add(node)) {
-      node.children().forEach(edge -> visit(edge.node(), entered, childrenFirst));
-      childrenFirst.add(node);
     }
   }
 

@@ -4,12 +4,10 @@ package dev.spindle.block.graph;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.TestRequest;
 import dev.spindle.block.graph.TestGraph.User;
-import dev.spindle.block.graph.TestGraph.Work;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -30,13 +28,6 @@ class GraphChangeTest {
   @AfterEach
   void stop() throws Exception {
     test.close();
-  }
-
-  private String refusal(Work work) throws Exception {
-    String before = test.picture();
-    BlockException refusal = assertThrows(BlockException.class, () -> test.control(work));
-    assertEquals(before, test.picture());
-    return refusal.getMessage();
   }
 
   @Test
@@ -94,6 +85,25 @@ class GraphChangeTest {
     assertEquals(1, filter.submitted.get());
   }
 
+  /** What the new node stands on goes on standing on the old one, however far below that is. */
+  @Test
+  void whatIsBelowTheNewNodeKeepsTheOldOne() throws Exception {
+    TestNode old = test.node("old");
+    TestNode middle = test.node("middle");
+    test.control(() -> middle.over(old, "backing", ChildRole.BACKING));
+    TestNode top = test.filter("top", middle);
+    TestNode beside = test.filter("beside", old);
+    BlockBackend backend = test.use(old, new User("u"));
+    GraphChange change = new GraphChange();
+    change.replace(old, top);
+    test.control(change::run);
+    assertSame(old, middle.children().getFirst().node());
+    assertSame(middle, top.children().getFirst().node());
+    assertSame(top, beside.children().getFirst().node());
+    assertSame(top, test.get(backend::node));
+    assertEquals(1, old.parents().size());
+  }
+
   @Test
   void aBackendsNodeIsReplacedUnderIt() throws Exception {
     TestNode base = test.node("base");
@@ -119,10 +129,10 @@ class GraphChangeTest {
     TestNode top = test.filter("top", middle);
     assertEquals(
         "Making 'top' a data child of 'file' would create a cycle",
-        refusal(() -> file.over(top, "data", Set.of(ChildRole.DATA))));
+        test.refusal(() -> file.over(top, "data", Set.of(ChildRole.DATA))));
     assertEquals(
         "Making 'file' a file child of 'file' would create a cycle",
-        refusal(() -> file.over(file, "file", ChildRole.FILTER)));
+        test.refusal(() -> file.over(file, "file", ChildRole.FILTER)));
   }
 
   @Test
@@ -136,10 +146,10 @@ class GraphChangeTest {
         "Cannot change 'backing' link from node 'overlay' to 'base': job 'stream0' relies on it";
     GraphChange redirect = new GraphChange();
     redirect.redirect(link, other);
-    assertEquals(expected, refusal(redirect::run));
+    assertEquals(expected, test.refusal(redirect::run));
     GraphChange detach = new GraphChange();
     detach.detach(link);
-    assertEquals(expected, refusal(detach::run));
+    assertEquals(expected, test.refusal(detach::run));
     test.control(link::unfreeze);
     GraphChange now = new GraphChange();
     now.redirect(link, other);
@@ -152,8 +162,31 @@ class GraphChangeTest {
     TestNode file = test.node("file");
     TestNode format = test.node("format", file, ChildRole.IMAGE);
     test.use(format, new User("u"));
-    assertEquals("Node 'file' is in use by node 'format'", refusal(() -> test.graph.close(file)));
-    assertEquals("Node 'format' is in use by user 'u'", refusal(() -> test.graph.close(format)));
+    assertEquals(
+        "Node 'file' is in use by node 'format'", test.refusal(() -> test.graph.close(file)));
+    assertEquals(
+        "Node 'format' is in use by user 'u'", test.refusal(() -> test.graph.close(format)));
+  }
+
+  /** A node may come to stand on one that was opened after it. */
+  @Test
+  void allAreClosedWhateverTheOrderOfOpening() throws Exception {
+    TestNode file = test.node("file");
+    TestNode format = test.node("format", file, ChildRole.IMAGE);
+    TestNode late = test.node("late");
+    TestNode later = test.filter("later", late);
+    GraphChange change = new GraphChange();
+    change.redirect(format.children().getFirst(), later);
+    test.control(change::run);
+    BlockBackend backend = test.use(later, new User("u"));
+    assertEquals("Node 'later' is in use by user 'u'", test.refusal(test.graph::closeAll));
+    assertFalse(format.closed);
+    test.control(backend::close);
+    test.control(test.graph::closeAll);
+    for (TestNode node : List.of(file, format, late, later)) {
+      assertTrue(node.closed, node.name());
+    }
+    assertEquals(List.of(), test.get(() -> test.graph.nodes()));
   }
 
   /** The last of several edits is impossible: those before it have not happened, either. */
@@ -170,7 +203,7 @@ class GraphChangeTest {
     change.attach(right, "second", Set.of(ChildRole.DATA), other);
     change.detach(left.children().getFirst());
     change.redirect(middle.children().getFirst(), other);
-    assertEquals("other says no", refusal(change::run));
+    assertEquals("other says no", test.refusal(change::run));
     assertEquals(0, TestGraph.send(lane).result.join());
     assertEquals(1, file.submitted.get());
     assertEquals(1, file.openLanes.get());
