@@ -27,6 +27,7 @@ public final class GraphChange {
   private final List<BlockNode> touched = new ArrayList<>();
 
   private final List<Edit> edits = new ArrayList<>();
+  private final ExtentCheck extents = new ExtentCheck();
 
   /**
    * Gives a node a child.
@@ -50,9 +51,20 @@ public final class GraphChange {
     edits.add(new Detach(edge));
   }
 
-  /** Has permissions and ways worked out anew for a node that is being reopened. */
+  /** Has permissions and ways worked out anew for a node that is about to be reopened. */
   void touch(BlockNode node) {
     touched.add(node);
+    extents.note(node);
+  }
+
+  /** For a node that is being reopened: it shows another part of its child, even if as long. */
+  public void moved(BlockNode node) {
+    extents.moved(node);
+  }
+
+  /** For a node that is being reopened: it copes with any length of what a link leads to. */
+  public void followsLength(BlockEdge edge) {
+    extents.follows(edge);
   }
 
   /** Has a link lead to another node. */
@@ -137,6 +149,12 @@ public final class GraphChange {
           }
         });
     for (Edit edit : edits) {
+      extents.note(edit.edge());
+      if (edit.edge().parent() instanceof BlockNode parent) {
+        extents.note(parent);
+      }
+    }
+    for (Edit edit : edits) {
       BlockEdge edge = edit.edge();
       changed.add(edge.node());
       if (!(edit instanceof Attach)) {
@@ -159,6 +177,7 @@ public final class GraphChange {
       ContextChange.sendHome(node, transaction);
     }
     PermissionRefresh.prepare(changed, transaction);
+    extents.check();
     relink(holders, transaction);
   }
 

@@ -54,12 +54,14 @@ final class Reopen {
       flush(node);
     }
     GraphChange links = new GraphChange();
-    for (Map.Entry<BlockNode, Options> entry : nodes.entrySet()) {
-      BlockNode node = entry.getKey();
-      Options options = entry.getValue();
-      transaction.add(node.prepareReopen(graph, options, links));
-      options.finish();
-      links.touch(node);
+    nodes.keySet().forEach(links::touch);
+    // A node goes by what its children will be.
+    for (BlockNode node : NodeOrder.childrenFirst(nodes.keySet())) {
+      Options options = nodes.get(node);
+      if (options != null) {
+        transaction.add(node.prepareReopen(graph, options, links));
+        options.finish();
+      }
     }
     // Children that are new to these nodes are drained as well, before any link changes.
     links.drain(transaction);

@@ -11,6 +11,7 @@ import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.linux.Errno;
 
 /** A disk without storage. */
 final class NullNode extends BlockNode {
@@ -56,6 +57,10 @@ final class NullNode extends BlockNode {
     return new BlockLane() {
       @Override
       public void submit(BlockRequest request, long offset) {
+        if (leaves(request, offset, now.size())) {
+          request.complete(-Errno.EIO);
+          return;
+        }
         if (now.readZeroes() && request.operation == BlockRequest.Operation.READ) {
           request.buffers.fill(0, request.length, (byte) 0);
         }

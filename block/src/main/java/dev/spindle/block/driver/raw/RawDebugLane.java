@@ -7,41 +7,27 @@ import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.DebugEvents;
 
 /** The way through the window where the child wants to hear what happens. */
-final class RawDebugLane extends BlockLane {
+final class RawDebugLane extends RawLane {
   private static final BlkdebugEvent[] READ = {BlkdebugEvent.READ_AIO};
   private static final BlkdebugEvent[] WRITE = {BlkdebugEvent.WRITE_AIO};
   private static final BlkdebugEvent[] FLUSH = {
     BlkdebugEvent.FLUSH_TO_OS, BlkdebugEvent.FLUSH_TO_DISK
   };
 
-  private final BlockLane below;
   private final DebugEvents events;
-  private final long start;
 
-  RawDebugLane(BlockLane below, DebugEvents events, long start) {
-    super(below);
-    this.below = below;
+  RawDebugLane(BlockLane below, DebugEvents events, long start, long length) {
+    super(below, start, length);
     this.events = events;
-    this.start = start;
   }
 
   @Override
-  public void submit(BlockRequest request, long offset) {
+  void pass(BlockRequest request, long childOffset) {
     switch (request.operation) {
-      case READ -> events.submit(request, start + offset, READ);
-      case WRITE -> events.submit(request, start + offset, WRITE);
-      case FLUSH -> events.submit(request, start + offset, FLUSH);
-      case DISCARD, WRITE_ZEROES -> below.submit(request, start + offset);
+      case READ -> events.submit(request, childOffset, READ);
+      case WRITE -> events.submit(request, childOffset, WRITE);
+      case FLUSH -> events.submit(request, childOffset, FLUSH);
+      case DISCARD, WRITE_ZEROES -> super.pass(request, childOffset);
     }
-  }
-
-  @Override
-  public long allocated(long offset, long length) {
-    return below.allocated(start + offset, length);
-  }
-
-  @Override
-  public void close() {
-    below.close();
   }
 }

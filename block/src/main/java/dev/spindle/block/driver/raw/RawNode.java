@@ -8,10 +8,11 @@ import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
-import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.ChildPermissions;
 import dev.spindle.block.graph.ChildRole;
 import dev.spindle.block.graph.DebugEvents;
 import dev.spindle.block.graph.GraphChange;
+import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
@@ -23,20 +24,24 @@ final class RawNode extends BlockNode {
   /** A window: what is outside belongs to others. */
   private static final Set<ChildRole> WINDOW = Set.of(ChildRole.DATA, ChildRole.PRIMARY);
 
-  private final BlockEdge file;
+  /** Changed by reopening, in a drained section, as what follows is. */
+  private BlockEdge file;
 
-  /** Changed by reopening, in a drained section. */
   private volatile RawOptions window;
 
   RawNode(String name, BlockNode file, RawOptions window) throws BlockException {
     super(name, "raw", file.context());
     this.window = window;
-    this.file = attachChild(file, "file", window.isWhole(file) ? ChildRole.FILTER : WINDOW);
+    this.file = attachChild(file, "file", roles(window, file));
+  }
+
+  private static Set<ChildRole> roles(RawOptions window, BlockNode file) {
+    return window.isWhole(file) ? ChildRole.FILTER : WINDOW;
   }
 
   @Override
   public long length() {
-    return window.size();
+    return window.length(file.node().length());
   }
 
   @Override
@@ -49,20 +54,43 @@ final class RawNode extends BlockNode {
     return file.node().limits();
   }
 
+  /** A window never grows its child: it needs to write or resize there no more than its users. */
+  @Override
+  protected ChildPermissions childPermissions(
+      BlockEdge child, Set<Permission> used, Set<Permission> shared) {
+    ChildPermissions needed = super.childPermissions(child, used, shared);
+    Set<Permission> taken = Permission.none();
+    taken.addAll(needed.used());
+    taken.remove(Permission.WRITE);
+    taken.remove(Permission.RESIZE);
+    taken.addAll(used);
+    return new ChildPermissions(taken, needed.shared());
+  }
+
   @Override
   protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
       throws BlockException, OptionException {
-    RawOptions before = window;
+    RawOptions windowBefore = window;
+    BlockEdge fileBefore = file;
     Optional<String> child = options.string("file");
     BlockNode next = child.isPresent() ? graph.find(child.get()) : file.node();
-    window = RawOptions.take(options).on(next);
-    if (next != file.node()) {
+    RawOptions wanted = RawOptions.take(options).on(next);
+    if (!roles(wanted, next).equals(file.roles())) {
+      links.detach(file);
+      file = links.attach(this, "file", roles(wanted, next), next);
+    } else if (next != file.node()) {
       links.redirect(file, next);
     }
+    if (wanted.offset() != windowBefore.offset()) {
+      links.moved(this);
+    }
+    links.followsLength(file);
+    window = wanted;
     return new Transaction.Action() {
       @Override
       public void abort() {
-        window = before;
+        window = windowBefore;
+        file = fileBefore;
       }
     };
   }
@@ -70,29 +98,10 @@ final class RawNode extends BlockNode {
   @Override
   protected BlockLane makeLane(AioContext context) {
     BlockLane below = file.node().openLane(context);
-    long start = window.offset();
     if (below instanceof DebugEvents events) {
-      return new RawDebugLane(below, events, start);
+      return new RawDebugLane(below, events, window.offset(), length());
     }
-    if (start == 0) {
-      return below;
-    }
-    return new BlockLane(below) {
-      @Override
-      public void submit(BlockRequest request, long offset) {
-        below.submit(request, start + offset);
-      }
-
-      @Override
-      public long allocated(long offset, long length) {
-        return below.allocated(start + offset, length);
-      }
-
-      @Override
-      public void close() {
-        below.close();
-      }
-    };
+    return window.isWhole(file.node()) ? below : new RawLane(below, window.offset(), length());
   }
 
   @Override

@@ -6,26 +6,25 @@ import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * The window that a user asks for.
  *
  * @param offset where it begins in the child, bytes, a multiple of 512
- * @param size its length in bytes, a multiple of 512
+ * @param size its length in bytes, a multiple of 512; empty for all that the child has from there
  * @param readOnly {@code read-only}
  */
-record RawOptions(long offset, long size, boolean readOnly) {
+record RawOptions(long offset, OptionalLong size, boolean readOnly) {
   /**
    * What was asked for before the child is known.
    *
-   * @param size negative for all that follows {@code offset}
+   * @param size empty for all that follows {@code offset}
    * @param readOnly empty for as the child is
    */
-  record Wanted(long offset, long size, Optional<Boolean> readOnly) {
+  record Wanted(long offset, OptionalLong size, Optional<Boolean> readOnly) {
     RawOptions on(BlockNode file) throws BlockException {
-      long rest = Math.max(0, file.length() - offset);
-      return RawOptions.within(
-          file, offset, size < 0 ? rest : size, readOnly.orElse(file.readOnly()));
+      return RawOptions.within(file, offset, size, readOnly.orElse(file.readOnly()));
     }
   }
 
@@ -38,20 +37,28 @@ record RawOptions(long offset, long size, boolean readOnly) {
       throw new OptionException(
           options.owner() + ": 'offset' and 'size' must be multiples of 512 bytes");
     }
-    return new Wanted(offset, size, asChild ? Optional.empty() : Optional.of(readOnly));
+    return new Wanted(
+        offset,
+        size < 0 ? OptionalLong.empty() : OptionalLong.of(size),
+        asChild ? Optional.empty() : Optional.of(readOnly));
   }
 
-  private static RawOptions within(BlockNode file, long offset, long size, boolean readOnly)
-      throws BlockException {
-    if (offset > file.length() || size > file.length() - offset) {
+  private static RawOptions within(
+      BlockNode file, long offset, OptionalLong size, boolean readOnly) throws BlockException {
+    if (offset > file.length() || size.orElse(0) > file.length() - offset) {
       throw new BlockException(
           "The sum of offset (%d) and size (%d) has to be smaller or equal to the actual size of the containing file (%d)"
-              .formatted(offset, size, file.length()));
+              .formatted(offset, size.orElse(0), file.length()));
     }
     return new RawOptions(offset, size, readOnly);
   }
 
+  /** How long the window is in a child of so many bytes, which may have become shorter. */
+  long length(long childLength) {
+    return Math.min(size.orElse(Long.MAX_VALUE), Math.max(0, childLength - offset));
+  }
+
   boolean isWhole(BlockNode file) {
-    return offset == 0 && size == file.length();
+    return offset == 0 && length(file.length()) == file.length();
   }
 }
