@@ -6,13 +6,17 @@ import dev.spindle.block.options.Options;
 import java.util.Optional;
 
 /**
- * A node that shows what its only child shows, and does something about the requests: as long, as
- * read-only and with the same wishes as the child.
+ * A node that shows what its only child shows, and does something about the requests: as long and
+ * with the same wishes as the child, and read-only if the child or the user says so. Reopening
+ * changes {@code read-only}; what else can change, a driver says.
  */
 public abstract class FilterNode extends BlockNode {
   private final String childName;
   private final BlockNode firstChild;
   private BlockEdge link;
+
+  /** Null for a filter that no user described: its maker's to change. */
+  private OpeningOptions opening;
 
   /**
    * Makes a filter that {@link #takeHold} has to complete.
@@ -34,6 +38,12 @@ public abstract class FilterNode extends BlockNode {
     link = attachChild(firstChild, childName, ChildRole.FILTER);
   }
 
+  /** Says what the user wanted; before anybody uses the node. Returns the node. */
+  public final FilterNode openedWith(OpeningOptions options) {
+    opening = options;
+    return this;
+  }
+
   /** The node that it stands before. Control side, or any thread while no link changes. */
   protected final BlockNode child() {
     return link == null ? firstChild : link.node();
@@ -46,7 +56,7 @@ public abstract class FilterNode extends BlockNode {
 
   @Override
   public final boolean readOnly() {
-    return child().readOnly();
+    return (opening != null && opening.readOnly()) || child().readOnly();
   }
 
   @Override
@@ -61,6 +71,14 @@ public abstract class FilterNode extends BlockNode {
     if (wanted.isPresent() && graph.find(wanted.get()) != child()) {
       links.redirect(link, graph.find(wanted.get()));
     }
+  }
+
+  @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
+      throws BlockException, OptionException {
+    return opening == null
+        ? super.prepareReopen(graph, options, links)
+        : opening.prepareReopen(this, options);
   }
 
   @Override

@@ -25,6 +25,29 @@ public final class Transaction {
   /** What a preparation returns that has nothing to do later. */
   public static final Action NOTHING = new Action() {};
 
+  /** Two prepared changes as one, the second prepared after the first. */
+  public static Action both(Action first, Action second) {
+    return new Action() {
+      @Override
+      public void commit() {
+        first.commit();
+        second.commit();
+      }
+
+      @Override
+      public void abort() {
+        second.abort();
+        first.abort();
+      }
+
+      @Override
+      public void clean() {
+        second.clean();
+        first.clean();
+      }
+    };
+  }
+
   private final List<Action> actions = new ArrayList<>();
   private boolean ended;
 

@@ -130,6 +130,18 @@ public final class Options {
     return Optional.ofNullable(values.get(key));
   }
 
+  /** What was given under a name, and under dotted names below it; all of it stays to be taken. */
+  public Map<String, String> peekAll(String name) {
+    Map<String, String> found = new LinkedHashMap<>();
+    values.forEach(
+        (key, value) -> {
+          if (key.equals(name) || key.startsWith(name + ".")) {
+            found.put(key, value);
+          }
+        });
+    return found;
+  }
+
   /** {@code on} or {@code off} (also {@code true}, {@code false}, {@code yes}, {@code no}). */
   public boolean bool(String key, boolean otherwise) throws OptionException {
     note(key, "on|off", otherwise ? "on" : "off", false);

@@ -4,6 +4,7 @@ package dev.spindle.block.driver.blkdebug;
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.ChildOption;
+import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -16,8 +17,10 @@ public final class BlkdebugDriver implements BlockDriver {
 
   @Override
   public Description read(Options options) throws BlockException, OptionException {
+    OpeningOptions opening = OpeningOptions.of(options, BlkdebugOptions.NAMES);
     BlkdebugOptions wanted = BlkdebugOptions.from(options);
     ChildOption image = ChildOption.take(BlkdebugNode.CHILD, options);
-    return (graph, nodeName) -> new BlkdebugNode(nodeName, image.open(graph, nodeName), wanted);
+    return (graph, nodeName) ->
+        new BlkdebugNode(nodeName, image.open(graph, nodeName), wanted).openedWith(opening);
   }
 }

@@ -21,6 +21,20 @@ import java.util.Set;
  */
 record BlkdebugOptions(
     List<DebugRule> rules, DebugLimits limits, Set<Permission> taken, Set<Permission> unshared) {
+  /** The words for all of them. */
+  static final String[] NAMES = {
+    "config",
+    "inject-error",
+    "set-state",
+    "align",
+    "max-transfer",
+    "opt-write-zero",
+    "max-write-zero",
+    "opt-discard",
+    "max-discard",
+    "take-child-perms",
+    "unshare-child-perms"
+  };
 
   static BlkdebugOptions from(Options options) throws BlockException, OptionException {
     List<DebugRule> rules = new ArrayList<>();

@@ -5,6 +5,7 @@ import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildOption;
+import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -20,6 +21,7 @@ public final class BlkverifyDriver implements BlockDriver {
 
   @Override
   public Description read(Options options) throws OptionException {
+    OpeningOptions opening = OpeningOptions.of(options);
     ChildOption testOption = ChildOption.take("test", options);
     ChildOption rawOption = ChildOption.take("raw", options);
     return (graph, nodeName) -> {
@@ -30,7 +32,7 @@ public final class BlkverifyDriver implements BlockDriver {
             "Node '%s' has %d bytes, but node '%s' has %d: they cannot read the same"
                 .formatted(test.name(), test.length(), raw.name(), raw.length()));
       }
-      return new BlkverifyNode(nodeName, test, raw);
+      return new BlkverifyNode(nodeName, opening, test, raw);
     };
   }
 }

@@ -4,12 +4,18 @@ package dev.spindle.block.driver.blkverify;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildPermissions;
 import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.graph.GraphChange;
+import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.graph.Permission;
+import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 import java.util.Set;
 
 /** Two images that must read the same; what users see is the one under test. */
@@ -17,12 +23,15 @@ final class BlkverifyNode extends BlockNode {
   private static final Set<ChildRole> TEST = Set.of(ChildRole.DATA, ChildRole.PRIMARY);
   private static final Set<ChildRole> RAW = Set.of(ChildRole.DATA);
 
+  private final OpeningOptions opening;
   private final BlockNode firstTest;
   private final BlockEdge test;
   private final BlockEdge raw;
 
-  BlkverifyNode(String name, BlockNode test, BlockNode raw) throws BlockException {
+  BlkverifyNode(String name, OpeningOptions opening, BlockNode test, BlockNode raw)
+      throws BlockException {
     super(name, "blkverify", test.context());
+    this.opening = opening;
     this.firstTest = test;
     this.test = attachChild(test, "test", TEST);
     try {
@@ -45,7 +54,7 @@ final class BlkverifyNode extends BlockNode {
 
   @Override
   public boolean readOnly() {
-    return test().readOnly();
+    return opening.readOnly() || test().readOnly();
   }
 
   @Override
@@ -53,11 +62,20 @@ final class BlkverifyNode extends BlockNode {
     return test().limits();
   }
 
-  /** Both see exactly what this node's users do. */
+  /** Both see exactly what this node's users do, and stay equally long. */
   @Override
   protected ChildPermissions childPermissions(
       BlockEdge child, Set<Permission> used, Set<Permission> shared) {
-    return new ChildPermissions(used, shared);
+    Set<Permission> allowed = Permission.none();
+    allowed.addAll(shared);
+    allowed.remove(Permission.RESIZE);
+    return new ChildPermissions(used, allowed);
+  }
+
+  @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
+      throws BlockException, OptionException {
+    return opening.prepareReopen(this, options);
   }
 
   @Override

@@ -7,6 +7,7 @@ import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildOption;
+import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 
@@ -19,6 +20,7 @@ public final class CbwDriver implements BlockDriver {
 
   @Override
   public Description read(Options options) throws OptionException {
+    OpeningOptions opening = OpeningOptions.of(options, "on-cbw-error");
     ChildOption fileOption = ChildOption.take("file", options);
     ChildOption targetOption = ChildOption.take("target", options);
     String onError =
@@ -37,7 +39,7 @@ public final class CbwDriver implements BlockDriver {
           new SavedState(unsaved),
           onError.equals("break-snapshot")
               ? OnCbwError.BREAK_SNAPSHOT
-              : OnCbwError.BREAK_GUEST_WRITE);
+              : OnCbwError.BREAK_GUEST_WRITE).openedWith(opening);
     };
   }
 

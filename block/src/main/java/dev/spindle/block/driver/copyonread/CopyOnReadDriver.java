@@ -4,6 +4,7 @@ package dev.spindle.block.driver.copyonread;
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildOption;
+import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.Optional;
@@ -20,12 +21,13 @@ public final class CopyOnReadDriver implements BlockDriver {
 
   @Override
   public Description read(Options options) throws OptionException {
+    OpeningOptions opening = OpeningOptions.of(options, "bottom");
     Optional<String> bottom = options.string("bottom");
     ChildOption child = ChildOption.take("file", options);
     return (graph, nodeName) -> {
       BlockNode lowest = bottom.isPresent() ? graph.find(bottom.get()) : null;
       BlockNode file = child.open(graph, nodeName);
-      return new CopyOnReadNode(nodeName, file, BackingChain.find(file, lowest));
+      return new CopyOnReadNode(nodeName, file, BackingChain.find(file, lowest)).openedWith(opening);
     };
   }
 }

@@ -5,6 +5,7 @@ import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildOption;
+import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.ArrayList;
@@ -19,6 +20,12 @@ public final class QuorumDriver implements BlockDriver {
 
   @Override
   public Description read(Options options) throws OptionException {
+    OpeningOptions opening = OpeningOptions.of(options,
+            "children",
+            "vote-threshold",
+            "blkverify",
+            "rewrite-corrupted",
+            "read-pattern");
     List<ChildOption> members = members(options);
     QuorumOptions wanted = QuorumOptions.from(options, members.size());
     return (graph, nodeName) -> {
@@ -27,7 +34,7 @@ public final class QuorumDriver implements BlockDriver {
         children.add(member.open(graph, nodeName));
       }
       checkLengths(children);
-      return new QuorumNode(nodeName, children, wanted);
+      return new QuorumNode(nodeName, opening, children, wanted);
     };
   }
 

@@ -4,13 +4,19 @@ package dev.spindle.block.driver.quorum;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildPermissions;
 import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.graph.GraphChange;
+import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.RangeLocks;
+import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -20,7 +26,7 @@ final class QuorumNode extends BlockNode {
   private static final Set<ChildRole> MEMBER = Set.of(ChildRole.DATA);
 
   private final long length;
-  private final boolean readOnly;
+  private final OpeningOptions opening;
   private final BlockLimits limits;
   private final QuorumOptions options;
   private final List<BlockEdge> members = new ArrayList<>();
@@ -29,11 +35,12 @@ final class QuorumNode extends BlockNode {
   /** Writes share their range; who puts a child right has it alone. Used if children are. */
   private final RangeLocks repairs = new RangeLocks();
 
-  QuorumNode(String name, List<BlockNode> children, QuorumOptions options) throws BlockException {
+  QuorumNode(String name, OpeningOptions opening, List<BlockNode> children, QuorumOptions options)
+      throws BlockException {
     super(name, "quorum", children.getFirst().context());
     this.options = options;
     this.length = children.getFirst().length();
-    this.readOnly = children.stream().anyMatch(BlockNode::readOnly);
+    this.opening = opening;
     int requests = children.stream().mapToInt(c -> c.limits().requestAlignment()).max().orElse(1);
     int memory = children.stream().mapToInt(c -> c.limits().memoryAlignment()).max().orElse(1);
     this.limits = new BlockLimits(requests, memory);
@@ -67,7 +74,7 @@ final class QuorumNode extends BlockNode {
 
   @Override
   public boolean readOnly() {
-    return readOnly;
+    return opening.readOnly() || members.stream().anyMatch(edge -> edge.node().readOnly());
   }
 
   @Override
@@ -89,6 +96,12 @@ final class QuorumNode extends BlockNode {
     allowed.remove(Permission.WRITE);
     allowed.remove(Permission.RESIZE);
     return new ChildPermissions(needed, allowed);
+  }
+
+  @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
+      throws BlockException, OptionException {
+    return opening.prepareReopen(this, options);
   }
 
   @Override

@@ -5,6 +5,7 @@ import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.ChildOption;
+import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleGroup;
@@ -20,11 +21,12 @@ public final class ThrottleDriver implements BlockDriver {
 
   @Override
   public Description read(Options options) throws OptionException {
+    OpeningOptions opening = OpeningOptions.of(options);
     String group = options.require(GROUP);
     ChildOption file = ChildOption.take("file", options);
     return (graph, nodeName) -> {
       ThrottleGroup found = graph.throttleGroups().require(group);
-      return new ThrottleNode(nodeName, file.open(graph, nodeName), found);
+      return new ThrottleNode(nodeName, file.open(graph, nodeName), found).openedWith(opening);
     };
   }
 

@@ -50,10 +50,12 @@ final class ThrottleNode extends FilterNode {
       throws BlockException, OptionException {
     ThrottleGroup group = ThrottleDriver.group(graph, options);
     redirectChild(graph, options, links);
+    Transaction.Action filter = super.prepareReopen(graph, options, links);
+    return group == member.group() ? filter : Transaction.both(filter, join(group));
+  }
+
+  private Transaction.Action join(ThrottleGroup group) {
     ThrottleMember before = member;
-    if (group == before.group()) {
-      return Transaction.NOTHING;
-    }
     ThrottleMember after = group.join();
     // Who reopens has begun a section, which the new member will see the end of.
     after.drainedBegin(System.nanoTime());
