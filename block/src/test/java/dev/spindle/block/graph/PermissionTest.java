@@ -4,7 +4,10 @@ package dev.spindle.block.graph;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.TestGraph.User;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 import java.util.EnumSet;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
@@ -110,6 +113,104 @@ class PermissionTest {
         "Read-only block node 'file' does not support read-write users: user 'w' (uses node 'file'"
             + " as 'root' child)",
         refusal(file, "w", TestGraph.READ_WRITE, Permission.all()));
+  }
+
+  /** A filter that writes to its child, and lets nobody else. */
+  private static final class GreedyFilter extends FilterNode {
+    GreedyFilter(String name, BlockNode child) throws BlockException {
+      super(name, "greedy", "file", child);
+      takeHold();
+    }
+
+    @Override
+    protected ChildPermissions childPermissions(
+        BlockEdge child, Set<Permission> used, Set<Permission> shared) {
+      return parents().isEmpty()
+          ? new ChildPermissions(Permission.none(), Permission.all())
+          : new ChildPermissions(TestGraph.READ_WRITE, TestGraph.READ);
+    }
+
+    @Override
+    protected BlockLane makeLane(AioContext context) {
+      return child().openLane(context);
+    }
+  }
+
+  /**
+   * What the others did to the child they do to the filter, so that it may have the child alone.
+   */
+  @Test
+  void aGreedyFilterIsPutBeforeANodeThatHasAWriter() throws Exception {
+    TestNode file = test.node("file");
+    TestNode format = test.node("format", file, ChildRole.FILTER);
+    use(format, "writer", TestGraph.READ_WRITE, READ_ONLY_OTHERS);
+    BlockNode greedy = test.get(() -> test.graph.add(new GreedyFilter("greedy", file)));
+    test.control(() -> test.graph.insertFilter(greedy, file));
+    assertEquals(TestGraph.READ_WRITE, file.used);
+    assertEquals(TestGraph.READ, file.shared);
+    assertEquals(
+        "Permission conflict on node 'file': permissions 'write' are both required by user 'late'"
+            + " (uses node 'file' as 'root' child) and unshared by node 'greedy' (uses node 'file'"
+            + " as 'file' child).",
+        refusal(file, "late", TestGraph.READ_WRITE, Permission.all()));
+    test.control(() -> test.graph.removeFilter(greedy));
+    assertEquals(READ_ONLY_OTHERS, file.shared);
+  }
+
+  /** Uses one of its children, alone, and nothing of the others. */
+  private static final class Selector extends FilterNode {
+    private BlockNode selected;
+
+    Selector(String name, BlockNode first, BlockNode second) throws BlockException {
+      super(name, "selector", "first", first);
+      selected = first;
+      takeHold();
+      attachChild(second, "second", Set.of(ChildRole.DATA));
+    }
+
+    @Override
+    protected ChildPermissions childPermissions(
+        BlockEdge child, Set<Permission> used, Set<Permission> shared) {
+      return child.node() == selected
+          ? new ChildPermissions(TestGraph.READ_WRITE, TestGraph.READ)
+          : new ChildPermissions(Permission.none(), Permission.all());
+    }
+
+    @Override
+    protected BlockLane makeLane(AioContext context) {
+      return selected.openLane(context);
+    }
+
+    @Override
+    protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
+        throws BlockException, OptionException {
+      selected = graph.find(options.require("selected"));
+      return Transaction.NOTHING;
+    }
+  }
+
+  /**
+   * Both ways lead to one file by a different number of nodes. Whichever way is walked first, the
+   * file must hear what is new of both before it is asked.
+   */
+  @Test
+  void permissionsOnTwoWaysToOneNodeChangePlacesAtOnce() throws Exception {
+    TestNode file = test.node("file");
+    TestNode left = test.filter("left", file);
+    TestNode right = test.filter("right", test.filter("between", file));
+    BlockNode top = test.get(() -> test.graph.add(new Selector("top", left, right)));
+    assertEquals(TestGraph.READ_WRITE, left.used);
+    for (int i = 0; i < 3; i++) {
+      test.reopen("driver=selector,node-name=top,selected=right");
+      assertEquals(TestGraph.READ_WRITE, right.used);
+      assertEquals(Set.of(), left.used);
+      test.reopen("driver=selector,node-name=top,selected=left");
+      assertEquals(TestGraph.READ_WRITE, left.used);
+      assertEquals(Set.of(), right.used);
+      assertEquals(TestGraph.READ_WRITE, file.used);
+      assertEquals(TestGraph.READ, file.shared);
+    }
+    assertEquals(2, top.children().size());
   }
 
   /** Two writers that exclude each other: one goes as the other comes, in one change. */
