@@ -175,12 +175,12 @@ public final class BlockBackend implements BlockParent {
   /**
    * As {@link #quiesceBegin}, for who does not care about what was sent before. Ended by {@link
    * #quiesceEnd}.
-   *
-   * @return waits until it sends nothing new
    */
-  Runnable isolateBegin() {
+  void isolateBegin(List<QuiesceWait> waits) {
     List<BackendLane> told = firstSection();
-    return told == null ? () -> {} : stopSending(told);
+    if (told != null) {
+      waits.add(new Rest(stopSending(told), () -> {}));
+    }
   }
 
   /**

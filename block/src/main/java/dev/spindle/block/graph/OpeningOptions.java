@@ -73,9 +73,10 @@ public final class OpeningOptions {
     };
   }
 
-  private static void checkChild(BlockEdge edge, Options options) throws BlockException {
+  private static void checkChild(BlockEdge edge, Options options)
+      throws BlockException, OptionException {
     String child = edge.node().name();
-    if (!options.string(edge.name()).orElse(child).equals(child)) {
+    if (!options.nodeName(edge.name()).orElse(child).equals(child)) {
       throw new BlockException("Cannot change the option '" + edge.name() + "'");
     }
   }
@@ -91,7 +92,7 @@ public final class OpeningOptions {
       if (!now.get(key).equals(same.get(key))) {
         throw new BlockException("Cannot change the option '" + key + "'");
       }
-      options.string(key);
+      options.any(key);
     }
   }
 }

@@ -33,13 +33,14 @@ public final class CbwDriver implements BlockDriver {
           new HierarchicalBitmap(file.length(), DirtyBitmap.defaultGranularity(0));
       unsaved.set(0, file.length());
       return new CbwNode(
-          nodeName,
-          file,
-          target,
-          new SavedState(unsaved),
-          onError.equals("break-snapshot")
-              ? OnCbwError.BREAK_SNAPSHOT
-              : OnCbwError.BREAK_GUEST_WRITE).openedWith(opening);
+              nodeName,
+              file,
+              target,
+              new SavedState(unsaved),
+              onError.equals("break-snapshot")
+                  ? OnCbwError.BREAK_SNAPSHOT
+                  : OnCbwError.BREAK_GUEST_WRITE)
+          .openedWith(opening);
     };
   }
 

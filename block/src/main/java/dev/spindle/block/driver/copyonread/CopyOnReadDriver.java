@@ -27,7 +27,8 @@ public final class CopyOnReadDriver implements BlockDriver {
     return (graph, nodeName) -> {
       BlockNode lowest = bottom.isPresent() ? graph.find(bottom.get()) : null;
       BlockNode file = child.open(graph, nodeName);
-      return new CopyOnReadNode(nodeName, file, BackingChain.find(file, lowest)).openedWith(opening);
+      return new CopyOnReadNode(nodeName, file, BackingChain.find(file, lowest))
+          .openedWith(opening);
     };
   }
 }

@@ -20,7 +20,9 @@ public final class QuorumDriver implements BlockDriver {
 
   @Override
   public Description read(Options options) throws OptionException {
-    OpeningOptions opening = OpeningOptions.of(options,
+    OpeningOptions opening =
+        OpeningOptions.of(
+            options,
             "children",
             "vote-threshold",
             "blkverify",

@@ -43,8 +43,8 @@ record RawOptions(long offset, OptionalLong size, boolean readOnly) {
         asChild ? Optional.empty() : Optional.of(readOnly));
   }
 
-  private static RawOptions within(
-      BlockNode file, long offset, OptionalLong size, boolean readOnly) throws BlockException {
+  private static RawOptions within(BlockNode file, long offset, OptionalLong size, boolean readOnly)
+      throws BlockException {
     if (offset > file.length() || size.orElse(0) > file.length() - offset) {
       throw new BlockException(
           "The sum of offset (%d) and size (%d) has to be smaller or equal to the actual size of the containing file (%d)"
