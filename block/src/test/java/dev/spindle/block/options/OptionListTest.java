@@ -37,6 +37,7 @@ class OptionListTest {
   void childrenAndWhatIsLookedAtFirstAreRequired() {
     assertEquals(
         List.of(
+            new Entry("read-only", "on|off", "off", false),
             new Entry("children.N", "NODE", "", true),
             new Entry("vote-threshold", "N", "0", true),
             new Entry("blkverify", "on|off", "off", false),
