@@ -18,14 +18,11 @@ import java.util.Set;
  * after the last has ended. Control side only.
  */
 public final class DrainedSection implements AutoCloseable {
-  private final List<BlockNode> nodes;
-  private final List<BlockNode> below;
+  private final List<BlockNode> nodes = new ArrayList<>();
+  private final List<BlockNode> below = new ArrayList<>();
   private boolean ended;
 
-  private DrainedSection(List<BlockNode> nodes, List<BlockNode> below) {
-    this.nodes = nodes;
-    this.below = below;
-  }
+  private DrainedSection() {}
 
   /** Begins a section for one node; waits. */
   public static DrainedSection begin(BlockNode node) {
@@ -38,12 +35,24 @@ public final class DrainedSection implements AutoCloseable {
     Set<BlockNode> reached = new LinkedHashSet<>(distinct);
     distinct.forEach(node -> node.children().forEach(edge -> edge.node().addSubtree(reached)));
     List<BlockNode> below = reached.stream().filter(node -> !distinct.contains(node)).toList();
+    DrainedSection section = new DrainedSection();
     List<QuiesceWait> waits = new ArrayList<>();
-    distinct.forEach(node -> node.quiesceBegin(waits));
-    below.forEach(node -> node.restBegin(waits));
-    waits.forEach(QuiesceWait::awaitStopped);
-    waits.forEach(QuiesceWait::awaitStill);
-    return new DrainedSection(List.copyOf(distinct), below);
+    try {
+      for (BlockNode node : distinct) {
+        node.quiesceBegin(waits);
+        section.nodes.add(node);
+      }
+      for (BlockNode node : below) {
+        node.restBegin(waits);
+        section.below.add(node);
+      }
+      QuiesceWait.all(waits);
+    } catch (RuntimeException | Error e) {
+      QuiesceWait.afterFailure(waits, e);
+      section.close();
+      throw e;
+    }
+    return section;
   }
 
   /** Ends the section. Never waits. */

@@ -25,9 +25,27 @@ public final class IsolatedSection implements AutoCloseable {
     Set<Object> visited = Collections.newSetFromMap(new IdentityHashMap<>());
     List<BlockBackend> others = new ArrayList<>();
     collect(owner.node(), owner, visited, others);
-    List<Runnable> stopped = others.stream().map(BlockBackend::isolateBegin).toList();
-    stopped.forEach(Runnable::run);
-    return new IsolatedSection(others);
+    List<QuiesceWait> waits = new ArrayList<>();
+    IsolatedSection section = new IsolatedSection(new ArrayList<>());
+    try {
+      for (BlockBackend other : others) {
+        Runnable stopped = other.isolateBegin();
+        section.others.add(other);
+        waits.add(
+            new QuiesceWait() {
+              @Override
+              public void awaitStopped() {
+                stopped.run();
+              }
+            });
+      }
+      waits.forEach(QuiesceWait::awaitStopped);
+    } catch (RuntimeException | Error e) {
+      QuiesceWait.afterFailure(waits, e);
+      section.close();
+      throw e;
+    }
+    return section;
   }
 
   private static void collect(
