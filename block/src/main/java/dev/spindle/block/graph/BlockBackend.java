@@ -150,8 +150,13 @@ public final class BlockBackend implements BlockParent {
   public void quiesceBegin() {
     List<QuiesceWait> waits = new ArrayList<>();
     quiesceBegin(waits);
-    waits.forEach(QuiesceWait::awaitStopped);
-    waits.forEach(QuiesceWait::awaitStill);
+    try {
+      QuiesceWait.all(waits);
+    } catch (RuntimeException | Error e) {
+      QuiesceWait.afterFailure(waits, e);
+      quiesceEnd();
+      throw e;
+    }
   }
 
   @Override
@@ -193,7 +198,15 @@ public final class BlockBackend implements BlockParent {
   }
 
   private Runnable stopSending(List<BackendLane> told) {
-    Runnable userStopped = user.drainedBegin();
+    Runnable userStopped;
+    try {
+      userStopped = user.drainedBegin();
+    } catch (RuntimeException | Error e) {
+      synchronized (lanes) {
+        quiesceDepth--;
+      }
+      throw e;
+    }
     if (user.stopsByItself()) {
       return userStopped;
     }

@@ -110,12 +110,12 @@ public final class BlockEdge {
   Runnable link() {
     Runnable fromParent = parent instanceof BlockNode above ? above.addChild(this) : () -> {};
     Runnable fromNode = node.addParent(this);
-    matchQuiescence();
-    return () -> {
-      fromNode.run();
-      endQuiescence();
-      fromParent.run();
-    };
+    return matched(
+        () -> {
+          fromNode.run();
+          endQuiescence();
+          fromParent.run();
+        });
   }
 
   /**
@@ -144,13 +144,13 @@ public final class BlockEdge {
     Runnable backToFrom = from.removeParent(this);
     node = to;
     Runnable awayFromTo = to.addParent(this);
-    matchQuiescence();
-    return () -> {
-      awayFromTo.run();
-      node = from;
-      backToFrom.run();
-      matchQuiescence();
-    };
+    return matched(
+        () -> {
+          awayFromTo.run();
+          node = from;
+          backToFrom.run();
+          matchQuiescence();
+        });
   }
 
   /** The isolated sections that are on for the parent, to be added to and taken from. */
@@ -166,7 +166,12 @@ public final class BlockEdge {
   /** Tells the parent to send nothing; {@code waits} is what to wait for until it does not. */
   void beginQuiescence(List<QuiesceWait> waits) {
     quiesced = true;
-    parent.quiesceBegin(waits);
+    try {
+      parent.quiesceBegin(waits);
+    } catch (RuntimeException | Error e) {
+      quiesced = false;
+      throw e;
+    }
   }
 
   /** Ends {@link #beginQuiescence}, if that was. */
@@ -187,6 +192,17 @@ public final class BlockEdge {
     } else if (!quiesced) {
       beginQuiescence(new ArrayList<>());
     }
+  }
+
+  /** Returns {@code undo}, once the parent knows whether to stand still; or undoes it. */
+  private Runnable matched(Runnable undo) {
+    try {
+      matchQuiescence();
+    } catch (RuntimeException | Error e) {
+      undo.run();
+      throw e;
+    }
+    return undo;
   }
 
   /** As errors name a user of a node: who, which node, and as what. */

@@ -244,9 +244,21 @@ public abstract non-sealed class BlockNode implements BlockParent {
 
   @Override
   public final void quiesceBegin(List<QuiesceWait> waits) {
-    if (quiesceDepth++ == 0) {
+    if (quiesceDepth++ > 0) {
+      return;
+    }
+    try {
       restBegin(waits);
+    } catch (RuntimeException | Error e) {
+      quiesceDepth--;
+      throw e;
+    }
+    try {
       parents.forEach(edge -> edge.beginQuiescence(waits));
+    } catch (RuntimeException | Error e) {
+      QuiesceWait.afterFailure(waits, e);
+      quiesceEnd();
+      throw e;
     }
   }
 
@@ -261,7 +273,13 @@ public abstract non-sealed class BlockNode implements BlockParent {
   /** Keeps the node from doing anything of its own accord, and leaves its users alone. */
   final void restBegin(List<QuiesceWait> waits) {
     if (restDepth++ == 0) {
-      Runnable still = drainedBegin();
+      Runnable still;
+      try {
+        still = drainedBegin();
+      } catch (RuntimeException | Error e) {
+        restDepth--;
+        throw e;
+      }
       waits.add(
           new QuiesceWait() {
             @Override

@@ -50,15 +50,16 @@ public final class ContextChange {
     if (ignored != null) {
       change.visited.add(ignored);
     }
+    DrainedSection section;
     try {
       change.visit(node);
-    } catch (BlockException | RuntimeException e) {
+      section = DrainedSection.begin(change.nodes);
+    } catch (BlockException | RuntimeException | Error e) {
       Transaction refused = new Transaction();
       change.actions.forEach(refused::add);
       refused.abort();
       throw e;
     }
-    DrainedSection section = DrainedSection.begin(change.nodes);
     transaction.add(
         new Transaction.Action() {
           @Override

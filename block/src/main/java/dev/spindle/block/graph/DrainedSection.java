@@ -18,13 +18,11 @@ import java.util.Set;
  * after the last has ended. Control side only.
  */
 public final class DrainedSection implements StandingSection, AutoCloseable {
-  private final Set<BlockNode> nodes;
-  private Set<BlockNode> below = Set.of();
+  private final Set<BlockNode> nodes = new LinkedHashSet<>();
+  private final Set<BlockNode> below = new LinkedHashSet<>();
   private boolean ended;
 
-  private DrainedSection(Set<BlockNode> nodes) {
-    this.nodes = nodes;
-  }
+  private DrainedSection() {}
 
   /** Begins a section for one node; waits. */
   public static DrainedSection begin(BlockNode node) {
@@ -33,33 +31,43 @@ public final class DrainedSection implements StandingSection, AutoCloseable {
 
   /** Begins one section for several nodes, all of which come to rest together; waits. */
   public static DrainedSection begin(Collection<BlockNode> nodes) {
-    DrainedSection section = new DrainedSection(new LinkedHashSet<>(nodes));
+    DrainedSection section = new DrainedSection();
     List<QuiesceWait> waits = new ArrayList<>();
-    for (BlockNode node : section.nodes) {
-      node.quiesceBegin(waits);
-      node.sections().add(section);
+    try {
+      for (BlockNode node : new LinkedHashSet<>(nodes)) {
+        section.include(node, waits);
+      }
+      section.follow(waits);
+      QuiesceWait.all(waits);
+    } catch (RuntimeException | Error e) {
+      QuiesceWait.afterFailure(waits, e);
+      section.close();
+      throw e;
     }
-    section.follow(waits);
-    waits.forEach(QuiesceWait::awaitStopped);
-    waits.forEach(QuiesceWait::awaitStill);
     return section;
+  }
+
+  private void include(BlockNode node, List<QuiesceWait> waits) {
+    node.quiesceBegin(waits);
+    nodes.add(node);
+    node.sections().add(this);
   }
 
   /** Who reaches the nodes is told by the links; this is about what they have come to stand on. */
   @Override
   public void follow(List<QuiesceWait> waits) {
-    Set<BlockNode> before = below;
     Set<BlockNode> now = new LinkedHashSet<>();
     nodes.forEach(node -> node.addSubtree(now));
     now.removeAll(nodes);
-    below = now;
     for (BlockNode node : now) {
-      if (!before.contains(node)) {
+      if (!below.contains(node)) {
         node.restBegin(waits);
+        below.add(node);
       }
     }
-    for (BlockNode node : before) {
+    for (BlockNode node : List.copyOf(below)) {
       if (!now.contains(node)) {
+        below.remove(node);
         node.restEnd();
       }
     }
@@ -68,12 +76,9 @@ public final class DrainedSection implements StandingSection, AutoCloseable {
   /** Has another node stand still as well; waits. */
   void join(BlockNode node) {
     List<QuiesceWait> waits = new ArrayList<>();
-    nodes.add(node);
-    node.quiesceBegin(waits);
-    node.sections().add(this);
+    include(node, waits);
     follow(waits);
-    waits.forEach(QuiesceWait::awaitStopped);
-    waits.forEach(QuiesceWait::awaitStill);
+    QuiesceWait.all(waits);
   }
 
   /** Leaves out a node that is about to be closed. */

@@ -106,7 +106,7 @@ public final class GraphChange {
     drain(transaction);
     try {
       prepare(transaction);
-    } catch (BlockException | RuntimeException e) {
+    } catch (BlockException | RuntimeException | Error e) {
       transaction.abort();
       throw e;
     }

@@ -15,7 +15,7 @@ import java.util.Set;
  */
 public final class IsolatedSection implements StandingSection, AutoCloseable {
   private final BlockBackend owner;
-  private List<BlockBackend> others = List.of();
+  private final List<BlockBackend> others = new ArrayList<>();
   private boolean ended;
 
   private IsolatedSection(BlockBackend owner) {
@@ -25,26 +25,32 @@ public final class IsolatedSection implements StandingSection, AutoCloseable {
   static IsolatedSection begin(BlockBackend owner) {
     IsolatedSection section = new IsolatedSection(owner);
     List<QuiesceWait> waits = new ArrayList<>();
-    section.follow(waits);
     owner.root().isolations().add(section);
-    waits.forEach(QuiesceWait::awaitStopped);
+    try {
+      section.follow(waits);
+      waits.forEach(QuiesceWait::awaitStopped);
+    } catch (RuntimeException | Error e) {
+      QuiesceWait.afterFailure(waits, e);
+      section.close();
+      throw e;
+    }
     return section;
   }
 
   @Override
   public void follow(List<QuiesceWait> waits) {
-    List<BlockBackend> before = others;
     List<BlockBackend> now = new ArrayList<>();
     Set<Object> visited = Collections.newSetFromMap(new IdentityHashMap<>());
     collect(owner.node(), owner, visited, now);
-    others = now;
     for (BlockBackend other : now) {
-      if (!before.contains(other)) {
+      if (!others.contains(other)) {
         other.isolateBegin(waits);
+        others.add(other);
       }
     }
-    for (BlockBackend other : before) {
+    for (BlockBackend other : List.copyOf(others)) {
       if (!now.contains(other)) {
+        others.remove(other);
         other.quiesceEnd();
       }
     }

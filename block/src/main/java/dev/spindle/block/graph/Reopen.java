@@ -42,7 +42,7 @@ final class Reopen {
         });
     try {
       prepare(transaction);
-    } catch (BlockException | OptionException | RuntimeException e) {
+    } catch (BlockException | OptionException | RuntimeException | Error e) {
       transaction.abort();
       throw e;
     }

@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 
 /**
  * A node whose every answer a test decides. With a child it passes requests on; without one it is a
@@ -29,6 +30,10 @@ public final class TestNode extends BlockNode {
   public volatile boolean keeps;
   public volatile boolean readOnly;
   public volatile Runnable onDrainedEnd = () -> {};
+
+  /** Told of each callback by its name before anything else; may throw. */
+  volatile Consumer<String> onCallback = callback -> {};
+
   volatile long lastOffset;
   String refusesContext;
   public String refusesPermissions;
@@ -65,8 +70,9 @@ public final class TestNode extends BlockNode {
 
   @Override
   protected BlockLane makeLane(AioContext context) {
-    openLanes.incrementAndGet();
+    onCallback.accept("makeLane");
     BlockLane below = children().isEmpty() ? null : children().getFirst().node().openLane(context);
+    openLanes.incrementAndGet();
     return new BlockLane(below == null ? new BlockLane[0] : new BlockLane[] {below}) {
       @Override
       public void submit(BlockRequest request, long offset) {
@@ -93,8 +99,12 @@ public final class TestNode extends BlockNode {
 
   @Override
   protected Runnable drainedBegin() {
+    onCallback.accept("drainedBegin");
     events.add("begin");
-    return () -> events.add("still");
+    return () -> {
+      onCallback.accept("awaitStill");
+      events.add("still");
+    };
   }
 
   @Override
@@ -105,6 +115,7 @@ public final class TestNode extends BlockNode {
 
   @Override
   protected void checkContextChange(AioContext target) throws BlockException {
+    onCallback.accept("checkContextChange");
     if (refusesContext != null) {
       throw new BlockException(refusesContext);
     }
@@ -113,6 +124,7 @@ public final class TestNode extends BlockNode {
   @Override
   protected Transaction.Action preparePermissions(
       Set<Permission> nextUsed, Set<Permission> nextShared) throws BlockException {
+    onCallback.accept("preparePermissions");
     if (refusesPermissions != null) {
       throw new BlockException(refusesPermissions);
     }
@@ -135,6 +147,7 @@ public final class TestNode extends BlockNode {
     if (options.peek("file").isPresent()) {
       links.redirect(children().getFirst(), graph.find(options.require("file")));
     }
+    onCallback.accept("prepareReopen");
     if (refusesReopen != null) {
       throw new BlockException(refusesReopen);
     }

@@ -6,6 +6,7 @@ import dev.spindle.vmm.guest.GuestFiles;
 import dev.spindle.vmm.guest.GuestImages;
 import dev.spindle.vmm.machine.KvmPlace;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -60,7 +61,9 @@ public final class BenchCommand implements Callable<Integer> {
       OptionSpec.builder("--graph")
           .type(boolean.class)
           .defaultValue("false")
-          .description("Only what nodes cost that pass requests on, per request.")
+          .description(
+              "Only the graph: what nodes and bitmaps cost a request, how long sections and moves"
+                  + " take, and how fast a mirror is.")
           .build();
 
   private BenchCommand() {}
@@ -97,7 +100,12 @@ public final class BenchCommand implements Callable<Integer> {
     Path given = file.getValue();
     try (BenchFile used = given == null ? BenchFile.makeTemporary() : BenchFile.of(given)) {
       if (graph.<Boolean>getValue()) {
-        new GraphBench(used.path(), runs, length, spec.commandLine().getOut()).run();
+        Path path = used.path();
+        PrintWriter out = spec.commandLine().getOut();
+        new GraphBench(path, runs, length, out).run();
+        new SectionBench(runs, out).run();
+        new MoveBench(path, runs, length, out).run();
+        new MirrorBench(path, runs, out).run();
       } else {
         new DeviceBench(used.path(), runs, length, spec.commandLine().getOut()).run();
       }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.bench;
 
+import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
@@ -22,14 +23,15 @@ import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * A block device on an iothread with a driver in this process: the whole way from descriptor to
- * used ring, without KVM. The driver's thread fills the ring and kicks an eventfd as a guest would.
+ * A block device on one of two iothreads with a driver in this process: the whole way from
+ * descriptor to used ring, without KVM. The driver's thread fills the ring and kicks an eventfd as
+ * a guest would.
  */
 final class DeviceUnderTest implements AutoCloseable {
   private static final int QUEUE_SIZE = 256;
 
-  /** Little enough to be registered under the usual RLIMIT_MEMLOCK of 8 MiB. */
-  private static final long MEMORY_BYTES = 4L << 20;
+  /** Little enough to be registered twice under the usual RLIMIT_MEMLOCK of 8 MiB. */
+  private static final long MEMORY_BYTES = 3L << 20;
 
   private static final long AREA_START = 1 << 20;
 
@@ -39,8 +41,10 @@ final class DeviceUnderTest implements AutoCloseable {
   private final MainLoop mainLoop;
   private final BlockGraph graph;
   private final IoThread ioThread;
+  private final IoThread otherThread;
   private final GuestMemory memory;
   private final MemoryRegistration registration;
+  private final MemoryRegistration otherRegistration;
   private final VirtioBlkDevice device;
   private final GuestDriver driver;
   private final BlkDriver queue;
@@ -51,8 +55,10 @@ final class DeviceUnderTest implements AutoCloseable {
     mainLoop = MainLoop.start();
     graph = new BlockGraph(mainLoop);
     ioThread = IoThread.start("io0", ContextOptions.IOTHREAD);
+    otherThread = IoThread.start("io1", ContextOptions.IOTHREAD);
     memory = GuestMemory.allocate(MEMORY_BYTES);
     registration = ioThread.context().registerMemory(memory.segment());
+    otherRegistration = otherThread.context().registerMemory(memory.segment());
     VirtioBlkOptions options = VirtioBlkOptions.from(new Options("bench", Map.of()));
     device =
         mainLoop.<VirtioBlkDevice, IOException>control("open", () -> makeDevice(blockdev, options));
@@ -79,12 +85,18 @@ final class DeviceUnderTest implements AutoCloseable {
 
   /** Keeps {@code workload.depth()} requests in flight for a while. */
   Run run(Workload workload, long durationNs) throws IOException {
+    return run(workload, durationNs, SlotWatch.NONE);
+  }
+
+  /** As {@link #run(Workload, long)}, while {@code watch} sees the requests come and go. */
+  Run run(Workload workload, long durationNs, SlotWatch watch) throws IOException {
     SplittableRandom random = new SplittableRandom(workload.depth());
     int type = workload.write() ? BlkDriver.OUT : BlkDriver.IN;
     long allocatedBefore = ThreadAllocation.of(ioThread.threadId());
     long start = System.nanoTime();
     long end = start + durationNs;
     for (int slot = 0; slot < workload.depth(); slot++) {
+      watch.sent(slot);
       submit(slot, type, random);
     }
     queue.kick();
@@ -97,8 +109,10 @@ final class DeviceUnderTest implements AutoCloseable {
         if (queue.status(slot) != BlkDriver.OK) {
           throw new IOException("a request failed with status " + queue.status(slot));
         }
+        watch.answered(slot);
         finished++;
         if (more) {
+          watch.sent(slot);
           submit(slot, type, random);
         } else {
           inFlight--;
@@ -113,6 +127,29 @@ final class DeviceUnderTest implements AutoCloseable {
     double seconds = (System.nanoTime() - start) / 1e9;
     long allocated = ThreadAllocation.of(ioThread.threadId()) - allocatedBefore;
     return new Run(finished / seconds, (double) allocated / finished);
+  }
+
+  /**
+   * Moves the device to the other iothread and waits for that. Any thread.
+   *
+   * @return how long that held I/O back, in nanoseconds
+   */
+  long move() {
+    return mainLoop.control("move", this::moveToOther);
+  }
+
+  private long moveToOther() {
+    AioContext there =
+        device.backend().node().context() == ioThread.context()
+            ? otherThread.context()
+            : ioThread.context();
+    long before = device.moveStats().totalHoldNs();
+    try {
+      device.moveTo(there);
+    } catch (BlockException e) {
+      throw new IllegalStateException("nobody else uses the disk, and yet", e);
+    }
+    return device.moveStats().totalHoldNs() - before;
   }
 
   private void submit(int slot, int type, SplittableRandom random) {
@@ -133,7 +170,9 @@ final class DeviceUnderTest implements AutoCloseable {
           return null;
         });
     registration.close();
+    otherRegistration.close();
     ioThread.close();
+    otherThread.close();
     mainLoop.close();
     memory.close();
   }

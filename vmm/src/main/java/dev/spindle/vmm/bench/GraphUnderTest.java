@@ -2,6 +2,7 @@
 package dev.spindle.vmm.bench;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.ContextCall;
 import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
@@ -11,7 +12,9 @@ import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.Permission;
+import dev.spindle.block.job.Jobs;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleLimits;
@@ -20,49 +23,46 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.EnumSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** One disk with two users on one iothread: one directly, the other through throttle and raw. */
+/** A graph with users on one iothread. Any thread that may wait, one at a time. */
 final class GraphUnderTest implements AutoCloseable {
+  /** A throttle group without limits. */
+  static final String GROUP = "group";
+
   private final MainLoop mainLoop;
   private final BlockGraph graph;
+  private final Jobs jobs;
   private final IoThread ioThread;
   private final List<BlockBackend> backends = new ArrayList<>();
   private final List<BackendLane> lanes = new ArrayList<>();
-  private final RequestPump alone;
-  private final RequestPump filtered;
 
-  GraphUnderTest(Map<String, String> disk, int depth) throws IOException, OptionException {
+  GraphUnderTest() throws IOException {
     mainLoop = MainLoop.start();
     graph = new BlockGraph(mainLoop);
+    jobs = new Jobs(mainLoop);
     ioThread = IoThread.start("io0", ContextOptions.IOTHREAD);
-    Map<String, String> named = new LinkedHashMap<>(disk);
-    named.put("node-name", "disk");
-    BlockNode lowest = open(named);
-    mainLoop.<Object, IOException>control(
-        "group", () -> graph.throttleGroups().add("group", ThrottleLimits.NONE));
-    open(Map.of("driver", "raw", "node-name", "raw", "file", "disk"));
-    BlockNode top =
-        open(
-            Map.of(
-                "driver",
-                "throttle",
-                "node-name",
-                "top",
-                "throttle-group",
-                "group",
-                "file",
-                "raw"));
-    alone = pump(lowest, depth);
-    filtered = pump(top, depth);
+    control(() -> graph.throttleGroups().add(GROUP, ThrottleLimits.NONE));
   }
 
-  private BlockNode open(Map<String, String> description) throws IOException, OptionException {
+  BlockGraph graph() {
+    return graph;
+  }
+
+  Jobs jobs() {
+    return jobs;
+  }
+
+  /** Does control work. */
+  <T, E extends Exception> T control(ContextCall<T, E> work) throws E {
+    return mainLoop.control("bench", work);
+  }
+
+  BlockNode open(Map<String, String> description) throws IOException, OptionException {
     try {
-      return mainLoop.<BlockNode, Exception>control(
-          "open", () -> graph.open(new Options("bench", description)));
+      return this.<BlockNode, Exception>control(
+          () -> graph.open(new Options("bench", description)));
     } catch (IOException | OptionException | RuntimeException e) {
       throw e;
     } catch (Exception e) {
@@ -70,29 +70,38 @@ final class GraphUnderTest implements AutoCloseable {
     }
   }
 
-  private RequestPump pump(BlockNode node, int depth) throws BlockException {
+  /** Opens a raw node on another node. */
+  BlockNode openRaw(String name, String file) throws IOException, OptionException {
+    return open(Map.of("driver", "raw", "node-name", name, "file", file));
+  }
+
+  /** Opens a throttle node without limits on another node. */
+  BlockNode openThrottle(String name, String file) throws IOException, OptionException {
+    return open(
+        Map.of("driver", "throttle", "node-name", name, "throttle-group", GROUP, "file", file));
+  }
+
+  /** Opens a way into a node for a user on the iothread. */
+  BackendLane openLane(BlockNode node, Operation operation) throws BlockException {
     BackendUser user = () -> "bench";
     AioContext context = ioThread.context();
-    BlockBackend backend =
-        mainLoop.<BlockBackend, BlockException>control(
-            "attach",
-            () ->
-                new BlockBackend(
-                    node, user, EnumSet.of(Permission.CONSISTENT_READ), Permission.all()));
+    EnumSet<Permission> used =
+        EnumSet.of(operation == Operation.READ ? Permission.CONSISTENT_READ : Permission.WRITE);
+    BlockBackend backend = control(() -> new BlockBackend(node, user, used, Permission.all()));
     backends.add(backend);
     BackendLane lane = context.call(() -> backend.openLane(context));
     lanes.add(lane);
+    return lane;
+  }
+
+  /** Makes what sends requests of one kind to a node, through a way of its own. */
+  RequestPump pump(BlockNode node, Operation operation, int depth) throws BlockException {
     MemorySegment memory =
         Arena.ofAuto().allocate((long) depth * Workload.BLOCK_BYTES, Workload.BLOCK_BYTES);
-    return new RequestPump(lane, ioThread.threadId(), node.length(), memory);
-  }
-
-  RequestPump alone() {
-    return alone;
-  }
-
-  RequestPump filtered() {
-    return filtered;
+    // Zeroes might not be written as data are.
+    memory.fill((byte) 0x5a);
+    return new RequestPump(
+        openLane(node, operation), operation, ioThread.threadId(), node.length(), memory);
   }
 
   @Override

@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 
-/** Keeps reads of 4 KiB in flight on one lane, as many as it has requests. */
+/** Keeps reads or writes of 4 KiB in flight on one lane, as many as it has requests. */
 final class RequestPump {
   /** Requests of one go: enough that starting it costs nothing beside them. */
   private static final int GO = 100_000;
@@ -17,7 +17,7 @@ final class RequestPump {
 
   private final BackendLane lane;
   private final long blocks;
-  private final Read[] idle;
+  private final Transfer[] idle;
   private final SplittableRandom random = new SplittableRandom(1);
   private final long thread;
 
@@ -29,13 +29,13 @@ final class RequestPump {
   private CompletableFuture<Void> done;
 
   /** One request. */
-  private final class Read extends BlockRequest {
+  private final class Transfer extends BlockRequest {
     private final MemorySegment buffer;
 
-    Read(MemorySegment buffer) {
+    Transfer(Operation kind, MemorySegment buffer) {
       super(1);
       this.buffer = buffer;
-      operation = Operation.READ;
+      operation = kind;
       length = Workload.BLOCK_BYTES;
     }
 
@@ -49,7 +49,7 @@ final class RequestPump {
     @Override
     protected void completed(int result) {
       if (result != 0) {
-        done.completeExceptionally(new IllegalStateException("a read ended with " + result));
+        done.completeExceptionally(new IllegalStateException("a request ended with " + result));
       }
       idle[idleCount++] = this;
       if (!pumping) {
@@ -61,17 +61,25 @@ final class RequestPump {
   /**
    * Makes a pump that stands still.
    *
+   * @param operation a read or a write
    * @param thread the number of the context's Java thread
    * @param length of the node in bytes
    * @param memory a block for each request
    */
-  RequestPump(BackendLane lane, long thread, long length, MemorySegment memory) {
+  RequestPump(
+      BackendLane lane,
+      BlockRequest.Operation operation,
+      long thread,
+      long length,
+      MemorySegment memory) {
     this.lane = lane;
     this.blocks = length / Workload.BLOCK_BYTES;
     this.thread = thread;
-    this.idle = new Read[(int) (memory.byteSize() / Workload.BLOCK_BYTES)];
+    this.idle = new Transfer[(int) (memory.byteSize() / Workload.BLOCK_BYTES)];
     for (int i = 0; i < idle.length; i++) {
-      idle[i] = new Read(memory.asSlice((long) i * Workload.BLOCK_BYTES, Workload.BLOCK_BYTES));
+      idle[i] =
+          new Transfer(
+              operation, memory.asSlice((long) i * Workload.BLOCK_BYTES, Workload.BLOCK_BYTES));
     }
     this.idleCount = idle.length;
   }
@@ -91,10 +99,19 @@ final class RequestPump {
 
   /** Pumps for a while; any thread that may wait. */
   Run run(long forNs) {
+    return run(forNs, () -> {});
+  }
+
+  /**
+   * As {@link #run(long)}, and has {@code before} run each time that nothing is in flight: before
+   * every {@value #GO} requests. That does not count.
+   */
+  Run run(long forNs, Runnable before) {
     long ns = 0;
     long requests = 0;
-    long before = ThreadAllocation.of(thread);
+    long allocatedBefore = ThreadAllocation.of(thread);
     while (ns < forNs) {
+      before.run();
       CompletableFuture<Void> end = new CompletableFuture<>();
       long start = System.nanoTime();
       lane.context()
@@ -108,7 +125,7 @@ final class RequestPump {
       ns += System.nanoTime() - start;
       requests += GO;
     }
-    double allocated = ThreadAllocation.of(thread) - before;
+    double allocated = ThreadAllocation.of(thread) - allocatedBefore;
     return new Run((double) ns / requests, allocated / requests);
   }
 }

@@ -57,11 +57,17 @@ final class BootedGuest implements AutoCloseable {
   /** Adds a disk with a new, empty image in the test's folder. */
   void addDisk(String id, String node, String properties, int queues, boolean packed)
       throws Exception {
-    Path image = folder.resolve(id + ".raw");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(DISK_BYTES);
-    }
+    Path image = emptyImage(id, DISK_BYTES);
     description.addDisk(id, image, node, properties, queues, packed);
+  }
+
+  /** Makes an empty image of that many bytes in the test's folder. */
+  Path emptyImage(String name, long bytes) throws IOException {
+    Path image = folder.resolve(name + ".raw");
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(bytes);
+    }
+    return image;
   }
 
   /** Boots it with {@code parameters} on the kernel's command line. */

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.graph;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.driver.Disk;
+import dev.spindle.block.graph.TestGraph.Work;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A driver or a user throws what nobody has declared, in the middle of a section's beginning or of
+ * a change: whatever had begun has ended, and everybody works as before.
+ */
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class SectionFailureTest {
+  private static final class Planted extends Error {
+    private static final long serialVersionUID = 1;
+  }
+
+  /** A user who throws at one of his callbacks. */
+  private static final class Thrower implements BackendUser {
+    String throwsAt = "";
+    int begun;
+
+    private void at(String callback) {
+      if (callback.equals(throwsAt)) {
+        throw new Planted();
+      }
+    }
+
+    @Override
+    public String describe() {
+      return "the thrower";
+    }
+
+    @Override
+    public Runnable drainedBegin() {
+      at("drainedBegin");
+      begun++;
+      return () -> at("awaitStopped");
+    }
+
+    @Override
+    public void drainedEnd() {
+      begun--;
+    }
+
+    @Override
+    public void prepareContextChange(AioContext target, ContextChange change) {
+      at("prepareContextChange");
+    }
+  }
+
+  private final TestGraph.User before = new TestGraph.User("before");
+  private final TestGraph.User after = new TestGraph.User("after");
+  private final Thrower thrower = new Thrower();
+  private TestGraph test;
+  private TestNode file;
+  private TestNode format;
+  private BlockBackend first;
+  private BlockBackend throwing;
+  private BlockBackend last;
+
+  /** Two nodes; on the upper one somebody who throws, between two who do not. */
+  @BeforeEach
+  void start() throws Exception {
+    test = new TestGraph();
+    file = test.node("file");
+    format = test.node("format", file, ChildRole.FILTER);
+    first = test.use(format, before);
+    throwing = test.use(format, thrower);
+    last = test.use(format, after);
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    test.close();
+  }
+
+  private void failAt(String who, String callback) {
+    switch (who) {
+      case "user" -> thrower.throwsAt = callback;
+      case "format" -> failAt(format, callback);
+      case "file" -> failAt(file, callback);
+      default -> throw new IllegalArgumentException(who);
+    }
+  }
+
+  private static void failAt(TestNode node, String callback) {
+    node.onCallback =
+        now -> {
+          if (now.equals(callback)) {
+            throw new Planted();
+          }
+        };
+  }
+
+  private void assertNothingIsLeftOf(Work work) throws Exception {
+    String picture = test.picture();
+    int openLanes = format.openLanes.get();
+    assertThrows(Planted.class, () -> test.control(work));
+    thrower.throwsAt = "";
+    format.onCallback = callback -> {};
+    file.onCallback = callback -> {};
+    assertEquals(picture, test.picture());
+    assertEquals(openLanes, format.openLanes.get());
+    assertEquals(0, thrower.begun);
+    for (TestGraph.User user : List.of(before, after)) {
+      assertEquals(count(user, "begin"), count(user, "end"), user.events::toString);
+    }
+    for (TestNode node : List.of(file, format)) {
+      assertEquals(
+          node.events.stream().filter("begin"::equals).count(),
+          node.events.stream().filter("end"::equals).count(),
+          node.events::toString);
+    }
+    for (BlockBackend backend : List.of(first, throwing, last)) {
+      assertFalse(backend.isQuiesced(), backend.describe());
+      assertEquals(0, TestGraph.send(test.lane(backend, test.io0)).result.join());
+    }
+  }
+
+  private static long count(TestGraph.User user, String event) {
+    return user.events.stream().filter(event::equals).count();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "user,drainedBegin",
+    "user,awaitStopped",
+    "format,drainedBegin",
+    "format,awaitStill",
+    "file,drainedBegin",
+    "file,awaitStill"
+  })
+  void aDrainedSection(String who, String callback) throws Exception {
+    failAt(who, callback);
+    assertNothingIsLeftOf(() -> DrainedSection.begin(file));
+    failAt(who, callback);
+    assertNothingIsLeftOf(() -> DrainedSection.begin(List.of(format, file)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"drainedBegin", "awaitStopped"})
+  void anIsolatedSection(String callback) throws Exception {
+    failAt("user", callback);
+    assertNothingIsLeftOf(() -> first.isolate());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"drainedBegin", "awaitStopped"})
+  void aBackendsOwnSection(String callback) throws Exception {
+    failAt("user", callback);
+    assertNothingIsLeftOf(() -> throwing.quiesceBegin());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "user,drainedBegin",
+    "user,awaitStopped",
+    "format,drainedBegin",
+    "format,preparePermissions",
+    "file,preparePermissions",
+    "file,makeLane"
+  })
+  void aChangeOfLinks(String who, String callback) throws Exception {
+    test.lane(first, test.io0);
+    TestNode filter = test.filter("filter", file);
+    failAt(who, callback);
+    assertNothingIsLeftOf(() -> test.graph.insertFilter(filter, file));
+    assertSame(file, format.children().getFirst().node());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "user,prepareContextChange",
+    "user,drainedBegin",
+    "user,awaitStopped",
+    "format,drainedBegin",
+    "file,checkContextChange",
+    "file,drainedBegin"
+  })
+  void aChangeOfContext(String who, String callback) throws Exception {
+    failAt(who, callback);
+    assertNothingIsLeftOf(() -> ContextChange.run(file, test.io0.context()));
+    assertSame(test.mainLoop.context(), file.context());
+    test.control(() -> ContextChange.run(file, test.io0.context()));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "user,drainedBegin",
+    "format,prepareReopen",
+    "file,prepareReopen",
+    "file,preparePermissions",
+    "format,drainedBegin"
+  })
+  void aReopening(String who, String callback) throws Exception {
+    failAt(who, callback);
+    assertNothingIsLeftOf(
+        () ->
+            test.graph.reopen(
+                List.of(
+                    Disk.options("driver=test,node-name=file,label=a"),
+                    Disk.options("driver=test,node-name=format,label=b"))));
+    assertEquals("", file.label);
+    assertEquals("", format.label);
+  }
+
+  /** A newcomer is told at once to stand still, and does not take it. */
+  @Test
+  void aNewUserOfANodeThatStandsStill() throws Exception {
+    Thrower newcomer = new Thrower();
+    newcomer.throwsAt = "drainedBegin";
+    assertNothingIsLeftOf(
+        () -> {
+          DrainedSection section = DrainedSection.begin(file);
+          try (section) {
+            new BlockBackend(file, newcomer, TestGraph.READ, Permission.all());
+          }
+        });
+    assertEquals(1, file.parents().size());
+  }
+}
