@@ -3,6 +3,7 @@ package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.throttle.ThrottleGroup;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -36,6 +37,7 @@ final class BusyUser implements BackendUser {
 
   private boolean stopped;
   private volatile boolean ended;
+  private volatile boolean losesOne;
   private long counter;
   final AtomicLong completed = new AtomicLong();
 
@@ -61,15 +63,17 @@ final class BusyUser implements BackendUser {
     }
 
     private void send() {
-      block = pickBlock();
+      operation = random.nextBoolean() ? Operation.WRITE : Operation.READ;
+      block = pickBlock(operation == Operation.WRITE && fault.passesBy() ? BLOCKS - 1 : BLOCKS);
       busy = true;
       offset = start + (long) block * BLOCK;
       length = BLOCK;
-      operation = random.nextBoolean() ? Operation.WRITE : Operation.READ;
       buffer.set(ValueLayout.JAVA_LONG, 0, operation == Operation.WRITE ? ++counter : -1);
       buffers.clear();
       buffers.add(buffer, 0, BLOCK);
-      if (fault == Fault.PASSES_THE_GATE) {
+      if (losesOne) {
+        losesOne = false;
+      } else if (fault == Fault.PASSES_THE_GATE) {
         ownLane.submitPastGate(this);
       } else {
         ownLane.submit(this);
@@ -97,10 +101,10 @@ final class BusyUser implements BackendUser {
     }
   }
 
-  private int pickBlock() {
-    int block = random.nextInt(BLOCKS);
+  private int pickBlock(int count) {
+    int block = random.nextInt(count);
     while (isBusy(block)) {
-      block = (block + 1) % BLOCKS;
+      block = (block + 1) % count;
     }
     return block;
   }
@@ -130,6 +134,26 @@ final class BusyUser implements BackendUser {
   void begin(AioContext context) {
     ownLane = context.call(() -> backend.openLane(context));
     context.execute(this::sendMore);
+  }
+
+  /** Has other limits, or none. Control side. */
+  void limit(ThrottleGroup group) {
+    backend.setThrottle(group);
+    losesOne = fault == Fault.LOSES_A_THROTTLED_REQUEST;
+  }
+
+  /** Writes past the graph to the block that is there for that. Control side. */
+  void scribble(RamNode disk) {
+    ownLane
+        .context()
+        .call(
+            () -> {
+              if (!isBusy(BLOCKS - 1)) {
+                contents[BLOCKS - 1] = ++counter;
+                disk.scribble(start + (BLOCKS - 1L) * BLOCK, counter);
+              }
+              return null;
+            });
   }
 
   @Override
@@ -208,9 +232,19 @@ final class BusyUser implements BackendUser {
               return null;
             });
     backend.drain();
+    ownLane.context().call(this::checkNoneIsLost);
     closeLane(ownLane);
     ownLane = null;
     backend.close();
+  }
+
+  private Void checkNoneIsLost() {
+    for (Request request : requests) {
+      if (request.busy) {
+        violation.compareAndSet(null, name + ": a request has never come back");
+      }
+    }
+    return null;
   }
 
   private void closeLane(BackendLane old) {

@@ -7,6 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.driver.Disk;
+import dev.spindle.block.job.JobWorld;
+import dev.spindle.block.options.Options;
+import dev.spindle.block.throttle.ThrottleGroup;
+import dev.spindle.block.throttle.ThrottleLimits;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,7 +41,7 @@ class GraphStressTest {
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3})
   void nothingIsLostNorLetIntoASection(long seed) throws Exception {
-    assertNull(run(seed, 1500, Fault.NONE, HANG_SECONDS));
+    assertNull(run(seed, 600, Fault.NONE, HANG_SECONDS));
   }
 
   @ParameterizedTest
@@ -47,15 +52,19 @@ class GraphStressTest {
 
   @Test
   void isQuietInTheEnd() throws Exception {
-    try (TestGraph test = new TestGraph();
+    try (JobWorld world = new JobWorld();
         Arena arena = Arena.ofShared()) {
-      Run run = new Run(test, arena, 7, Fault.NONE);
+      TestGraph test = world.test;
+      Run run = new Run(world, arena, 7, Fault.NONE);
       test.control(run::begin);
       for (int i = 0; i < 300; i++) {
         test.control(run::act);
+        run.copies.settle();
       }
       test.control(run::end);
-      assertEquals(0, run.disk.inFlight.get());
+      assertNull(run.violation());
+      assertEquals(0, run.copies.disk().inFlight.get());
+      assertEquals(0, run.copies.spare().inFlight.get());
       test.control(
           () -> {
             for (BlockNode node : test.graph.nodes()) {
@@ -69,19 +78,20 @@ class GraphStressTest {
   /** Returns what went wrong, or null. */
   private static String run(long seed, int steps, Fault fault, long hangSeconds) throws Exception {
     // Neither is closed after a fault, for threads may still be at work in both.
-    TestGraph test = new TestGraph();
+    JobWorld world = new JobWorld();
     Arena arena = Arena.ofShared();
-    Run run = new Run(test, arena, seed, fault);
+    Run run = new Run(world, arena, seed, fault);
     String found = await(run.start(run::begin), hangSeconds);
     for (int i = 0; i <= steps && found == null; i++) {
       found = await(i < steps ? run.start(run::act) : run.start(run::end), hangSeconds);
+      found = found == null ? await(run.settle(), hangSeconds) : found;
       found = found == null ? run.violation() : found;
     }
     if (found != null) {
       run.users.forEach(BusyUser::abandon);
       return "seed " + seed + ": " + found + "\nafter\n" + run.log;
     }
-    test.close();
+    world.close();
     arena.close();
     return null;
   }
@@ -110,20 +120,26 @@ class GraphStressTest {
   }
 
   private static final class Run {
+    final JobWorld world;
     final TestGraph test;
-    final RamNode disk;
+    final Fault fault;
+    final StressCopies copies;
     final List<BusyUser> users = new ArrayList<>();
     final List<BlockNode> filters = new ArrayList<>();
     final SplittableRandom random;
     final StringBuilder log = new StringBuilder();
+    private final ThrottleGroup group;
+    private StressBitmap bitmap;
     private int names;
 
-    Run(TestGraph test, Arena arena, long seed, Fault fault) throws Exception {
-      this.test = test;
+    Run(JobWorld world, Arena arena, long seed, Fault fault) throws Exception {
+      this.world = world;
+      this.test = world.test;
+      this.fault = fault;
       this.random = new SplittableRandom(seed);
-      this.disk =
-          test.graph.add(
-              new RamNode("disk", test.mainLoop.context(), arena, USERS * USER_BYTES, fault));
+      this.group = test.graph.throttleGroups().add("group", limits());
+      RamNode disk = ram("disk", arena);
+      this.copies = new StressCopies(world, random, users, disk, ram("spare", arena));
       for (int i = 0; i < USERS; i++) {
         BusyUser user = new BusyUser("u" + i, i * USER_BYTES, i % 2 == 0, fault, seed + i, arena);
         users.add(user);
@@ -134,8 +150,18 @@ class GraphStressTest {
       }
     }
 
+    private RamNode ram(String name, Arena arena) {
+      return test.graph.add(
+          new RamNode(name, test.mainLoop.context(), arena, USERS * USER_BYTES, fault));
+    }
+
+    private RamNode disk() {
+      return copies.disk();
+    }
+
     String violation() {
-      String found = disk.violation.get();
+      String found = copies.disk().violation.get();
+      found = found == null ? copies.spare().violation.get() : found;
       for (BusyUser user : users) {
         found = found == null ? user.violation.get() : found;
       }
@@ -151,21 +177,126 @@ class GraphStressTest {
           });
     }
 
+    /** Waits for a job, if the last step was about one. Any thread; does not wait itself. */
+    CompletableFuture<Void> settle() {
+      return CompletableFuture.supplyAsync(
+          () -> {
+            try {
+              return copies.settle();
+            } catch (Exception e) {
+              throw new IllegalStateException(e);
+            }
+          });
+    }
+
     private void act() throws Exception {
-      switch (random.nextInt(8)) {
+      passBy();
+      switch (random.nextInt(14)) {
         case 0, 1 -> drain();
         case 2 -> drainBackend();
         case 3 -> isolate();
-        case 4 -> move();
-        case 5 -> insert();
-        case 6 -> remove();
+        case 4, 5 -> move();
+        case 6 -> insert();
+        case 7 -> remove();
+        case 8 -> limit();
+        case 9 -> reopen();
+        case 10 -> bitmap();
+        case 11, 12 -> note(copies.advance());
         default -> nestedDrain();
+      }
+    }
+
+    /** Has users write past those who should see it, if that is what is broken. */
+    private void passBy() {
+      boolean now =
+          switch (fault) {
+            case PASSES_A_MIRROR_BY -> copies.isMirror();
+            case PASSES_A_BACKUP_BY -> copies.isUnsavedBackup();
+            case PASSES_A_BITMAP_BY -> bitmap != null && bitmap.disk() == disk();
+            default -> false;
+          };
+      if (now) {
+        users.forEach(user -> user.scribble(disk()));
+      }
+    }
+
+    private ThrottleLimits limits() throws Exception {
+      return switch (random.nextInt(3)) {
+        case 0 -> ThrottleLimits.NONE;
+        case 1 -> Throttles.limits("iops-total=" + random.nextInt(4000, 20000));
+        default -> Throttles.limits("bps-write=" + random.nextInt(2_000_000, 10_000_000));
+      };
+    }
+
+    private void limit() throws Exception {
+      if (random.nextBoolean()) {
+        ThrottleLimits limits = limits();
+        note("limit the group to " + limits);
+        group.configure(limits, System.nanoTime());
+        return;
+      }
+      BusyUser user = anyUser();
+      boolean joins = user.backend.throttleGroup() == null;
+      note(user.describe() + (joins ? " joins the group" : " leaves the group"));
+      user.limit(joins ? group : null);
+    }
+
+    /** One filter or two, and now and then one of them refuses. */
+    private void reopen() throws Exception {
+      List<TestNode> reopened = new ArrayList<>();
+      for (BlockNode filter : filters) {
+        if (filter instanceof TestNode node && reopened.size() < 2) {
+          reopened.add(node);
+        }
+      }
+      if (reopened.isEmpty()) {
+        return;
+      }
+      boolean refused = random.nextInt(3) == 0;
+      String label = "label" + names++;
+      TestNode last = reopened.getLast();
+      String before = last.label;
+      note("reopen " + last.name() + (refused ? ", which refuses" : ""));
+      last.refusesReopen = refused ? "no" : null;
+      List<Options> options = new ArrayList<>();
+      for (TestNode node : reopened) {
+        BlockNode file = node.children().getFirst().node();
+        if (fault == Fault.REOPENS_ON_ANOTHER_DISK && !copies.underWay()) {
+          file = copies.spare();
+        }
+        options.add(
+            Disk.options(
+                "driver=test,node-name=%s,label=%s,file=%s"
+                    .formatted(node.name(), label, file.name())));
+      }
+      try {
+        test.graph.reopen(options);
+      } catch (BlockException e) {
+        if (!refused) {
+          throw e;
+        }
+      }
+      last.refusesReopen = null;
+      String expected = refused ? before : label;
+      if (!last.label.equals(expected)) {
+        disk().violation.compareAndSet(null, last.label + " instead of " + expected);
+      }
+    }
+
+    private void bitmap() throws BlockException {
+      if (bitmap == null) {
+        note("add a bitmap to " + disk().name());
+        bitmap = new StressBitmap(disk());
+      } else {
+        note("remove the bitmap of " + bitmap.disk().name());
+        bitmap.remove();
+        bitmap = null;
       }
     }
 
     private BlockNode anyNode() {
       int index = random.nextInt(filters.size() + 1);
-      return index == filters.size() ? disk : filters.get(index);
+      return index == filters.size() ? disk() : filters.get(index);
     }
 
     private BusyUser anyUser() {
@@ -179,7 +310,7 @@ class GraphStressTest {
     /** The disk is below everything, so a section on it is a section for every user. */
     private void drain() {
       note("drain disk");
-      try (DrainedSection section = DrainedSection.begin(disk)) {
+      try (DrainedSection section = DrainedSection.begin(disk())) {
         lookWhileStill();
       }
     }
@@ -188,13 +319,14 @@ class GraphStressTest {
       BlockNode outerNode = anyNode();
       note("drain " + outerNode.name() + " and within it disk");
       DrainedSection outer = DrainedSection.begin(outerNode);
-      DrainedSection inner = DrainedSection.begin(disk);
+      DrainedSection inner = DrainedSection.begin(disk());
       outer.close();
       lookWhileStill();
       inner.close();
     }
 
     private void lookWhileStill() {
+      RamNode disk = disk();
       disk.still = true;
       int inFlight = disk.inFlight.get();
       if (inFlight != 0) {
@@ -228,16 +360,33 @@ class GraphStressTest {
       ContextChange.run(anyNode(), target.context());
     }
 
-    private void insert() throws BlockException {
+    private void insert() throws Exception {
       if (filters.size() == 4) {
         return;
       }
       BlockNode below = anyNode();
-      TestNode filter = test.graph.add(new TestNode("f" + names++, below.context()));
-      note("insert " + filter.name() + " above " + below.name());
-      filter.over(below, "file", ChildRole.FILTER);
+      if (below == disk() && copies.underWay()) {
+        // The job relies on the links that would change.
+        return;
+      }
+      String name = "f" + names++;
+      note("insert " + name + " above " + below.name());
+      BlockNode filter = random.nextInt(3) == 0 ? throttle(name, below) : plain(name, below);
       test.graph.insertFilter(filter, below);
       filters.add(filter);
+    }
+
+    private BlockNode throttle(String name, BlockNode below) throws Exception {
+      return test.graph.open(
+          Disk.options(
+              "driver=throttle,throttle-group=group,node-name=%s,file=%s"
+                  .formatted(name, below.name())));
+    }
+
+    private TestNode plain(String name, BlockNode below) throws BlockException {
+      TestNode filter = test.graph.add(new TestNode(name, below.context()));
+      filter.over(below, "file", ChildRole.FILTER);
+      return filter;
     }
 
     private void remove() throws BlockException {
@@ -255,10 +404,17 @@ class GraphStressTest {
       }
     }
 
-    private void end() {
+    private void end() throws BlockException {
+      world.jobs.cancelAll();
+      if (bitmap != null) {
+        bitmap.remove();
+      }
       for (BusyUser user : users) {
         user.end();
         assertTrue(user.completed.get() > 0, user.describe() + " has done nothing");
+      }
+      while (!filters.isEmpty()) {
+        remove();
       }
     }
   }

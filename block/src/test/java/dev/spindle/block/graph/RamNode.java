@@ -4,6 +4,7 @@ package dev.spindle.block.graph;
 import dev.spindle.block.aio.AioContext;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -26,6 +27,16 @@ final class RamNode extends BlockNode {
     super(name, "ram", home);
     this.data = arena.allocate(length);
     this.fault = fault;
+  }
+
+  /** What it holds; nobody writes. */
+  byte[] bytes() {
+    return data.toArray(ValueLayout.JAVA_BYTE);
+  }
+
+  /** Writes past the graph, which must not be. */
+  void scribble(long offset, long value) {
+    data.set(ValueLayout.JAVA_LONG, offset, value);
   }
 
   @Override
@@ -71,6 +82,7 @@ final class RamNode extends BlockNode {
   private void end(BlockRequest request, long offset) {
     switch (request.operation) {
       case READ -> request.buffers.copyFrom(0, data, offset, request.length);
+      case WRITE_ZEROES -> data.asSlice(offset, request.length).fill((byte) 0);
       case WRITE -> request.buffers.copyTo(0, data, offset, request.length);
       default -> {}
     }
