@@ -7,6 +7,9 @@ public enum BitmapMode {
   ON_SUCCESS,
   /** It stays as it is. */
   NEVER,
-  /** It is cleaned of what was copied, even if the job fails. */
+  /**
+   * It is cleaned of what was copied, even if the job fails; but not if the target could not be
+   * flushed, since what was copied may be lost then.
+   */
   ALWAYS
 }

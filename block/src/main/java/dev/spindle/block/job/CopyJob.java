@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.job;
 
+import dev.spindle.block.bitmap.HierarchicalBitmap;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
@@ -28,6 +29,9 @@ public abstract class CopyJob extends JobDriver {
 
   /** The job's hold on the target, once it is open. */
   protected JobBackend to;
+
+  /** Whether what was written to the target may be lost. The work's, then the control side's. */
+  private boolean unreliable;
 
   /** What is to be copied where to. */
   protected CopyJob(BlockGraph graph, BlockNode source, BlockNode target) {
@@ -107,6 +111,35 @@ public abstract class CopyJob extends JobDriver {
       // Not at once.
       case IGNORE -> sleep(SLICE_NS);
       case STOP -> pausePoint();
+    }
+  }
+
+  /**
+   * Makes durable what was copied, and waits. Job's thread, or control work.
+   *
+   * @throws BlockException if the target cannot: nothing of it can be relied on
+   */
+  protected final void flushTarget() throws BlockException {
+    int result = to.flush();
+    unreliable |= result < 0;
+    check(true, result);
+  }
+
+  /**
+   * Ends the hold on the bitmap of a job that failed: as {@link HeldBitmap#failed}, unless what was
+   * copied may be lost. Control side.
+   *
+   * @param bitmap null if the job goes by none
+   * @param uncopied what was not copied
+   */
+  protected final void fail(HeldBitmap bitmap, HierarchicalBitmap uncopied) {
+    if (bitmap == null) {
+      return;
+    }
+    if (unreliable) {
+      bitmap.giveBack();
+    } else {
+      bitmap.failed(uncopied);
     }
   }
 

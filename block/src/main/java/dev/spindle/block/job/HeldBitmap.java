@@ -80,7 +80,7 @@ public final class HeldBitmap {
     giveBack();
   }
 
-  /** Nothing was copied. */
+  /** Nothing was copied, or nothing that can be relied on. */
   public void giveBack() {
     if (over) {
       return;

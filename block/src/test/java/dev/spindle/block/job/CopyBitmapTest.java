@@ -128,6 +128,14 @@ class CopyBitmapTest extends CopyFixture {
     assertEquals(dirtyAfterwards + 1, bitmap.bits().dirtyGranules());
   }
 
+  private void failOnceAtTarget(String ioType) throws Exception {
+    target =
+        world.test.open(
+            "driver=blkdebug,node-name=dbg,image=target,inject-error.0.event=none,"
+                + "inject-error.0.once=on,inject-error.0.iotype="
+                + ioType);
+  }
+
   /** One cluster of three cannot be written. Afterwards a second copy makes up for it. */
   @ParameterizedTest
   @CsvSource({
@@ -141,15 +149,7 @@ class CopyBitmapTest extends CopyFixture {
     for (int cluster : new int[] {3, 20, 100}) {
       write(cluster);
     }
-    target =
-        world.test.get(
-            () ->
-                world.test.graph.open(
-                    Disk.options(
-                        "driver=blkdebug,node-name=dbg,image=target,inject-error.0.event=none,"
-                            + "inject-error.0.iotype=write,inject-error.0.once=on,"
-                            + "inject-error.0.sector="
-                            + 20 * CLUSTER / 512)));
+    failOnceAtTarget("write,inject-error.0.sector=" + 20 * CLUSTER / 512);
     create(kind, JOB, SyncMode.BITMAP, given(SyncMode.BITMAP), mode);
     start(JOB);
     assertEquals(
@@ -165,6 +165,35 @@ class CopyBitmapTest extends CopyFixture {
       assertEquals(3, bitmap.bits().dirtyGranules());
     }
     write(50);
+    assertEquals(Optional.empty(), copy(kind, SyncMode.BITMAP, mode).error());
+    assertEquals(0, images.compare("source", "target"));
+  }
+
+  /** All is copied, but may be lost: whatever the mode, the next copy must copy it again. */
+  @ParameterizedTest
+  @CsvSource({
+    "MIRROR,ON_SUCCESS", "MIRROR,ALWAYS", "MIRROR,NEVER",
+    "BACKUP,ON_SUCCESS", "BACKUP,ALWAYS", "BACKUP,NEVER"
+  })
+  void aBitmapAfterAFlushThatFailed(Kind kind, BitmapMode mode) throws Exception {
+    copy(kind, SyncMode.FULL, BitmapMode.ON_SUCCESS);
+    world.forget(JOB.id());
+    addBitmap(CLUSTER);
+    for (int cluster : new int[] {3, 20, 100}) {
+      write(cluster);
+    }
+    failOnceAtTarget("flush");
+    create(kind, JOB, SyncMode.BITMAP, given(SyncMode.BITMAP), mode);
+    write(50);
+    start(JOB);
+    assertEquals(
+        Optional.of("Writing to node 'dbg' failed: Input/output error"), end(kind, JOB).error());
+    world.forget(JOB.id());
+    assertFalse(bitmap.busy());
+    for (int cluster : new int[] {3, 20, 50, 100}) {
+      assertTrue(bitmap.bits().get((long) cluster * CLUSTER));
+    }
+    assertEquals(4, bitmap.bits().dirtyGranules());
     assertEquals(Optional.empty(), copy(kind, SyncMode.BITMAP, mode).error());
     assertEquals(0, images.compare("source", "target"));
   }

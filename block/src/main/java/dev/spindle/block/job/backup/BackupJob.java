@@ -123,7 +123,7 @@ public final class BackupJob extends CopyJob {
       }
     }
     checkSnapshot();
-    check(true, to.flush());
+    flushTarget();
   }
 
   private void awaitCancellation() throws BlockException {
@@ -198,8 +198,8 @@ public final class BackupJob extends CopyJob {
         removeFilter();
       }
     } finally {
-      if (bitmap != null) {
-        bitmap.failed(state.unsaved());
+      if (state != null) {
+        fail(bitmap, state.unsaved());
       }
     }
   }

@@ -260,7 +260,7 @@ public final class MirrorJob extends CopyJob {
     // What they had sent is done after this, and no more comes.
     DrainedSection.begin(source).close();
     copyRest();
-    check(true, to.flush());
+    flushTarget();
     replacement = replaceFilter(shouldComplete ? target : source);
   }
 
@@ -311,18 +311,12 @@ public final class MirrorJob extends CopyJob {
   private void goBack() {
     try {
       Transaction back = replaceFilter(source);
-      endBitmap();
+      fail(bitmap, state.dirty);
       back.commit();
     } catch (BlockException e) {
       throw new IllegalStateException("the source of a mirror cannot be used as before", e);
     } finally {
-      endBitmap();
-    }
-  }
-
-  private void endBitmap() {
-    if (bitmap != null) {
-      bitmap.failed(state.dirty);
+      fail(bitmap, state.dirty);
     }
   }
 
