@@ -37,6 +37,9 @@ public final class AioContext implements Executor {
   /** Tasks a turn runs at most, so that tasks which queue further ones do not starve the ring. */
   private static final int TASKS_PER_TURN = 256;
 
+  /** Of a thread that owns a context: which. */
+  private static final ThreadLocal<AioContext> OWNED = new ThreadLocal<>();
+
   private final String name;
   private final Thread thread;
   private final IoUring ring;
@@ -82,6 +85,7 @@ public final class AioContext implements Executor {
     }
     // Its count is never read: every write wakes the multishot poll, and 2^64 writes never happen.
     watch(wakeFd.fd(), () -> {});
+    OWNED.set(this);
   }
 
   /**
@@ -115,6 +119,17 @@ public final class AioContext implements Executor {
     if (!isOwner()) {
       throw new IllegalStateException(
           "called on " + Thread.currentThread().getName() + ", belongs on " + name);
+    }
+  }
+
+  /**
+   * Fails on an owner's own thread, whichever context it has: for methods that take a lock which
+   * virtual threads take. Behind one that it carries, the owner would wait for ever.
+   */
+  public static void assertMayWait() {
+    if (!Thread.currentThread().isVirtual() && OWNED.get() != null) {
+      throw new IllegalStateException(
+          "called on the thread of " + OWNED.get().name + ", which must not wait");
     }
   }
 

@@ -11,7 +11,9 @@ import java.util.Set;
 
 /**
  * What one job does: the base of every kind. Its callbacks, which kinds override, are called
- * without the job mutex; what it offers to them, the final methods, never makes them know it.
+ * without the job mutex; what it offers to them, the final methods, never makes them know it. "Any
+ * thread" is here one that may wait for that mutex: not a context's own, on which requests end and
+ * timers run, but any virtual thread.
  *
  * <p>The work is straight-line code in {@link #run}, on a thread of the context in which the job's
  * nodes are. At a pause point the job may stand still for long, and go on in another context, to
@@ -188,14 +190,12 @@ public abstract class JobDriver {
     job.sleep(nanos);
   }
 
-  /** Wakes {@link #sleep}; if nobody sleeps, the next sleep ends at once. Any thread. */
+  /**
+   * Wakes {@link #sleep} soon; if nobody sleeps then, the next sleep ends at once. Any thread, a
+   * context's own as well, since it does not wait.
+   */
   protected final void kick() {
-    jobs.lock();
-    try {
-      job.kick();
-    } finally {
-      jobs.unlock();
-    }
+    jobs.kick(job);
   }
 
   /**

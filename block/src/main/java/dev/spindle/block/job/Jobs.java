@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.job;
 
+import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.ContextCall;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.graph.BlockException;
@@ -19,6 +20,10 @@ import org.slf4j.LoggerFactory;
 /**
  * The jobs of a machine. One mutex protects the list and every field of every job; whoever holds it
  * does so briefly, and takes no other lock. The control lock comes before it.
+ *
+ * <p>Whoever takes the mutex may have to wait behind the virtual threads of jobs. So it is taken on
+ * virtual threads, as all control work is, or on threads that have no context; never on a context's
+ * own thread, which would wait for a virtual thread that it carries itself.
  */
 public final class Jobs {
   private static final Logger LOG = LoggerFactory.getLogger(Jobs.class);
@@ -42,7 +47,7 @@ public final class Jobs {
     this.mainLoop = mainLoop;
   }
 
-  /** Has {@code listener} told of what happens from now on. Any thread. */
+  /** Has {@code listener} told of what happens from now on. Any thread but a context's. */
   public void listen(JobListener listener) {
     lock();
     try {
@@ -181,6 +186,22 @@ public final class Jobs {
             });
   }
 
+  /** As {@link Job#kick}, some time soon. Any thread, without the mutex; does not wait. */
+  void kick(Job job) {
+    mainLoop
+        .context()
+        .startVirtual(
+            "job-kick-" + job.id(),
+            () -> {
+              lock();
+              try {
+                job.kick();
+              } finally {
+                unlock();
+              }
+            });
+  }
+
   /** Reserves a node for a job. Control side. */
   void claim(BlockNode node, Job job) throws BlockException {
     Job other = claims.get(node);
@@ -198,6 +219,7 @@ public final class Jobs {
   }
 
   void lock() {
+    AioContext.assertMayWait();
     mutex.lock();
   }
 

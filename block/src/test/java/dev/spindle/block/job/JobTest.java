@@ -3,14 +3,17 @@ package dev.spindle.block.job;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.TestNode;
 import dev.spindle.linux.Errno;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -100,6 +103,21 @@ class JobTest {
     job.succeed();
     assertEquals(Optional.empty(), world.ended("job").error());
     assertEquals("clean", job.calls.getLast());
+  }
+
+  /** It might wait there for a virtual thread of its own. */
+  @Test
+  void aContextsOwnThreadMayNotTakeTheMutex() {
+    AioContext io0 = world.test.io0.context();
+    assertThrows(IllegalStateException.class, () -> io0.call(this::listen));
+    CompletableFuture<Void> onVirtual = new CompletableFuture<>();
+    io0.startVirtual("listen", () -> onVirtual.complete(listen()));
+    assertNull(onVirtual.join());
+  }
+
+  private Void listen() {
+    world.jobs.listen(event -> {});
+    return null;
   }
 
   @Test

@@ -46,9 +46,17 @@ final class MirrorState {
     stopped = value;
   }
 
-  /** A write of the filter's to the target failed. */
-  void targetFailed(int errno) {
-    targetError.set(errno);
+  /**
+   * A write of the filter's to the target failed.
+   *
+   * @return whether the job is to be {@link #tellOfTargetError told}, else it is about to be
+   */
+  boolean targetFailed(int errno) {
+    return targetError.getAndSet(errno) == 0;
+  }
+
+  /** Has the job look at the error. On a context's own thread, hence without waiting. */
+  void tellOfTargetError() {
     onTargetError.run();
   }
 

@@ -91,10 +91,12 @@ final class MirrorWrite implements ChildRequest.Owner {
     if (met || result < 0) {
       state.mark(offset, request.length);
     }
-    if (result < 0) {
-      state.targetFailed(-result);
-    }
+    boolean tells = result < 0 && state.targetFailed(-result);
     finish(0);
+    if (tells) {
+      // Comes last: it takes memory, and the job would find the error sooner or later anyway.
+      state.tellOfTargetError();
+    }
   }
 
   private void finish(int result) {

@@ -21,6 +21,7 @@ import dev.spindle.block.job.ErrorPolicy;
 import dev.spindle.block.job.Guest;
 import dev.spindle.block.job.JobEvent;
 import dev.spindle.block.job.JobInfo;
+import dev.spindle.block.job.JobMonitor;
 import dev.spindle.block.job.JobOptions;
 import dev.spindle.block.job.JobStatus;
 import dev.spindle.block.job.JobWorld;
@@ -31,6 +32,8 @@ import java.util.Arrays;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -247,6 +250,47 @@ class MirrorTest extends CopyFixture {
         world.ended("mirror0").error());
     assertEquals(0, guest.write(0, new byte[4096]));
     assertSame(source, world.test.get(guest.backend::node));
+  }
+
+  /** The job and its nodes are on the context on which the write ends. */
+  @Test
+  void aTargetThatFailsHasNoContextWaitForTheJobMutex() throws Exception {
+    TestNode failing = keepingTarget();
+    failing.keeps = false;
+    world.test.control(() -> ContextChange.run(source, world.test.io0.context()));
+    mirror(failing, full(CopyMode.WRITE_BLOCKING));
+    awaitReady();
+    failing.keeps = true;
+    CompletableFuture<Integer> written =
+        CompletableFuture.supplyAsync(() -> guest.write(0, new byte[4096]));
+    TestNode.Kept write = JobWorld.await(failing);
+    failing.keeps = false;
+    assertSame(world.test.io0.context(), write.context());
+    CountDownLatch held = new CountDownLatch(1);
+    CountDownLatch enough = new CountDownLatch(1);
+    CompletableFuture<Void> holder =
+        world.test.mainLoop.start(
+            "hold",
+            () -> {
+              try (JobMonitor monitor = world.jobs.monitor()) {
+                held.countDown();
+                enough.await();
+              }
+              return null;
+            });
+    held.await();
+    try {
+      write.complete(-Errno.EIO);
+      assertEquals(0, written.get());
+      // What the context was about to do after that, it has done.
+      CompletableFuture.runAsync(() -> {}, world.test.io0.context()).get();
+    } finally {
+      enough.countDown();
+    }
+    holder.join();
+    assertEquals(
+        Optional.of("Writing to node 'keeping' failed: Input/output error"),
+        world.ended("mirror0").error());
   }
 
   @Test
