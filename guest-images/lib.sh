@@ -87,6 +87,8 @@ under_lock() {
 
 # build_once TARGET BUILDER ARGS...: makes TARGET by `BUILDER TEMPORARY ARGS...` unless it is there.
 build_once() {
+  # Before it is looked for, too: nobody removes it then between the look and its use.
+  mark_used "$1"
   if [ ! -e "$1" ]; then
     make_temp
     mkdir -p "$(dirname "$1")"
@@ -108,7 +110,7 @@ build_if_absent() {
 # What is made from something else has another name once that has changed, and nobody asks for the old one any
 # more. The time of access tells when somebody did last; the time of modification must stay, as some keys have it.
 mark_used() {
-  touch -a "$1" 2>/dev/null || true
+  touch -a -c "$1" 2>/dev/null || true
 }
 
 # Removes what nobody has asked for in a day, once something new has been made. A machine that runs for longer
@@ -116,9 +118,10 @@ mark_used() {
 remove_outdated() {
   local current
   current=$(readlink "$CACHE/kernel") || current=none
-  find "$CACHE" -mindepth 1 -maxdepth 1 -amin +1440 ! -name "$current" \
+  # Others may be cleaning up as well, and be faster.
+  find "$CACHE" -ignore_readdir_race -mindepth 1 -maxdepth 1 -amin +1440 ! -name "$current" \
     \( -name 'initrd-*.img' -o -name 'root-disk-*.img' -o -name 'kvm-host-*.img' -o -name 'input-*.img' \
-    -o -name 'emulator-*' -o -name 'kernel-*' \) -exec rm -rf {} +
+    -o -name 'emulator-*' -o -name 'kernel-*' \) -exec rm -rf {} + || true
 }
 
 # key_of WORDS...: a short name for what an image is made from: these words and the files that build it.

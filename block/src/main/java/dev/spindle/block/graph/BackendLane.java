@@ -86,6 +86,7 @@ public final class BackendLane {
 
   private void start(BlockRequest request) {
     inFlight++;
+    request.inFlight = true;
     int refusal = check(request);
     if (refusal != 0) {
       request.complete(refusal);
@@ -94,7 +95,15 @@ public final class BackendLane {
     if (backend.writeThrough()) {
       request.forceUnitAccess = true;
     }
-    node.submit(request, request.offset);
+    try {
+      node.submit(request, request.offset);
+    } catch (RuntimeException | Error e) {
+      // Nobody has it then, and whoever waits for it would do so for ever.
+      if (request.inFlight) {
+        request.complete(-Errno.EIO);
+      }
+      throw e;
+    }
   }
 
   private int check(BlockRequest request) {
@@ -116,6 +125,7 @@ public final class BackendLane {
 
   /** A request came back from the node. */
   void finish(BlockRequest request, int result) {
+    request.inFlight = false;
     try {
       request.completed(result);
     } finally {

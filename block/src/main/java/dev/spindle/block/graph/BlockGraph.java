@@ -65,8 +65,17 @@ public final class BlockGraph {
   BlockNode openChild(String parent, String role, Options options)
       throws BlockException, OptionException {
     Optional<String> given = options.string("node-name");
-    String ancestors = parent.startsWith("#") ? parent : "#" + parent;
-    return open(given.isPresent() ? checkNewName(given.get()) : ancestors + "." + role, options);
+    return open(given.isPresent() ? checkNewName(given.get()) : childName(parent, role), options);
+  }
+
+  /** A name that tells where the child belongs, with a number where that is taken. */
+  private String childName(String parent, String role) {
+    String name = (parent.startsWith("#") ? parent : "#" + parent) + "." + role;
+    return isTaken(name) ? name + "#" + generated++ : name;
+  }
+
+  private boolean isTaken(String name) {
+    return nodes.containsKey(name) || opening.contains(name);
   }
 
   private BlockNode open(String name, Options options) throws BlockException, OptionException {
@@ -84,7 +93,11 @@ public final class BlockGraph {
     try {
       return add(description.open(this, name));
     } catch (BlockException | OptionException | RuntimeException | Error e) {
-      closeThoseSince(before);
+      try {
+        closeThoseSince(before);
+      } catch (BlockException | RuntimeException | Error cleaning) {
+        e.addSuppressed(cleaning);
+      }
       throw e;
     } finally {
       opening.remove(name);
@@ -132,7 +145,7 @@ public final class BlockGraph {
               + name
               + "' (a letter, then at most 30 letters, digits, '-', '.' or '_')");
     }
-    if (nodes.containsKey(name) || opening.contains(name)) {
+    if (isTaken(name)) {
       throw new BlockException("Duplicate nodes with node-name='" + name + "'");
     }
     return name;

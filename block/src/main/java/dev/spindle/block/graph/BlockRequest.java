@@ -48,6 +48,9 @@ public abstract class BlockRequest {
   /** The backend's lane it was submitted on; null for what a node sends to its own child. */
   BackendLane lane;
 
+  /** Whether it is on its way from that lane. */
+  boolean inFlight;
+
   /**
    * Makes a request with room for {@code maxBuffers} buffers.
    *
@@ -80,19 +83,21 @@ public abstract class BlockRequest {
 
   /**
    * For a node whose way with the request has to wait: runs {@code body} as straight-line code of
-   * the context and completes the request with what it returns, ENOMEM if memory runs out.
+   * the context and completes the request with what it returns, ENOMEM if memory runs out, EIO if
+   * it throws anything else.
    */
   public final void completeWith(AioContext context, String threadName, IntSupplier body) {
     context.startVirtual(
         threadName,
         () -> {
-          int result;
+          int result = -Errno.EIO;
           try {
             result = body.getAsInt();
           } catch (OutOfMemoryError e) {
             result = -Errno.ENOMEM;
+          } finally {
+            complete(result);
           }
-          complete(result);
         });
   }
 }

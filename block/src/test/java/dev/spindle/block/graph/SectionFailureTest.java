@@ -8,7 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.graph.TestGraph.User;
 import dev.spindle.block.graph.TestGraph.Work;
+import dev.spindle.linux.Errno;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -219,6 +222,26 @@ class SectionFailureTest {
   }
 
   /** A newcomer is told at once to stand still, and does not take it. */
+  /** What a request never comes back from would be waited for by every section. */
+  @Test
+  void aRequestThatCannotBeSubmittedFailsAndIsWaitedForByNobody() throws Exception {
+    TestNode node = test.node("broken");
+    BackendLane lane = test.lane(test.use(node, new User("u")), test.io0);
+    OutOfMemoryError failure = new OutOfMemoryError("planted");
+    node.onCallback =
+        callback -> {
+          if (callback.equals("submit")) {
+            throw failure;
+          }
+        };
+    TestRequest request = TestRequest.range(BlockRequest.Operation.FLUSH, 0, 0);
+    assertSame(failure, assertThrows(Error.class, () -> TestGraph.send(lane, request)));
+    assertEquals(-Errno.EIO, request.result.join());
+    test.control(() -> DrainedSection.begin(node).close());
+    node.onCallback = callback -> {};
+    assertEquals(0, TestGraph.send(lane).result.join());
+  }
+
   @Test
   void aNewUserOfANodeThatStandsStill() throws Exception {
     Thrower newcomer = new Thrower();

@@ -76,6 +76,7 @@ public final class TestNode extends BlockNode {
     return new BlockLane(below == null ? new BlockLane[0] : new BlockLane[] {below}) {
       @Override
       public void submit(BlockRequest request, long offset) {
+        onCallback.accept("submit");
         lastOffset = offset;
         submitted.incrementAndGet();
         if (keeps) {

@@ -69,7 +69,8 @@ class OptionHelpTest {
     assertEquals(0, execute("run", "--help"));
     assertTrue(out.toString().contains("\n  virtio-rng-pci: id, packed\n"), out::toString);
     assertTrue(out.toString().contains("\n  iothread: id, poll-max-ns"), out::toString);
-    assertTrue(out.toString().contains("\n  driver=quorum: read-only, children.N, "), out::toString);
+    assertTrue(
+        out.toString().contains("\n  driver=quorum: read-only, children.N, "), out::toString);
     assertTrue(out.toString().lines().allMatch(line -> line.length() <= 80), out::toString);
   }
 

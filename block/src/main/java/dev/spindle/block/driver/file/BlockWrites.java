@@ -75,8 +75,13 @@ final class BlockWrites {
    */
   RangeLocks.Held lockPartial(long start, long end) {
     partial.incrementAndGet();
-    awaitLanes(start, end);
-    return ranges.lock(start, end, true);
+    try {
+      awaitLanes(start, end);
+      return ranges.lock(start, end, true);
+    } catch (RuntimeException | Error e) {
+      partial.decrementAndGet();
+      throw e;
+    }
   }
 
   /** Ends {@link #lockPartial}. */
@@ -87,19 +92,21 @@ final class BlockWrites {
 
   /** Waits for writes that went by before anybody had to take a lock. */
   private void awaitLanes(long start, long end) {
-    LaneWait wait =
-        lock.get(
-            () -> {
-              LaneWait added = new LaneWait(lanes);
-              waits.add(added);
-              // Asked under the lock: a lane that is there has a context that runs.
-              lanes.forEach(lane -> ask(lane, start, end, added));
-              return added;
-            });
-    while (lock.get(() -> !wait.missing.isEmpty())) {
-      LockSupport.park(this);
+    LaneWait wait = lock.get(() -> new LaneWait(lanes));
+    try {
+      lock.run(
+          () -> {
+            wait.missing.retainAll(lanes);
+            waits.add(wait);
+            // Asked under the lock: a lane that is there has a context that runs.
+            wait.missing.forEach(lane -> ask(lane, start, end, wait));
+          });
+      while (lock.get(() -> !wait.missing.isEmpty())) {
+        LockSupport.park(this);
+      }
+    } finally {
+      lock.run(() -> waits.remove(wait));
     }
-    lock.run(() -> waits.remove(wait));
   }
 
   private void ask(FileLane lane, long start, long end, LaneWait wait) {

@@ -25,6 +25,7 @@ final class FileLane extends BlockLane {
   private final boolean direct;
   private final int requestMask;
   private final int memoryMask;
+  private final int discardMask;
   private final BlockWrites writes;
 
   /** Operations not in use; grows to the most that were ever in flight. */
@@ -49,6 +50,7 @@ final class FileLane extends BlockLane {
     BlockLimits limits = node.image().limits();
     this.requestMask = limits.requestAlignment() - 1;
     this.memoryMask = limits.memoryAlignment() - 1;
+    this.discardMask = node.image().discardAlignment() - 1;
     this.writes = node.writes();
     writes.opened(this);
   }
@@ -67,8 +69,26 @@ final class FileLane extends BlockLane {
   }
 
   private void submitLocked(BlockRequest request, long offset) {
-    long end = offset + request.length;
-    submitAligned(request, offset, request.length, writes.lockWhole(offset, end));
+    submitLocked(request, offset, request.length);
+  }
+
+  /** As {@link #submitAligned}, with the range's lock. On a virtual thread; waits for it. */
+  void submitLocked(BlockRequest request, long offset, long length) {
+    FileOp operation = null;
+    RangeLocks.Held held = null;
+    try {
+      operation = takeOperation();
+      held = writes.lockWhole(offset, offset + length);
+    } finally {
+      if (held == null) {
+        // Something was thrown, and nobody above would end the request.
+        if (operation != null) {
+          ended(operation);
+        }
+        request.complete(-Errno.EIO);
+      }
+    }
+    operation.start(request, offset, length, held);
   }
 
   private boolean aligned(BlockRequest request, long offset) {
@@ -87,14 +107,16 @@ final class FileLane extends BlockLane {
    * @param held given back before completion; may be null
    */
   void submitAligned(BlockRequest request, long offset, long length, RangeLocks.Held held) {
-    FileOp operation;
+    takeOperation().start(request, offset, length, held);
+  }
+
+  private FileOp takeOperation() {
     if (freeCount > 0) {
-      operation = free[--freeCount];
-    } else {
-      operation = new FileOp(this);
-      operations.add(operation);
+      return free[--freeCount];
     }
-    operation.start(request, offset, length, held);
+    FileOp operation = new FileOp(this);
+    operations.add(operation);
+    return operation;
   }
 
   /** Runs {@code action} once those writes are done that are on their way to a range by now. */
@@ -134,6 +156,10 @@ final class FileLane extends BlockLane {
 
   int requestMask() {
     return requestMask;
+  }
+
+  int discardMask() {
+    return discardMask;
   }
 
   /** Has an operation issued again once the ring has moved on. */

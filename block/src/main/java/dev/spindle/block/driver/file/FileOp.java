@@ -81,7 +81,7 @@ final class FileOp extends RingOp {
 
   /** A discard is only a hint: parts of blocks, which a block device refuses, are kept. */
   private void shrinkToBlocks() {
-    long mask = lane.requestMask();
+    long mask = lane.discardMask();
     long end = (offset + remaining) & ~mask;
     offset = (offset + mask) & ~mask;
     remaining = Math.max(0, end - offset);
@@ -156,7 +156,8 @@ final class FileOp extends RingOp {
       // A file system that cannot punch holes keeps the data: a discard is only a hint.
       case DISCARD -> end(result == -Errno.EOPNOTSUPP ? 0 : result);
       case WRITE_ZEROES -> {
-        if (result == -Errno.EOPNOTSUPP) {
+        // A device refuses parts of sectors, which its page cache takes.
+        if (result == -Errno.EOPNOTSUPP || result == -Errno.EINVAL) {
           stage = Stage.WRITING_ZEROES;
           writeMoreZeroes();
         } else {

@@ -17,7 +17,8 @@ import java.util.List;
  * @param length bytes, a multiple of 512
  * @param limits what the file system takes without a detour
  */
-record OpenImage(LinuxFile file, FileOptions options, long length, BlockLimits limits) {
+record OpenImage(
+    LinuxFile file, FileOptions options, long length, BlockLimits limits, int discardAlignment) {
   /** Memory that is not page-aligned is copied where the kernel does not say what it takes. */
   private static final int SAFE_ALIGNMENT = 4096;
 
@@ -35,7 +36,9 @@ record OpenImage(LinuxFile file, FileOptions options, long length, BlockLimits l
     }
     try {
       checkType(file);
-      return new OpenImage(file, options, length(file), limits(file, options));
+      BlockLimits limits = limits(file, options);
+      int discardAlignment = Math.max(limits.requestAlignment(), sectorSize(file));
+      return new OpenImage(file, options, length(file), limits, discardAlignment);
     } catch (LinuxException e) {
       file.close();
       throw new BlockException(e.getMessage(), e);
@@ -68,6 +71,11 @@ record OpenImage(LinuxFile file, FileOptions options, long length, BlockLimits l
   /** Whole sectors: what a last, partial one lacks reads as zeroes. */
   private static long length(LinuxFile file) throws LinuxException {
     return (file.size() + 511) & -512;
+  }
+
+  /** A device discards whole sectors, even if its page cache takes writes of less. */
+  private static int sectorSize(LinuxFile file) throws LinuxException {
+    return file.type() == LinuxFile.Type.BLOCK_DEVICE ? file.logicalBlockSize() : 1;
   }
 
   private static BlockLimits limits(LinuxFile file, FileOptions options)

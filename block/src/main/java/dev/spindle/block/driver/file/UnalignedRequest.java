@@ -46,16 +46,13 @@ final class UnalignedRequest {
   }
 
   static void start(FileNode node, FileLane lane, BlockRequest request, long offset) {
-    lane.context()
-        .startVirtual(
-            "unaligned-" + node.name(),
-            () -> {
-              if (request.operation == BlockRequest.Operation.WRITE_ZEROES) {
-                writeZeroes(node, lane, request, offset);
-              } else {
-                request.complete(run(node, lane, request, offset, request.length));
-              }
-            });
+    AioContext context = lane.context();
+    String name = "unaligned-" + node.name();
+    if (request.operation == BlockRequest.Operation.WRITE_ZEROES) {
+      context.startVirtual(name, () -> writeZeroes(node, lane, request, offset));
+    } else {
+      request.completeWith(context, name, () -> run(node, lane, request, offset, request.length));
+    }
   }
 
   /** Zeroes the parts of blocks at the ends by hand; whole blocks take the usual way. */
@@ -64,15 +61,19 @@ final class UnalignedRequest {
     long end = offset + request.length;
     long first = Math.min((offset + mask) & ~mask, end);
     long last = Math.max(end & ~mask, first);
-    int result = run(node, lane, request, offset, first - offset);
-    if (result == 0) {
-      result = run(node, lane, request, last, end - last);
+    int result = -Errno.EIO;
+    try {
+      result = run(node, lane, request, offset, first - offset);
+      if (result == 0) {
+        result = run(node, lane, request, last, end - last);
+      }
+    } finally {
+      if (result != 0) {
+        request.complete(result);
+      }
     }
     if (result == 0) {
-      RangeLocks.Held held = node.writes().lockWhole(first, last);
-      lane.submitAligned(request, first, last - first, held);
-    } else {
-      request.complete(result);
+      lane.submitLocked(request, first, last - first);
     }
   }
 

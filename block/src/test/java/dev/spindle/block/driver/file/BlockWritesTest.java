@@ -55,7 +55,8 @@ class BlockWritesTest {
           new FileNode(
               "disk",
               test.mainLoop.context(),
-              new OpenImage(open.file(), open.options(), open.length(), limits));
+              new OpenImage(
+                  open.file(), open.options(), open.length(), limits, limits.requestAlignment()));
       test.graph.add(node);
       BlockBackend backend =
           test.get(

@@ -2,7 +2,6 @@
 package dev.spindle.block.driver.file;
 
 import static dev.spindle.block.graph.BlockRequest.Operation.DISCARD;
-import static dev.spindle.block.graph.BlockRequest.Operation.FLUSH;
 import static dev.spindle.block.graph.BlockRequest.Operation.READ;
 import static dev.spindle.block.graph.BlockRequest.Operation.WRITE;
 import static dev.spindle.block.graph.BlockRequest.Operation.WRITE_ZEROES;
@@ -20,7 +19,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,57 +43,14 @@ class FileNodeTest {
     return "driver=file,node-name=disk,filename=" + image + more;
   }
 
-  /** Random requests, aligned or not, against a byte array that does the same. */
   @ParameterizedTest
   @ValueSource(strings = {"", ",cache.direct=on", ",cache.direct=on,discard=unmap"})
   void behavesAsAnArrayOfBytes(String cache) throws Exception {
-    Random random = new Random(42);
-    byte[] model = new byte[SIZE];
-    try (Disk disk = new Disk(node(cache));
-        Arena arena = Arena.ofShared()) {
-      for (int i = 0; i < 2000; i++) {
-        int unit = random.nextInt(4) == 0 ? 1 : 512;
-        int length = (1 + random.nextInt(64)) * unit;
-        int offset = random.nextInt((SIZE - length) / unit + 1) * unit;
-        int misalign = random.nextInt(4) == 0 ? 1 + random.nextInt(511) : 0;
-        MemorySegment buffer = arena.allocate(length + 512L, 4096).asSlice(misalign, length);
-        switch (random.nextInt(5)) {
-          case 0, 1 -> {
-            byte[] data = new byte[length];
-            random.nextBytes(data);
-            MemorySegment.copy(data, 0, buffer, ValueLayout.JAVA_BYTE, 0, length);
-            TestRequest write = TestRequest.transfer(WRITE, offset, split(buffer, random));
-            write.forceUnitAccess = random.nextInt(8) == 0;
-            assertEquals(0, disk.run(write));
-            System.arraycopy(data, 0, model, offset, length);
-          }
-          case 2 -> {
-            TestRequest zeroes = TestRequest.range(WRITE_ZEROES, offset, length);
-            zeroes.mayUnmap = random.nextBoolean();
-            zeroes.forceUnitAccess = random.nextInt(8) == 0;
-            assertEquals(0, disk.run(zeroes));
-            java.util.Arrays.fill(model, offset, offset + length, (byte) 0);
-          }
-          case 3 -> {
-            assertEquals(0, disk.run(TestRequest.range(FLUSH, 0, 0)));
-          }
-          default -> {
-            assertEquals(0, disk.run(TestRequest.transfer(READ, offset, split(buffer, random))));
-            assertArrayEquals(
-                java.util.Arrays.copyOfRange(model, offset, offset + length),
-                buffer.toArray(ValueLayout.JAVA_BYTE));
-          }
-        }
-      }
+    byte[] model;
+    try (Disk disk = new Disk(node(cache))) {
+      model = RandomRequests.run(disk, SIZE);
     }
     assertArrayEquals(model, Files.readAllBytes(image));
-  }
-
-  private static MemorySegment[] split(MemorySegment buffer, Random random) {
-    if (buffer.byteSize() < 1024 || random.nextBoolean()) {
-      return new MemorySegment[] {buffer};
-    }
-    return new MemorySegment[] {buffer.asSlice(0, 512), buffer.asSlice(512)};
   }
 
   @Test
