@@ -16,7 +16,7 @@ import dev.spindle.vmm.machine.VirtualMachine;
  * the guest does. Not for the control side, but for what says so.
  */
 final class BusyDisk {
-  private static final String PACE = "iops-total=100";
+  private static final String PACE = "iops-total=20";
 
   private final VirtualMachine machine;
   private final VirtioBlkDevice device;

@@ -42,10 +42,10 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("kvm")
 @Timeout(value = 1200, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class GuestJobTest {
-  private static final long DISK_BYTES = 32L << 20;
+  private static final long DISK_BYTES = 16L << 20;
 
   /** How many writes show that the guest goes on. */
-  private static final int SOME = 20;
+  private static final int SOME = 10;
 
   @TempDir Path folder;
   private BootedGuest guest;
@@ -68,7 +68,7 @@ class GuestJobTest {
       machine =
           guest.boot(
               "quiet spindle.job=fio spindle.fio.phases= spindle.fio.verify=1"
-                  + " spindle.fio.verify.size=32m spindle.fio.verify.bs=4k");
+                  + " spindle.fio.verify.size=16m spindle.fio.verify.bs=4k");
       guest.follow(
           (name, members) -> {
             switch (name) {
@@ -267,7 +267,7 @@ class GuestJobTest {
   }
 
   private void assertNothingIsWritten() throws IOException {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
       Files.copy(image(current), image("still"), StandardCopyOption.REPLACE_EXISTING);
       assertAlike(current, "still");
     }
