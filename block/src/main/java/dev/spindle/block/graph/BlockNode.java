@@ -109,6 +109,11 @@ public abstract non-sealed class BlockNode implements BlockParent {
     change.run();
   }
 
+  /** What tells it from others of its driver, in a few words for a picture, or nothing. */
+  protected String detail() {
+    return "";
+  }
+
   /** Releases what the node holds; it has no parents and no lanes any more. */
   public abstract void close();
 

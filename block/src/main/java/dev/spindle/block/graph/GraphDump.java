@@ -4,6 +4,7 @@ package dev.spindle.block.graph;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -18,12 +19,14 @@ public record GraphDump(List<Node> nodes, List<User> users, List<Link> links) {
   /**
    * A node.
    *
+   * @param detail what tells it from others of its driver, or nothing
    * @param context the name of its AioContext
    * @param quiesceDepth sections that keep its users from sending
    */
   public record Node(
       String name,
       String driver,
+      String detail,
       String context,
       long length,
       boolean readOnly,
@@ -65,6 +68,7 @@ public record GraphDump(List<Node> nodes, List<User> users, List<Link> links) {
           new Node(
               node.name(),
               node.driver(),
+              node.detail(),
               node.context().name(),
               node.length(),
               node.readOnly(),
@@ -84,6 +88,26 @@ public record GraphDump(List<Node> nodes, List<User> users, List<Link> links) {
     return new GraphDump(nodes, backends.stream().map(BlockBackend::dump).toList(), links);
   }
 
+  /**
+   * The same picture of users that have not begun to send.
+   *
+   * @param contexts where their requests will come from, by their names; the others stay as they
+   *     are
+   */
+  public GraphDump withContexts(Map<String, List<String>> contexts) {
+    List<User> changed =
+        users.stream()
+            .map(
+                user ->
+                    new User(
+                        user.name(),
+                        contexts.getOrDefault(user.name(), user.contexts()),
+                        user.inFlight(),
+                        user.quiesced()))
+            .toList();
+    return new GraphDump(nodes, changed, links);
+  }
+
   /** As indented text, one line for each node under each of its holders. */
   public String toText() {
     StringBuilder text = new StringBuilder();
@@ -91,10 +115,7 @@ public record GraphDump(List<Node> nodes, List<User> users, List<Link> links) {
       text.append(
           "%s: %d in flight%s%s%n"
               .formatted(
-                  user.name(),
-                  user.inFlight(),
-                  user.contexts().isEmpty() ? "" : " on " + String.join(", ", user.contexts()),
-                  user.quiesced() ? ", quiesced" : ""));
+                  user.name(), user.inFlight(), on(user), user.quiesced() ? ", quiesced" : ""));
       appendBelow(text, user.name(), 1);
     }
     for (Node node : nodes) {
@@ -104,6 +125,10 @@ public record GraphDump(List<Node> nodes, List<User> users, List<Link> links) {
       }
     }
     return text.toString();
+  }
+
+  private static String on(User user) {
+    return user.contexts().isEmpty() ? "" : " on " + String.join(", ", user.contexts());
   }
 
   private void appendBelow(StringBuilder text, String holder, int depth) {
@@ -122,10 +147,11 @@ public record GraphDump(List<Node> nodes, List<User> users, List<Link> links) {
   }
 
   private static String line(Node node) {
-    return "%s (%s, %d bytes%s, on %s%s)"
+    return "%s (%s%s, %d bytes%s, on %s%s)"
         .formatted(
             node.name(),
             node.driver(),
+            node.detail().isEmpty() ? "" : ", " + node.detail(),
             node.length(),
             node.readOnly() ? ", read-only" : "",
             node.context(),
@@ -146,14 +172,15 @@ public record GraphDump(List<Node> nodes, List<User> users, List<Link> links) {
           "  %s [shape=ellipse, label=%s];\n"
               .formatted(
                   quote("user " + user.name()),
-                  quote(user.name() + "\n" + user.inFlight() + " in flight")));
+                  quote(user.name() + "\n" + user.inFlight() + " in flight" + on(user))));
     }
     for (Node node : nodes) {
       String label =
-          "%s\n%s on %s%s"
+          "%s\n%s%s on %s%s"
               .formatted(
                   node.name(),
                   node.driver(),
+                  node.detail().isEmpty() ? "" : " (" + node.detail() + ")",
                   node.context(),
                   node.quiesceDepth() > 0 ? "\ndrained" : "");
       dot.append("  %s [shape=box, label=%s];\n".formatted(quote(node.name()), quote(label)));

@@ -10,7 +10,9 @@ import dev.spindle.vmm.machine.DeviceOption;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ExitCode;
@@ -68,13 +70,20 @@ final class GraphCommand implements Callable<Integer> {
   private static GraphDump picture(BlockLayer blockLayer, List<DeviceOption> devices)
       throws BlockException {
     List<VirtioBlkDevice> disks = new ArrayList<>();
+    Map<String, List<String>> spread = new HashMap<>();
     try {
       for (DeviceOption device : devices) {
         if (device instanceof DeviceOption.Disk disk) {
-          disks.add(blockLayer.makeDisk(disk));
+          VirtioBlkDevice made = blockLayer.makeDisk(disk);
+          disks.add(made);
+          List<String> threads = disk.queues().ioThreads();
+          if (threads.stream().distinct().count() > 1) {
+            spread.put(made.describe(), threads);
+          }
         }
       }
-      return GraphDump.of(blockLayer.graph());
+      // Nobody drives the queues here, so where they would run is what the user asks for: by queue.
+      return GraphDump.of(blockLayer.graph()).withContexts(spread);
     } finally {
       disks.forEach(VirtioBlkDevice::close);
     }

@@ -5,11 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Disks whose nodes refer to other objects, from the command line to the graph. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -46,11 +49,31 @@ final class GraphCommandTest {
     assertEquals(
         """
         block device 'vd0': 0 in flight
-          root: slow (throttle, 1048576 bytes, on main-loop) uses consistent read, write
+          root: slow (throttle, group g, 1048576 bytes, on main-loop) uses consistent read, write
             file: disk (null-co, 1048576 bytes, on main-loop) uses consistent read, write
         """,
         out.toString());
     assertEquals("", err.toString());
+  }
+
+  @Test
+  void aFileIsNamedAndSoIsEachQueuesIothread(@TempDir Path folder) throws Exception {
+    Path image = Files.write(folder.resolve("a.img"), new byte[1 << 20]);
+    String[] disk = {
+      "--object=iothread,id=io0",
+      "--object=iothread,id=io1",
+      "--blockdev=driver=file,node-name=disk,filename=" + image,
+      "--device=virtio-blk-pci,id=vd0,drive=disk,num-queues=3,iothread-vq-mapping.0.iothread=io0,"
+          + "iothread-vq-mapping.1.iothread=io1"
+    };
+    assertEquals(0, graph(disk), err::toString);
+    assertEquals(
+        """
+        block device 'vd0': 0 in flight on io0, io1, io0
+          root: disk (file, %s, 1048576 bytes, on io0) uses consistent read, write, resize
+        """
+            .formatted(image),
+        out.toString());
   }
 
   @Test

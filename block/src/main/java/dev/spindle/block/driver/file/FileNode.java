@@ -56,6 +56,11 @@ final class FileNode extends BlockNode {
   }
 
   @Override
+  protected String detail() {
+    return image.options().filename().toString();
+  }
+
+  @Override
   public BlockLimits limits() {
     return image.limits();
   }

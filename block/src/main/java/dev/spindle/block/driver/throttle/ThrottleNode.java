@@ -35,6 +35,11 @@ final class ThrottleNode extends FilterNode {
   }
 
   @Override
+  protected String detail() {
+    return "group " + member.group().name();
+  }
+
+  @Override
   protected Runnable drainedBegin() {
     member.drainedBegin(System.nanoTime());
     return () -> {};
