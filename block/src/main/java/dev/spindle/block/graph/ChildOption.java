@@ -31,7 +31,7 @@ public final class ChildOption {
     if (reference.isPresent()) {
       description.finish();
     } else if (description.isEmpty() && !options.isNoting()) {
-      throw new OptionException(options.owner() + ": parameter '" + role + "' is missing");
+      throw options.missing(role);
     }
     return new ChildOption(role, reference, description);
   }

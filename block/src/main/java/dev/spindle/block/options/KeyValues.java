@@ -19,14 +19,18 @@ public final class KeyValues {
    * @param impliedKey the key of a first part that has none ({@code virtio-blk-pci,…}), or null if
    *     every part needs its key
    * @return the values by key, in the order given
-   * @throws OptionException if a part has no key, or a key is given twice
+   * @throws OptionException if there is nothing, a part has no key, or a key is given twice
    */
   public static Map<String, String> parse(String option, String text, String impliedKey)
       throws OptionException {
+    if (text.isEmpty()) {
+      String expected = impliedKey == null ? "key=value" : impliedKey + "=…";
+      throw new OptionException(option + ": nothing is given, expected " + expected);
+    }
     Map<String, String> values = new LinkedHashMap<>();
     int position = 0;
     boolean first = true;
-    while (position < text.length() || first) {
+    while (position < text.length()) {
       StringBuilder parsed = new StringBuilder();
       position = readPart(text, position, parsed);
       String part = parsed.toString();

@@ -8,6 +8,8 @@ import java.util.Comparator;
 public final class NearNames {
   private static final int SHORTEST_BEGINNING = 3;
 
+  private static final int MOST_SLIPS = 2;
+
   private NearNames() {}
 
   /** {@code " (did you mean 'filename'?)"}, or nothing if no name is near. */
@@ -22,24 +24,26 @@ public final class NearNames {
   /** A slip of the finger, or the beginning of a longer name. */
   private static boolean isNear(String given, String name) {
     boolean isBeginning = given.length() >= SHORTEST_BEGINNING && name.startsWith(given);
-    return isBeginning || distance(given, name) <= Math.max(1, given.length() / 3);
+    return isBeginning || distance(given, name) <= Math.clamp(given.length() / 3, 1, MOST_SLIPS);
   }
 
-  /** Levenshtein's: the single-letter changes that turn one into the other. */
+  /** The single-letter changes and swaps of neighbours that turn one into the other. */
   private static int distance(String a, String b) {
-    int[] row = new int[b.length() + 1];
-    for (int j = 0; j <= b.length(); j++) {
-      row[j] = j;
-    }
-    for (int i = 1; i <= a.length(); i++) {
-      int diagonal = row[0];
-      row[0] = i;
-      for (int j = 1; j <= b.length(); j++) {
-        int substituted = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-        diagonal = row[j];
-        row[j] = Math.min(substituted, 1 + Math.min(row[j], row[j - 1]));
+    int[][] distances = new int[a.length() + 1][b.length() + 1];
+    for (int i = 0; i <= a.length(); i++) {
+      for (int j = 0; j <= b.length(); j++) {
+        distances[i][j] = i == 0 || j == 0 ? i + j : distance(a, b, i, j, distances);
       }
     }
-    return row[b.length()];
+    return distances[a.length()][b.length()];
+  }
+
+  /** Between the first {@code i} letters of {@code a} and {@code j} of {@code b}, from less. */
+  private static int distance(String a, String b, int i, int j, int[][] less) {
+    int substituted = less[i - 1][j - 1] + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+    int least = Math.min(substituted, 1 + Math.min(less[i - 1][j], less[i][j - 1]));
+    boolean swapped =
+        i > 1 && j > 1 && a.charAt(i - 1) == b.charAt(j - 2) && a.charAt(i - 2) == b.charAt(j - 1);
+    return swapped ? Math.min(least, less[i - 2][j - 2] + 1) : least;
   }
 }

@@ -20,7 +20,12 @@ public final class OptionList {
    * @param otherwise what holds if it is not given, or nothing where that depends
    * @param required whether it must be given
    */
-  public record Entry(String key, String values, String otherwise, boolean required) {}
+  public record Entry(String key, String values, String otherwise, boolean required) {
+    /** Whether it takes the name of a node. */
+    public boolean isNode() {
+      return values.equals(NODE);
+    }
+  }
 
   /** Reads an object's options and makes nothing of them. */
   @FunctionalInterface
@@ -28,6 +33,9 @@ public final class OptionList {
     /** Takes from {@code options} all that it knows. */
     void read(Options options) throws IOException, OptionException;
   }
+
+  /** The values of options that take the name of a node. */
+  static final String NODE = "NODE";
 
   private static final String MORE = ".…";
 

@@ -3,6 +3,7 @@ package dev.spindle.block.options;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,6 +21,9 @@ import java.util.Set;
  * one that a reader accepts.
  */
 public final class Options {
+  /** Of more words than these, only the one that was probably meant is named. */
+  private static final int MOST_WORDS_TO_LIST = 10;
+
   private final String owner;
   private final Map<String, String> values;
   private final Set<String> notText;
@@ -91,9 +95,29 @@ public final class Options {
     }
     Optional<String> value = takeText(key);
     if (value.isEmpty()) {
-      throw new OptionException(owner + ": parameter '" + key + "' is missing");
+      throw missing(key);
     }
     return value.get();
+  }
+
+  /**
+   * What to throw where {@code key} is not given: if something was given that looks like a slip of
+   * the finger for it, the sentence is about that.
+   */
+  public OptionException missing(String key) {
+    for (String given : values.keySet()) {
+      String name = given.replaceFirst("\\..*", "");
+      String hint = NearNames.hint(name, Set.of(key));
+      // Numbers are all alike.
+      if (!known.contains(name) && !hint.isEmpty() && !Character.isDigit(key.charAt(0))) {
+        return unknown(name, hint);
+      }
+    }
+    return new OptionException(owner + ": parameter '" + key + "' is missing");
+  }
+
+  private OptionException unknown(String key, String hint) {
+    return new OptionException(owner + ": unknown parameter '" + key + "'" + hint);
   }
 
   /** The value as given. */
@@ -104,7 +128,7 @@ public final class Options {
 
   /** The name of a node, as given. */
   public Optional<String> nodeName(String key) throws OptionException {
-    note(key, "NODE", "", true);
+    note(key, OptionList.NODE, "", true);
     return takeText(key);
   }
 
@@ -128,6 +152,11 @@ public final class Options {
   /** The value as given, which stays to be taken. */
   public Optional<String> peek(String key) {
     return Optional.ofNullable(values.get(key));
+  }
+
+  /** All that is left, which stays to be taken. */
+  public Map<String, String> peekAll() {
+    return Collections.unmodifiableMap(values);
   }
 
   /** What was given under a name, and under dotted names below it; all of it stays to be taken. */
@@ -197,6 +226,10 @@ public final class Options {
     note(key, String.join("|", words), otherwise, false);
     String value = takeText(key).orElse(list != null && otherwise.isEmpty() ? words[0] : otherwise);
     if (!Arrays.asList(words).contains(value)) {
+      String hint = NearNames.hint(value, Arrays.asList(words));
+      if (words.length > MOST_WORDS_TO_LIST && !hint.isEmpty()) {
+        throw new OptionException(owner + ": parameter '" + key + "' is '" + value + "'" + hint);
+      }
       throw expected(key, value, "one of " + String.join(", ", words));
     }
     return value;
@@ -260,8 +293,7 @@ public final class Options {
   public void finish() throws OptionException {
     if (!values.isEmpty()) {
       String key = values.keySet().iterator().next();
-      throw new OptionException(
-          owner + ": unknown parameter '" + key + "'" + NearNames.hint(key, known));
+      throw unknown(key, NearNames.hint(key, known));
     }
   }
 

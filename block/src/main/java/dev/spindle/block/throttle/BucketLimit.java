@@ -47,8 +47,8 @@ public record BucketLimit(long average, long max, long maxLength) {
   static BucketLimit read(LimitNumbers numbers, String name, BucketLimit otherwise)
       throws OptionException {
     return new BucketLimit(
-        numbers.read(name, otherwise.average, Long.MIN_VALUE, Long.MAX_VALUE),
-        numbers.read(name + "-max", otherwise.max, Long.MIN_VALUE, Long.MAX_VALUE),
+        numbers.read(name, otherwise.average, 0, MOST),
+        numbers.read(name + "-max", otherwise.max, 0, MOST),
         numbers.read(name + "-max-length", otherwise.maxLength, 0, MOST_LENGTH));
   }
 }

@@ -312,11 +312,14 @@ class BlkdebugRulesTest {
     refused(
         "--blockdev: Cannot meet constraints with max-discard 5120",
         ",opt-discard=4096,max-discard=5120");
+    refused(
+        "--blockdev: inject-error: 0: parameter 'event' is 'read_aoi' (did you mean 'read_aio'?)",
+        ",inject-error.0.event=read_aoi");
     assertTrue(
-        refusal(",inject-error.0.event=read_ai0")
+        refusal(",inject-error.0.event=reading")
             .getMessage()
             .startsWith(
-                "--blockdev: inject-error: 0: parameter 'event' is 'read_ai0', expected one of"
+                "--blockdev: inject-error: 0: parameter 'event' is 'reading', expected one of"
                     + " l1_update, l1_grow_alloc_table,"));
   }
 

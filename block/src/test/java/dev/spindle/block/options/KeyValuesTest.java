@@ -35,7 +35,7 @@ class KeyValuesTest {
         "file | --x: expected key=value, not 'file'",
         "driver=file,nonsense | --x: expected key=value, not 'nonsense'",
         "=file | --x: expected key=value, not '=file'",
-        "'' | --x: expected key=value, not ''",
+        "'' | --x: nothing is given, expected key=value",
       })
   void whatHasAnotherFormIsRefused(String text, String sentence) {
     OptionException refusal =

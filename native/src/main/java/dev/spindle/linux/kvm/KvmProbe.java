@@ -53,7 +53,11 @@ public final class KvmProbe {
     record NoPermission(String cause) implements Result {
       @Override
       public String sentence() {
-        return "no permission to use " + Kvm.DEVICE + " (" + cause + ")";
+        return "no permission to use "
+            + Kvm.DEVICE
+            + " ("
+            + cause
+            + "): add yourself to group kvm and log in again";
       }
     }
 

@@ -59,10 +59,7 @@ final class DeviceOptions {
           case RNG -> rng(options);
           default ->
               throw new OptionException(
-                  "--device: unknown driver '"
-                      + driver
-                      + "'"
-                      + NearNames.hint(driver, KINDS.keySet()));
+                  OptionHelp.unknown("--device", "driver", driver, KINDS.keySet()));
         };
     options.finish();
     return device;

@@ -6,6 +6,7 @@ import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,6 +55,13 @@ final class OptionHelp {
   }
 
   private OptionHelp() {}
+
+  /** A sentence about a kind that does not exist: the near one, or where to find all of them. */
+  static String unknown(String option, String what, String kind, Collection<String> kinds) {
+    String hint = NearNames.hint(kind, kinds);
+    String all = "; " + option + " help lists those that exist";
+    return option + ": unknown " + what + " '" + kind + "'" + (hint.isEmpty() ? all : hint);
+  }
 
   /**
    * The answer, if help is what the user asks one of the options for.

@@ -3,7 +3,6 @@
 package dev.spindle.vmm.cli;
 
 import dev.spindle.block.aio.ContextOptions;
-import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
@@ -42,7 +41,6 @@ final class RunOptions {
 
   private final ParseResult parsed;
   private final Set<String> ids = new HashSet<>();
-  private final Set<String> nodeNames = new HashSet<>();
 
   private RunOptions(ParseResult parsed) {
     this.parsed = parsed;
@@ -91,9 +89,9 @@ final class RunOptions {
     List<IoThreadOption> ioThreads = new ArrayList<>();
     List<ThrottleGroupOption> throttleGroups = new ArrayList<>();
     readObjects(ioThreads, throttleGroups);
-    List<Options> nodes = blockNodes();
+    BlockdevOptions nodes = BlockdevOptions.parse(list("--blockdev"));
     List<String> threadNames = ioThreads.stream().map(IoThreadOption::id).toList();
-    DeviceOptions deviceOptions = new DeviceOptions(cpus, nodeNames, threadNames);
+    DeviceOptions deviceOptions = new DeviceOptions(cpus, nodes.names(), threadNames);
     List<DeviceOption> devices = new ArrayList<>();
     for (String argument : list("--device")) {
       Options options = KeyValueOptions.parse("--device", argument, "driver");
@@ -103,12 +101,15 @@ final class RunOptions {
         claimId("--device", id.get());
       }
     }
-    return new DiskConfig(ioThreads, throttleGroups, nodes, devices);
+    return new DiskConfig(ioThreads, throttleGroups, nodes.nodes(), devices);
   }
 
   private MachineConfig machine(int cpus) throws OptionException {
-    Options memory =
-        KeyValueOptions.parse("--memory", text("--memory").orElse(DEFAULT_MEMORY), "size");
+    String given = text("--memory").orElse(DEFAULT_MEMORY);
+    if (given.isEmpty()) {
+      throw noSize(given);
+    }
+    Options memory = KeyValueOptions.parse("--memory", given, "size");
     long bytes = memoryBytes(memory.any("size").orElse(DEFAULT_MEMORY));
     boolean hugePages = memory.bool("hugepages", false);
     memory.finish();
@@ -122,8 +123,8 @@ final class RunOptions {
         hugePages ? GuestMemory.Pages.HUGE_2M : GuestMemory.Pages.NORMAL,
         memoryLocked,
         cpus,
-        Path.of(text("--kernel").orElseThrow()),
-        text("--initrd").map(Path::of),
+        file("--kernel").orElseThrow(),
+        file("--initrd"),
         text("--append").orElse(""),
         !parsed.hasMatchedOption("--no-reboot"));
   }
@@ -133,7 +134,7 @@ final class RunOptions {
     boolean bare = !size.isEmpty() && Character.isDigit(size.charAt(size.length() - 1));
     OptionalLong bytes = Size.parse(bare ? size + "M" : size);
     if (bytes.isEmpty()) {
-      throw new OptionException("--memory: '" + size + "' is no size such as 512M or 1G");
+      throw noSize(size);
     }
     long value = bytes.getAsLong();
     if (value < MachineConfig.SMALLEST_MEMORY || value > MOST_MEMORY) {
@@ -143,6 +144,10 @@ final class RunOptions {
       throw new OptionException("--memory: '" + size + "' is no multiple of 2M");
     }
     return value;
+  }
+
+  private static OptionException noSize(String size) {
+    return new OptionException("--memory: '" + size + "' is no size such as 512M or 1G");
   }
 
   private int cpus() throws OptionException {
@@ -166,7 +171,7 @@ final class RunOptions {
       String type = options.require("qom-type");
       if (!OBJECT_KINDS.containsKey(type)) {
         throw new OptionException(
-            "--object: unknown type '" + type + "'" + NearNames.hint(type, OBJECT_KINDS.keySet()));
+            OptionHelp.unknown("--object", "type", type, OBJECT_KINDS.keySet()));
       }
       String id;
       if (type.equals(IOTHREAD)) {
@@ -196,23 +201,6 @@ final class RunOptions {
 
   private static ThrottleGroupOption throttleGroup(Options options) throws OptionException {
     return new ThrottleGroupOption(options.require("id"), ThrottleLimits.ofGroup(options));
-  }
-
-  private List<Options> blockNodes() throws OptionException {
-    List<Options> nodes = new ArrayList<>();
-    for (String argument : list("--blockdev")) {
-      Options options = KeyValueOptions.parse("--blockdev", argument, null);
-      nodes.add(options);
-      Optional<String> name = options.peek("node-name");
-      if (name.isEmpty()) {
-        throw new OptionException(
-            options.owner()
-                + ": parameter 'node-name' is missing; without it nothing can use the node");
-      }
-      // Nested nodes may have names as well; whether one exists is known when it is opened.
-      nodeNames.add(name.get());
-    }
-    return nodes;
   }
 
   private List<ChardevOption> serialPorts() throws OptionException {
@@ -249,6 +237,14 @@ final class RunOptions {
 
   private Optional<String> text(String option) {
     return Optional.ofNullable(parsed.matchedOptionValue(option, (String) null));
+  }
+
+  private Optional<Path> file(String option) throws OptionException {
+    Optional<String> name = text(option);
+    if (name.isPresent() && name.get().isEmpty()) {
+      throw new OptionException(option + ": the name of the file is empty");
+    }
+    return name.map(Path::of);
   }
 
   private List<String> list(String option) {

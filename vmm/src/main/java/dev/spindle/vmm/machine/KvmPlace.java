@@ -33,14 +33,14 @@ public enum KvmPlace {
 
   static Choice choose(Optional<String> wish, Supplier<KvmProbe.Result> probe) throws IOException {
     return switch (wish.filter(w -> !w.isEmpty()).orElse("auto")) {
-      case "nested" -> new Choice(NESTED, VARIABLE + " asks for it");
+      case "nested" -> new Choice(NESTED, VARIABLE + "=nested asks for the KVM host");
       case "host" -> {
         KvmProbe.Result result = probe.get();
         if (!(result instanceof KvmProbe.Result.Usable)) {
           throw new IOException(
               VARIABLE + " asks for this machine's KVM, but " + result.sentence());
         }
-        yield new Choice(HOST, VARIABLE + " asks for it");
+        yield new Choice(HOST, VARIABLE + "=host asks for this machine's KVM");
       }
       case "auto" -> {
         KvmProbe.Result result = probe.get();

@@ -246,6 +246,17 @@ class RunOptionsTest {
             "--device: unknown driver 'virtio-blk' (did you mean 'virtio-blk-pci'?)",
             "--device",
             "virtio-blk"),
+        refusal(
+            "--device: unknown driver 'virtio-net-pci'; --device help lists those that exist",
+            "--device",
+            "virtio-net-pci"),
+        refusal("--device: nothing is given, expected driver=…", "--device", ""),
+        refusal("--memory: '' is no size such as 512M or 1G", "--memory", ""),
+        refusal(
+            "--object g: parameter 'limits.bps-total' is '1M', expected a number from 0 to"
+                + " 1000000000000000",
+            "--object",
+            "throttle-group,id=g,limits.bps-total=1M"),
         refusal("--serial: unknown kind 'stdoo' (did you mean 'stdio'?)", "--serial", "stdoo"),
         refusal("--serial: 'file' needs a path, as in file:PATH", "--serial", "file:"),
         refusal("--serial: 'null' takes nothing after it", "--serial", "null:x"),

@@ -122,6 +122,35 @@ class RunRefusalTest {
         refusal(1, "kernel 'FOLDER/none' does not exist", "--kernel=FOLDER/none"),
         refusal(1, "kernel '@FOLDER/text' does not exist", "--kernel", "@FOLDER/text"),
         refusal(1, "kernel 'FOLDER' is a directory", "--kernel=FOLDER"),
+        refusal(1, "--kernel: the name of the file is empty", "--kernel="),
+        onKernel("--initrd: the name of the file is empty", "--initrd="),
+        onKernel(
+            "--blockdev: unknown driver 'fiel' (did you mean 'file'?)",
+            "--blockdev=driver=fiel,node-name=d0,filename=FOLDER/disk"),
+        onKernel(
+            "--blockdev: unknown driver 'qcow2'; --blockdev help lists those that exist",
+            "--blockdev=driver=qcow2,node-name=d0,filename=FOLDER/disk"),
+        onKernel("--blockdev d0: parameter 'driver' is missing", "--blockdev=node-name=d0"),
+        onKernel(
+            "--blockdev d0: unknown parameter 'filenam' (did you mean 'filename'?)",
+            "--blockdev=driver=file,node-name=d0,filenam=FOLDER/disk"),
+        onKernel(
+            "--blockdev r0: unknown parameter 'fiel' (did you mean 'file'?)",
+            "--blockdev=driver=raw,node-name=r0,fiel.driver=null-co"),
+        onKernel(
+            "--device vd0: unknown parameter 'drvie' (did you mean 'drive'?)",
+            "--device=virtio-blk-pci,id=vd0,drvie=d0"),
+        onKernel(
+            "--blockdev r0: node 'd0' for 'file' is described later; a node comes before those"
+                + " that use it",
+            "--blockdev=driver=raw,node-name=r0,file=d0",
+            "--blockdev=driver=file,node-name=d0,filename=FOLDER/disk"),
+        onKernel(
+            "--blockdev q0: node 'd1' for 'children.1' is described later; a node comes before"
+                + " those that use it",
+            "--blockdev=driver=null-co,node-name=d0",
+            "--blockdev=driver=quorum,node-name=q0,vote-threshold=1,children.0=d0,children.1=d1",
+            "--blockdev=driver=null-co,node-name=d1"),
         refusal(
             1,
             "kernel 'FOLDER/text' is neither a bzImage with a 64-bit entry nor an ELF file with a"
@@ -150,7 +179,7 @@ class RunRefusalTest {
             "--blockdev=driver=null-co,node-name=d0",
             "--device=virtio-blk-pci,id=vd0,drive=d7"),
         onKernel(
-            "Unknown driver 'filee' (did you mean 'file'?)",
+            "--blockdev: unknown driver 'filee' (did you mean 'file'?)",
             "--object=iothread,id=io0",
             "--blockdev=driver=filee,node-name=d0,filename=FOLDER/disk"),
         onKernel(
@@ -379,8 +408,21 @@ class RunRefusalTest {
     runBy(inOwnDev(true, dev), "--kernel", "kernel")
         .assertRefusal(
             1,
-            "no permission to use /dev/kvm (open /dev/kvm: EACCES (Permission denied));"
-                + " README.md shows how to run a guest in the KVM host, guest-images/kvm-host");
+            "no permission to use /dev/kvm (open /dev/kvm: EACCES (Permission denied)): add"
+                + " yourself to group kvm and log in again; README.md shows how to run a guest in"
+                + " the KVM host, guest-images/kvm-host");
+  }
+
+  @Test
+  void theKvmHostThatIsAskedForIsNamed() throws Exception {
+    ProcessBuilder run =
+        SpindleProcess.prepare(folder, List.of(), "run", "--kernel", "kernel", "--serial", "none");
+    run.environment().put("SPINDLE_KVM", "nested");
+    SpindleProcess.finish(run)
+        .assertRefusal(
+            1,
+            "SPINDLE_KVM=nested asks for the KVM host; README.md shows how to run a guest in the"
+                + " KVM host, guest-images/kvm-host");
   }
 
   @Test

@@ -44,7 +44,7 @@ public record FileCreation(Path filename, long size, Preallocation preallocation
   public static FileCreation from(Options options) throws OptionException {
     Path filename = Path.of(options.require("filename"));
     if (options.peek("size").isEmpty()) {
-      throw new OptionException(options.owner() + ": parameter 'size' is missing");
+      throw options.missing("size");
     }
     long size = (options.size("size", 0) + 511) & -512;
     if (size < 0) {
