@@ -70,7 +70,7 @@ final class GraphCommandTest {
     assertEquals(
         """
         block device 'vd0': 0 in flight on io0, io1, io0
-          root: disk (file, %s, 1048576 bytes, on io0) uses consistent read, write, resize
+          root: disk (file, %s, 1048576 bytes, on io0) uses consistent read, write
         """
             .formatted(image),
         out.toString());
