@@ -71,7 +71,12 @@ final class MainTest {
     assertError(execute(() -> 3), 2, "spindle: a command is missing (see spindle --help)");
     err.getBuffer().setLength(0);
     assertError(
-        execute(() -> 3, "wrok"), 2, "spindle: there is no command 'wrok' (see spindle --help)");
+        execute(() -> 3, "play"), 2, "spindle: there is no command 'play' (see spindle --help)");
+    err.getBuffer().setLength(0);
+    assertError(
+        execute(() -> 3, "wrok"),
+        2,
+        "spindle: there is no command 'wrok' (did you mean 'work'?) (see spindle --help)");
     err.getBuffer().setLength(0);
     assertError(
         execute(() -> 3, "--loud"), 2, "spindle: unknown option '--loud' (see spindle --help)");
