@@ -35,7 +35,6 @@ interface StandingSection {
   static void followAll(Collection<BlockNode> nodes) {
     List<QuiesceWait> waits = new ArrayList<>();
     followAll(nodes, waits);
-    waits.forEach(QuiesceWait::awaitStopped);
-    waits.forEach(QuiesceWait::awaitStill);
+    QuiesceWait.all(waits);
   }
 }

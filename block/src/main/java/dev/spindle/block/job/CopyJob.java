@@ -143,6 +143,22 @@ public abstract class CopyJob extends JobDriver {
     }
   }
 
+  /**
+   * Undoes what was done when the rest could not be. Control side.
+   *
+   * @param bitmap null if the job goes by none
+   */
+  protected final void takeAway(HeldBitmap bitmap) {
+    if (bitmap != null) {
+      bitmap.giveBack();
+    }
+    try {
+      abort();
+    } finally {
+      clean();
+    }
+  }
+
   /** Says what failed. */
   protected final BlockException failure(boolean write, int errno) {
     return new BlockException(

@@ -68,7 +68,7 @@ public final class BackupJob extends CopyJob {
       insertFilter(graph.newName(options.filterNodeName()));
       holdBoth(filter);
     } catch (BlockException | RuntimeException | Error e) {
-      takeAway();
+      takeAway(bitmap);
       throw e;
     }
     filter.children().forEach(this::freeze);
@@ -231,18 +231,6 @@ public final class BackupJob extends CopyJob {
       }
     } catch (BlockException e) {
       throw new IllegalStateException("somebody uses the filter of a backup that is over", e);
-    }
-  }
-
-  /** Undoes what was done when the rest could not be. */
-  private void takeAway() {
-    if (bitmap != null) {
-      bitmap.giveBack();
-    }
-    try {
-      abort();
-    } finally {
-      clean();
     }
   }
 }

@@ -90,7 +90,7 @@ public final class MirrorJob extends CopyJob {
       holdBoth(filter);
       fill(dirty);
     } catch (BlockException | RuntimeException | Error e) {
-      takeAway();
+      takeAway(bitmap);
       throw e;
     }
     for (BlockEdge link : filter.links()) {
@@ -340,18 +340,6 @@ public final class MirrorJob extends CopyJob {
       graph.close(filter);
     } catch (BlockException e) {
       throw new IllegalStateException("somebody uses the filter of a mirror that is over", e);
-    }
-  }
-
-  /** Undoes what was done when the rest could not be. */
-  private void takeAway() {
-    if (bitmap != null) {
-      bitmap.giveBack();
-    }
-    try {
-      abort();
-    } finally {
-      clean();
     }
   }
 }
