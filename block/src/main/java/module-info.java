@@ -9,6 +9,7 @@ module dev.spindle.block {
   exports dev.spindle.block.job.backup;
   exports dev.spindle.block.job.create;
   exports dev.spindle.block.job.mirror;
+  exports dev.spindle.block.nbd;
   exports dev.spindle.block.options;
   exports dev.spindle.block.throttle;
 
