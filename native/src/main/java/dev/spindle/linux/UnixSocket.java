@@ -3,14 +3,12 @@ package dev.spindle.linux;
 
 import dev.spindle.linux.internal.SocketLayouts.Cmsghdr;
 import dev.spindle.linux.internal.SocketLayouts.Msghdr;
-import dev.spindle.linux.internal.SocketLayouts.SockaddrUn;
 import dev.spindle.linux.internal.Syscall;
 import dev.spindle.linux.internal.SyscallNumber;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -112,18 +110,11 @@ public final class UnixSocket implements AutoCloseable {
   }
 
   private static void named(String call, int number, Fd fd, Path path) throws LinuxException {
-    byte[] name = path.toString().getBytes(StandardCharsets.UTF_8);
-    // The path is followed by a zero byte.
-    if (name.length >= SockaddrUn.SIZE - SockaddrUn.SUN_PATH) {
-      throw new LinuxException(call, path.toString(), Errno.ENAMETOOLONG);
-    }
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment address = arena.allocate(SockaddrUn.SIZE, 8);
-      address.set(ValueLayout.JAVA_SHORT, SockaddrUn.SUN_FAMILY, (short) SocketConstants.AF_UNIX);
-      MemorySegment.copy(name, 0, address, ValueLayout.JAVA_BYTE, SockaddrUn.SUN_PATH, name.length);
+      MemorySegment address = SocketAddresses.encode(new Endpoint.Unix(path), call, arena);
       long result;
       do {
-        result = Syscall.invoke(number, fd.number(), address.address(), SockaddrUn.SIZE);
+        result = Syscall.invoke(number, fd.number(), address.address(), address.byteSize());
       } while (result == -Errno.EINTR);
       LinuxException.check(call, fd.name(), result);
     }

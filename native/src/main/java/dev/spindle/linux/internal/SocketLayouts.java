@@ -40,4 +40,31 @@ public final class SocketLayouts {
 
     private SockaddrUn() {}
   }
+
+  /** An address of IPv4; port and address big-endian. */
+  @CStruct(
+      value = "struct sockaddr_in",
+      headers = {"sys/socket.h", "netinet/in.h"})
+  public static final class SockaddrIn {
+    public static final int SIZE = 16;
+    public static final int SIN_FAMILY = 0;
+    public static final int SIN_PORT = 2;
+    public static final int SIN_ADDR = 4;
+
+    private SockaddrIn() {}
+  }
+
+  /** An address of IPv6; port and address big-endian. */
+  @CStruct(
+      value = "struct sockaddr_in6",
+      headers = {"sys/socket.h", "netinet/in.h"})
+  public static final class SockaddrIn6 {
+    public static final int SIZE = 28;
+    public static final int SIN6_FAMILY = 0;
+    public static final int SIN6_PORT = 2;
+    public static final int SIN6_ADDR = 8;
+    public static final int SIN6_SCOPE_ID = 24;
+
+    private SockaddrIn6() {}
+  }
 }

@@ -7,6 +7,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import dev.spindle.linux.IoVector;
+import dev.spindle.linux.SocketMessage;
+import dev.spindle.linux.SocketName;
 import dev.spindle.linux.uring.UringAbi.Params;
 import dev.spindle.linux.uring.UringAbi.SqOffsets;
 import dev.spindle.linux.uring.UringAbi.Sqe;
@@ -160,6 +162,43 @@ public final class SubmissionQueue {
   /** Ends the poll submitted with {@code target} as its user data; that one completes last. */
   public boolean prepPollRemove(long target, long userData) {
     return prep(UringConstants.OP_POLL_REMOVE, ~-1, target, 0, 0, 0, userData);
+  }
+
+  /** Waits for a connection to a listening socket. Completes with the descriptor's number. */
+  public boolean prepAccept(int file, long userData) {
+    return prep(UringConstants.OP_ACCEPT, file, 0, 0, 0, UringConstants.SOCK_CLOEXEC, userData);
+  }
+
+  /** Connects a socket. Completes with 0. */
+  public boolean prepConnect(int file, SocketName to, long userData) {
+    MemorySegment name = to.bytes();
+    return prep(UringConstants.OP_CONNECT, file, name.address(), 0, name.byteSize(), 0, userData);
+  }
+
+  /**
+   * Receives what there is, once there is something. Completes with the bytes received; 0 is the
+   * end.
+   */
+  public boolean prepReceive(int file, SocketMessage message, long userData) {
+    return prep(UringConstants.OP_RECVMSG, file, message.header().address(), 1, 0, 0, userData);
+  }
+
+  /**
+   * Sends a message; on a stream, all of it unless the connection fails or the operation is
+   * cancelled. Completes with the bytes sent.
+   */
+  public boolean prepSend(int file, SocketMessage message, long userData) {
+    int flags = UringConstants.MSG_NOSIGNAL | UringConstants.MSG_WAITALL;
+    return prep(UringConstants.OP_SENDMSG, file, message.header().address(), 1, 0, flags, userData);
+  }
+
+  /**
+   * Cancels the operation submitted with {@code target} as its user data. Completes with 0, or a
+   * negated errno if it has completed already (ENOENT) or cannot be stopped now (EALREADY); the
+   * operation itself completes with ECANCELED, or with what it had done.
+   */
+  public boolean prepCancel(long target, long userData) {
+    return prep(UringConstants.OP_ASYNC_CANCEL, ~-1, target, 0, 0, 0, userData);
   }
 
   /** Does nothing; completes with 0. */

@@ -6,7 +6,7 @@ import dev.spindle.linux.internal.CName;
 
 /** Numbers of io_uring's kernel interface. */
 @CConstants(
-    headers = {"poll.h", "linux/falloc.h", "linux/fs.h", "linux/io_uring.h"},
+    headers = {"poll.h", "sys/socket.h", "linux/falloc.h", "linux/fs.h", "linux/io_uring.h"},
     prefix = "IORING_")
 final class UringConstants {
   static final long OFF_SQ_RING = 0;
@@ -45,6 +45,11 @@ final class UringConstants {
   static final int OP_WRITE_FIXED = 5;
   static final int OP_POLL_ADD = 6;
   static final int OP_POLL_REMOVE = 7;
+  static final int OP_SENDMSG = 9;
+  static final int OP_RECVMSG = 10;
+  static final int OP_ACCEPT = 13;
+  static final int OP_ASYNC_CANCEL = 14;
+  static final int OP_CONNECT = 16;
   static final int OP_FALLOCATE = 17;
   static final int OP_READ = 22;
   static final int OP_WRITE = 23;
@@ -61,6 +66,15 @@ final class UringConstants {
 
   @CName("POLLIN")
   static final int POLLIN = 1;
+
+  @CName("SOCK_CLOEXEC")
+  static final int SOCK_CLOEXEC = 0x80000;
+
+  @CName("MSG_NOSIGNAL")
+  static final int MSG_NOSIGNAL = 0x4000;
+
+  @CName("MSG_WAITALL")
+  static final int MSG_WAITALL = 0x100;
 
   @CName("FALLOC_FL_KEEP_SIZE")
   static final int FALLOC_FL_KEEP_SIZE = 1;
