@@ -45,12 +45,24 @@ public final class OptionList {
 
   /** Returns what {@code reader} asks for, in the order of asking. */
   public static List<Entry> of(Reader reader) {
-    OptionList list = new OptionList();
     try {
-      reader.read(Options.noting(list));
+      return of(reader, Map.of());
     } catch (IOException | OptionException e) {
       throw new IllegalStateException("options are checked before all have been read", e);
     }
+  }
+
+  /**
+   * As {@link #of(Reader)}, for a reader whose list depends on what some options are.
+   *
+   * @param given what the user gave beside his wish for help
+   * @throws IOException if what these options name cannot be read
+   * @throws OptionException if they do not go together
+   */
+  public static List<Entry> of(Reader reader, Map<String, String> given)
+      throws IOException, OptionException {
+    OptionList list = new OptionList();
+    reader.read(Options.noting(list, given));
     return List.copyOf(list.entries.values());
   }
 

@@ -34,6 +34,8 @@ public final class Options {
 
   private final String prefix;
 
+  private final Map<String, String> givenWithHelp = new LinkedHashMap<>();
+
   /**
    * Wraps what the user gave.
    *
@@ -66,8 +68,16 @@ public final class Options {
     this.prefix = prefix;
   }
 
-  static Options noting(OptionList list) {
-    return new Options("help", new LinkedHashMap<>(), Set.of(), list, "");
+  /** What is given beside a wish for help may be looked at, but counts as not given. */
+  static Options noting(OptionList list, Map<String, String> given) {
+    Options options = new Options("help", new LinkedHashMap<>(), Set.of(), list, "");
+    options.givenWithHelp.putAll(given);
+    return options;
+  }
+
+  /** Where only noted: what the user gave beside his wish for help; empty otherwise. */
+  public Optional<String> givenWithHelp(String key) {
+    return Optional.ofNullable(givenWithHelp.get(key));
   }
 
   /** How errors name the object. */
@@ -129,6 +139,12 @@ public final class Options {
   /** The name of a node, as given. */
   public Optional<String> nodeName(String key) throws OptionException {
     note(key, OptionList.NODE, "", true);
+    return takeText(key);
+  }
+
+  /** As {@link #nodeName}, of one that need not be given. */
+  public Optional<String> optionalNodeName(String key) throws OptionException {
+    note(key, OptionList.NODE, "", false);
     return takeText(key);
   }
 

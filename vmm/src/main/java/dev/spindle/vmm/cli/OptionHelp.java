@@ -5,7 +5,8 @@ import dev.spindle.block.graph.BlockDrivers;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
-import java.util.ArrayList;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -137,7 +138,7 @@ final class OptionHelp {
       throw new OptionException(
           option.option + ": there is no '" + name + "'" + NearNames.hint(name, kinds.keySet()));
     }
-    List<OptionList.Entry> entries = new ArrayList<>(OptionList.of(reader));
+    List<OptionList.Entry> entries = entries(reader, words);
     int width = entries.stream().mapToInt(entry -> usage(entry).length()).max().orElse(0);
     return entries.stream()
         .map(
@@ -148,6 +149,23 @@ final class OptionHelp {
                 System.lineSeparator(),
                 String.format("%s %s%s takes:%n", option.option, option.before, name),
                 System.lineSeparator()));
+  }
+
+  /** Some kinds take more where one of their options says so. */
+  private static List<OptionList.Entry> entries(OptionList.Reader reader, List<String> words)
+      throws OptionException {
+    Map<String, String> given = new LinkedHashMap<>();
+    for (String word : words) {
+      int equals = word.indexOf('=');
+      if (equals > 0) {
+        given.put(word.substring(0, equals), word.substring(equals + 1));
+      }
+    }
+    try {
+      return OptionList.of(reader, given);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static String usage(OptionList.Entry entry) {
