@@ -11,9 +11,11 @@ module dev.spindle.block {
   exports dev.spindle.block.job.mirror;
   exports dev.spindle.block.nbd;
   exports dev.spindle.block.options;
+  exports dev.spindle.block.plugin;
   exports dev.spindle.block.throttle;
 
   uses dev.spindle.block.graph.BlockDriver;
+  uses dev.spindle.block.plugin.DiskPlugin;
 
   provides dev.spindle.block.graph.BlockDriver with
       dev.spindle.block.driver.blkdebug.BlkdebugDriver,
@@ -21,12 +23,14 @@ module dev.spindle.block {
       dev.spindle.block.driver.cbw.CbwDriver,
       dev.spindle.block.driver.copyonread.CopyOnReadDriver,
       dev.spindle.block.driver.file.FileDriver,
+      dev.spindle.block.driver.javaplugin.JavaDriver,
       dev.spindle.block.driver.nullio.NullAioDriver,
       dev.spindle.block.driver.nullio.NullCoDriver,
       dev.spindle.block.driver.quorum.QuorumDriver,
       dev.spindle.block.driver.raw.RawDriver,
       dev.spindle.block.driver.throttle.ThrottleDriver;
 
+  requires java.compiler;
   requires org.slf4j;
   requires transitive dev.spindle.linux;
 }

@@ -3,14 +3,22 @@ package dev.spindle.block.graph;
 
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.util.List;
 
 /**
  * A kind of block node: a format, a protocol, a filter. Found through {@link
- * java.util.ServiceLoader}.
+ * java.util.ServiceLoader}. This is the fast level, on which the built-in drivers are written: it
+ * changes as the block layer needs. Whoever can do with a thread for each request writes a {@link
+ * dev.spindle.block.plugin.DiskDriver} instead, which is small and stays valid.
  */
 public interface BlockDriver {
   /** The name in {@code driver=…}. */
   String name();
+
+  /** Further drivers that come with this one: those it has found in its turn. */
+  default List<BlockDriver> more() {
+    return List.of();
+  }
 
   /**
    * Reads what a user says of a node; opens nothing. Help lists what it asks for, so it asks for

@@ -2,6 +2,7 @@
 package dev.spindle.vmm.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -74,6 +75,39 @@ final class GraphCommandTest {
         """
             .formatted(image),
         out.toString());
+  }
+
+  @Test
+  void driversThatAUserWroteAreShown(@TempDir Path folder) {
+    String[] disk = {
+      "--blockdev=driver=java,node-name=ram,source=../docs/examples/Ram.java,size=8M",
+      "--blockdev=driver=java,node-name=count,source=../docs/examples/Count.java,file=ram,report="
+          + folder.resolve("totals.txt"),
+      "--device=virtio-blk-pci,id=vd0,drive=count,num-queues=1"
+    };
+    assertEquals(0, graph(disk), err::toString);
+    assertEquals(
+        """
+        block device 'vd0': 0 in flight
+          root: count (java, 'Count' of ../docs/examples/Count.java, 8388608 bytes, on main-loop)\
+         uses consistent read, write
+            file: ram (java, 'Ram' of ../docs/examples/Ram.java, 8388608 bytes, on main-loop) uses\
+         consistent read, write
+        """,
+        out.toString());
+    assertEquals("", err.toString());
+    assertTrue(Files.exists(folder.resolve("totals.txt")));
+  }
+
+  @Test
+  void aDriverThatAUserWroteWrongIsRefusedWithEachLine(@TempDir Path folder) throws Exception {
+    Path source =
+        Files.writeString(folder.resolve("Wrong.java"), "class Wrong {\n  int x = \"\"\n}\n");
+    assertEquals(1, graph("--blockdev", "driver=java,node-name=n,source=" + source));
+    assertEquals(
+        "spindle: '%s' cannot be compiled:\n%s:2: ';' expected\n".formatted(source, source),
+        err.toString());
+    assertEquals("", out.toString());
   }
 
   @Test

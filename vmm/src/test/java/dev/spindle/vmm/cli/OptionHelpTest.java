@@ -74,6 +74,29 @@ class OptionHelpTest {
     assertTrue(out.toString().lines().allMatch(line -> line.length() <= 80), out::toString);
   }
 
+  /** It is compiled for that. */
+  @Test
+  void aDriverThatAUserWroteTellsItsOwnOptions() {
+    assertAnswers(
+        """
+        --blockdev driver=java takes:
+          read-only=on|off  default: off
+          source=TEXT
+          class=TEXT
+          jar=TEXT
+          size=SIZE         default: 64M
+        """,
+        "graph",
+        "--blockdev",
+        "driver=java,source=../docs/examples/Ram.java,help");
+  }
+
+  @Test
+  void aDriverThatAUserWroteWrongIsNamed() {
+    assertEquals(1, execute("graph", "--blockdev", "driver=java,source=None.java,help"));
+    assertEquals("spindle: Could not read 'None.java': there is no such file\n", err.toString());
+  }
+
   @Test
   void aKindThatDoesNotExistIsNamed() {
     assertEquals(1, execute("run", "--device", "virtio-blk,help"));

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.javaplugin;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.spindle.block.driver.OpenFiles;
+import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BlockDriver;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.options.OptionList;
+import dev.spindle.block.plugin.DiskDriver;
+import dev.spindle.block.plugin.DiskPlugin;
+import java.io.OutputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** How {@code driver=java} finds its plugins, and what it says of those that it cannot use. */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class JavaDriverTest {
+  private static final String SERVICES = "META-INF/services/" + DiskPlugin.class.getName();
+
+  @TempDir Path folder;
+  private PluginWorld world;
+
+  @BeforeEach
+  void start() throws Exception {
+    world = new PluginWorld();
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    world.close();
+  }
+
+  /** A read-only disk whose bytes are all alike. */
+  private static String source(String name, String more) {
+    return
+"""
+import dev.spindle.block.options.*;
+import dev.spindle.block.plugin.*;
+import java.lang.foreign.MemorySegment;
+
+class %s implements DiskDriver {
+  private int value;
+
+  @Override
+  public void configure(Options options) throws OptionException {
+    value = (int) options.number("value", 5, 0, 127);
+  }
+
+  @Override
+  public long size() {
+    return 1 << 20;
+  }
+
+  @Override
+  public void read(MemorySegment data, long offset) {
+    data.fill((byte) value);
+  }
+%s
+}
+"""
+        .formatted(name, more);
+  }
+
+  private Path write(String file, String text) throws Exception {
+    return Files.writeString(folder.resolve(file), text);
+  }
+
+  private String refusal(String description) {
+    List<BlockNode> before = world.test.graph.nodes();
+    Exception refusal = assertThrows(Exception.class, () -> world.open(description));
+    assertEquals(before, world.test.graph.nodes());
+    return refusal.getMessage().replace(folder + "/", "");
+  }
+
+  private String refusalOf(String file, String text) throws Exception {
+    return refusal("driver=java,node-name=n,source=" + write(file, text));
+  }
+
+  /** Makes a jar of a class, and of a list of services if there is one. */
+  private Path jar(String name, String services, String... classes) throws Exception {
+    Path jar = folder.resolve(name);
+    try (OutputStream file = Files.newOutputStream(jar);
+        JarOutputStream out = new JarOutputStream(file)) {
+      for (String type : classes) {
+        Map<String, byte[]> compiled =
+            new SourceCompiler(ToolProvider.getSystemJavaCompiler())
+                .compile(
+                    write(type + ".java", source(type, "").replace("class ", "public class ")),
+                    List.of());
+        out.putNextEntry(new JarEntry(type + ".class"));
+        out.write(compiled.get(type));
+      }
+      if (!services.isEmpty()) {
+        out.putNextEntry(new JarEntry(SERVICES));
+        out.write(services.getBytes(StandardCharsets.UTF_8));
+      }
+    }
+    return jar;
+  }
+
+  private void assertReads(BlockNode node, int value) throws Exception {
+    BackendLane lane = world.use(node, world.test.io0);
+    assertArrayEquals(new byte[] {(byte) value, (byte) value}, PluginWorld.read(lane, 77, 2));
+  }
+
+  @Test
+  void aSourceFileIsCompiledAndTakesItsOptions() throws Exception {
+    Path source = write("Same.java", source("Same", ""));
+    assertReads(world.open("driver=java,node-name=a,source=" + source), 5);
+    assertReads(world.open("driver=java,node-name=b,value=7,source=" + source), 7);
+  }
+
+  @Test
+  void everyErrorOfTheCompilerHasItsLine() throws Exception {
+    assertEquals(
+        """
+        'Wrong.java' cannot be compiled:
+        Wrong.java:3: ';' expected
+        Wrong.java:5: ';' expected\
+        """,
+        refusalOf(
+            "Wrong.java",
+            """
+            class Wrong {
+              void a() {
+                int x = 1
+                int y;
+                int z = 2
+              }
+            }
+            """));
+    assertEquals(
+        """
+        'Less.java' cannot be compiled:
+        Less.java:1: Less is not abstract and does not override abstract method\
+         read(java.lang.foreign.MemorySegment,long) in dev.spindle.block.plugin.DiskDriver\
+        """,
+        refusalOf(
+            "Less.java",
+            "class Less implements dev.spindle.block.plugin.DiskDriver { public long size() {"
+                + " return 0; } }"));
+  }
+
+  @Test
+  void anInternalPackageOfTheBlockLayerIsOutOfReach() throws Exception {
+    String refusal =
+        refusalOf(
+            "In.java",
+            "class In { Object a = dev.spindle.block.driver.javaplugin.JavaDriver.class; }");
+    assertTrue(refusal.contains("is not visible"), refusal);
+  }
+
+  @Test
+  void aMisspeltOptionIsRefusedWithAHint() throws Exception {
+    Path source = write("Same.java", source("Same", ""));
+    assertEquals(
+        "--blockdev: unknown parameter 'valeu' (did you mean 'value'?)",
+        refusal("driver=java,node-name=n,valeu=7,source=" + source));
+    assertEquals(
+        "--blockdev: parameter 'value' is '300', expected a number from 0 to 127",
+        refusal("driver=java,node-name=n,value=300,source=" + source));
+    assertEquals(
+        "--blockdev: unknown parameter 'sorce' (did you mean 'source'?)",
+        refusal("driver=java,node-name=n,sorce=" + source));
+    assertEquals("--blockdev: parameter 'source' is missing", refusal("driver=java,node-name=n"));
+  }
+
+  @Test
+  void filesThatCannotBeReadAreNamed() throws Exception {
+    assertEquals(
+        "Could not read 'None.java': there is no such file",
+        refusal("driver=java,node-name=n,source=" + folder.resolve("None.java")));
+    assertEquals(
+        "Could not read 'none.jar': there is no such file",
+        refusal("driver=java,node-name=n,jar=" + folder.resolve("none.jar")));
+    Files.createDirectory(folder.resolve("classes"));
+    assertEquals(
+        "'classes' is a folder, not a jar",
+        refusal("driver=java,node-name=n,jar=" + folder.resolve("classes")));
+    Path noJar = write("no.jar", "text");
+    assertTrue(
+        refusal("driver=java,node-name=n,jar=" + noJar).startsWith("Could not read 'no.jar': "));
+    Path noText = Files.write(folder.resolve("Bytes.java"), new byte[] {(byte) 0xff, 0});
+    assertEquals(
+        "Could not read 'Bytes.java': it is not text in UTF-8",
+        refusal("driver=java,node-name=n,source=" + noText));
+  }
+
+  @Test
+  void whatIsNoDriverIsNamed() throws Exception {
+    assertEquals(
+        "'Plain.java' has no class that is a DiskDriver or a DiskFilter",
+        refusalOf("Plain.java", "class Plain {}"));
+    Path plain = write("Plain.java", "class Plain {}");
+    assertEquals(
+        "Class 'Plain' of Plain.java is neither a DiskDriver nor a DiskFilter",
+        refusal("driver=java,node-name=n,class=Plain,source=" + plain));
+    assertEquals(
+        "There is no class 'Plane' in 'Plain.java'",
+        refusal("driver=java,node-name=n,class=Plane,source=" + plain));
+    assertEquals(
+        "There is no class 'no.Such' on the class path",
+        refusal("driver=java,node-name=n,class=no.Such"));
+    assertEquals(
+        "Class 'Asks' of Asks.java must be one that can be made without parameters",
+        refusalOf("Asks.java", source("Asks", "Asks(int x) {}")));
+  }
+
+  @Test
+  void oneOfSeveralClassesIsChosen() throws Exception {
+    Path source = write("Two.java", source("One", "}\nclass Two extends One {"));
+    assertEquals(
+        "'Two.java' has several drivers; choose one with 'class': One, Two",
+        refusal("driver=java,node-name=n,source=" + source));
+    assertReads(world.open("driver=java,node-name=n,class=Two,source=" + source), 5);
+  }
+
+  @Test
+  void aJarsServiceIsFoundOrItsClassIsNamed() throws Exception {
+    Path jar = jar("one.jar", "Same\n", "Same");
+    assertReads(world.open("driver=java,node-name=a,value=3,jar=" + jar), 3);
+    world.closeNodes();
+    assertEquals(0, OpenFiles.of(jar));
+    Path silent = jar("silent.jar", "", "Same");
+    assertEquals(
+        "'silent.jar' names no driver in META-INF/services/dev.spindle.block.plugin.DiskPlugin;"
+            + " name the class with 'class'",
+        refusal("driver=java,node-name=n,jar=" + silent));
+    assertReads(world.open("driver=java,node-name=b,value=4,class=Same,jar=" + silent), 4);
+    Path several = jar("several.jar", "Same\nOther\n", "Same", "Other");
+    assertEquals(
+        "'several.jar' has several drivers; choose one with 'class': Other, Same",
+        refusal("driver=java,node-name=n,jar=" + several));
+    Path wrong = jar("wrong.jar", "Missing\n", "Same");
+    assertEquals(
+        "'wrong.jar': dev.spindle.block.plugin.DiskPlugin: Provider Missing not found",
+        refusal("driver=java,node-name=n,jar=" + wrong));
+    assertEquals(0, OpenFiles.of(wrong));
+    assertEquals(0, OpenFiles.of(several));
+  }
+
+  @Test
+  void aSourceMayUseAJar() throws Exception {
+    Path jar = jar("one.jar", "", "Same");
+    Path source = write("More.java", "class More extends Same {}");
+    assertReads(
+        world.open("driver=java,node-name=a,value=9,source=%s,jar=%s".formatted(source, jar)), 9);
+  }
+
+  @Test
+  void aClassOfTheClassPathIsFound() throws Exception {
+    assertReads(world.open("driver=java,node-name=a,class=" + OnClassPath.class.getName()), 1);
+  }
+
+  /** For the test above. */
+  static final class OnClassPath implements DiskDriver {
+    @Override
+    public long size() {
+      return 512;
+    }
+
+    @Override
+    public void read(MemorySegment data, long offset) {
+      data.fill((byte) 1);
+    }
+  }
+
+  /** Each node has classes of its own, which go with it. */
+  @Test
+  void classesBelongToOneNode() throws Exception {
+    Path source =
+        write(
+            "Same.java",
+            source("Same", "static int opened; public void open() { value = ++opened; }"));
+    assertReads(world.open("driver=java,node-name=a,source=" + source), 1);
+    BlockNode second = world.open("driver=java,node-name=b,source=" + source);
+    assertReads(second, 1);
+    WeakReference<BlockNode> gone = new WeakReference<>(second);
+    assertNotNull(gone.get());
+    world.closeNodes();
+    assertReads(world.open("driver=java,node-name=c,source=" + source), 1);
+  }
+
+  @Test
+  void failuresOnTheWayAreSentences() throws Exception {
+    assertEquals(
+        "Driver 'Same' of Same.java could not be opened: no tape in the drive",
+        refusalOf(
+            "Same.java",
+            source(
+                "Same",
+                "public void open() throws Exception { throw new java.io.IOException(\"no tape in"
+                    + " the drive\"); }")));
+    assertEquals(
+        "Driver 'Same' of Same.java could not be opened: java.lang.IllegalStateException: odd",
+        refusalOf(
+            "Same.java",
+            source("Same", "public void open() { throw new IllegalStateException(\"odd\"); }")));
+    assertEquals(
+        "Driver 'Same' of Same.java could not be made: java.lang.IllegalStateException: odd",
+        refusalOf(
+            "Same.java",
+            source("Same", "{ if (true) throw new IllegalStateException(\"odd\"); }")));
+    assertEquals(
+        "Driver 'Same' of Same.java could not be made: java.lang.ExceptionInInitializerError",
+        refusalOf("Same.java", source("Same", "static final int X = Integer.parseInt(\"x\");")));
+    assertEquals(
+        "Driver 'Same' of Same.java could not be opened: a block size of 1000 bytes is not a power"
+            + " of two from 1 to 65536",
+        refusalOf("Same.java", source("Same", "public int blockSize() { return 1000; }")));
+    assertEquals(
+        "Driver 'Odd' of Odd.java could not be opened: its size of 1048577 bytes is not a multiple"
+            + " of 512",
+        refusalOf(
+            "Odd.java",
+            source(
+                    "Same",
+                    "}\nclass Odd extends Same { public long size() { return (1 << 20) + 1; }")
+                .replace("class Same", "abstract class Same")));
+  }
+
+  /** The disk that was opened is closed when its size is refused, and not when opening failed. */
+  @Test
+  void whatWasOpenedIsClosedWhenItIsRefused() {
+    MemoryDisk odd =
+        new MemoryDisk() {
+          @Override
+          public long size() {
+            return 7;
+          }
+        };
+    assertThrows(BlockException.class, () -> world.open("odd", odd, ""));
+    assertEquals(List.of("close"), odd.calls);
+    MemoryDisk broken =
+        new MemoryDisk() {
+          @Override
+          public void open() {
+            throw new IllegalStateException("broken");
+          }
+        };
+    assertThrows(BlockException.class, () -> world.open("broken", broken, ""));
+    assertEquals(List.of(), broken.calls);
+  }
+
+  @Test
+  void withoutACompilerASourceIsRefusedInASentence() {
+    BlockException refusal = assertThrows(BlockException.class, () -> new SourceCompiler(null));
+    assertEquals(
+        "This Java has no compiler (module jdk.compiler), so 'source' cannot be used; compile the"
+            + " driver elsewhere and give it as 'jar'",
+        refusal.getMessage());
+  }
+
+  @Test
+  void reopeningChangesReadOnlyAndNothingElse() throws Exception {
+    BlockNode node =
+        world.open("driver=java,node-name=ram,size=1M,source=../docs/examples/Ram.java");
+    BackendLane lane = world.use(node, world.test.io0);
+    assertEquals(0, PluginWorld.write(lane, 0, new byte[] {1, 2, 3}));
+    assertEquals(
+        "Cannot change the option 'size'",
+        world.test.reopenRefusal(
+            "driver=java,node-name=ram,size=2M,source=../docs/examples/Ram.java"));
+    assertEquals(
+        "The option 'size' cannot be reset to its default value",
+        world.test.reopenRefusal("driver=java,node-name=ram,source=../docs/examples/Ram.java"));
+    world.test.reopen("driver=java,node-name=ram,size=1M,source=../docs/examples/Ram.java");
+    assertFalse(node.readOnly());
+    assertArrayEquals(new byte[] {1, 2, 3, 0}, PluginWorld.read(lane, 0, 4));
+  }
+
+  @Test
+  void readOnlyCanBeTurnedOn() throws Exception {
+    BlockNode node =
+        world.open("driver=java,node-name=ram,size=1M,source=../docs/examples/Ram.java");
+    world.test.reopen(
+        "driver=java,node-name=ram,size=1M,read-only=on,source=../docs/examples/Ram.java");
+    assertTrue(node.readOnly());
+  }
+
+  @Test
+  void helpListsWhatItTakes() {
+    BlockDriver driver = new JavaDriver();
+    List<String> keys = OptionList.of(driver::read).stream().map(OptionList.Entry::key).toList();
+    assertEquals(List.of("read-only", "source", "class", "jar", "file"), keys);
+    assertSame("java", driver.name());
+  }
+}
