@@ -103,6 +103,7 @@ public final class BenchCommand implements Callable<Integer> {
         Path path = used.path();
         PrintWriter out = spec.commandLine().getOut();
         new GraphBench(path, runs, length, out).run();
+        new PluginBench(path, runs, length, out).run();
         new SectionBench(runs, out).run();
         new MoveBench(path, runs, length, out).run();
         new MirrorBench(path, runs, out).run();
