@@ -85,12 +85,31 @@ public final class GuestMachine {
   public void addDisk(
       String id, Path image, String node, String properties, int queues, boolean packed)
       throws OptionException {
+    Map<String, String> file = keyValues(node);
+    file.put("driver", "file");
+    file.put("filename", image.toString());
+    addDisk(id, file, properties, queues, packed);
+  }
+
+  /**
+   * Adds a disk on a node of any kind.
+   *
+   * @param id how the device is named
+   * @param node what describes the node, {@link KeyValues} with a driver and without a name
+   * @param properties of the device, {@link KeyValues} or nothing
+   * @param queues how many queues it has
+   */
+  public void addDisk(String id, String node, String properties, int queues)
+      throws OptionException {
+    addDisk(id, keyValues(node), properties, queues, false);
+  }
+
+  private void addDisk(
+      String id, Map<String, String> node, String properties, int queues, boolean packed)
+      throws OptionException {
     String nodeName = id + "-node";
-    Map<String, String> nodeOptions = keyValues(node);
-    nodeOptions.put("driver", "file");
-    nodeOptions.put("node-name", nodeName);
-    nodeOptions.put("filename", image.toString());
-    nodes.add(new Options(name, nodeOptions));
+    node.put("node-name", nodeName);
+    nodes.add(new Options(name, node));
     devices.add(
         new DeviceOption.Disk(
             id,
