@@ -57,8 +57,6 @@ public final class FdWatch extends RingOp {
     try {
       if (result > 0 && whenEnded == null) {
         onReady.run();
-      } else if (result < 0 && result != -Errno.ECANCELED) {
-        LOG.error("watch on {}: {}", context().name(), Errno.message(-result));
       }
     } finally {
       if (!more) {
@@ -70,9 +68,16 @@ public final class FdWatch extends RingOp {
   private void pollEnded(int result) {
     if (whenEnded != null) {
       ended();
-    } else if (result > 0) {
-      // The kernel ends a multishot poll when the completion queue overflows.
-      arm();
+      return;
+    }
+    switch (result) {
+      // What the kernel refuses to watch it would refuse again.
+      case -Errno.EBADF, -Errno.EINVAL, -Errno.EOPNOTSUPP, -Errno.EPERM ->
+          LOG.error("watch on {}: {}", context().name(), Errno.message(-result));
+      // Nobody else ends it for good: the kernel gives up a multishot poll when the completion
+      // queue overflows or memory is short, and may cancel it. An event that came meanwhile is
+      // reported at once, for nobody resets the eventfd.
+      default -> arm();
     }
   }
 

@@ -200,12 +200,21 @@ public final class BackendLane {
       return;
     }
     BlockLane way = node;
-    idleWaiters.add(
+    Runnable waiter =
         () -> {
-          way.hurryEnd();
-          action.run();
-        });
-    way.hurryBegin();
+          try {
+            way.hurryEnd();
+          } finally {
+            action.run();
+          }
+        };
+    idleWaiters.add(waiter);
+    try {
+      way.hurryBegin();
+    } catch (RuntimeException | Error e) {
+      idleWaiters.remove(waiter);
+      throw e;
+    }
   }
 
   /** Runs {@code action} at the end of the turn in which nothing is in flight nor throttled. */

@@ -2,6 +2,7 @@
 package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.Outcome;
 import dev.spindle.block.throttle.ThrottleGroup;
 import dev.spindle.block.throttle.ThrottleMember;
 import java.util.ArrayList;
@@ -273,16 +274,26 @@ public final class BlockBackend implements BlockParent {
   /**
    * Asks each lane, on its context, to run what {@code question} is given.
    *
-   * @return waits until each has
+   * @return waits until each has; throws what a question threw, once all others have answered
    */
   private static Runnable ask(List<BackendLane> lanes, BiConsumer<BackendLane, Runnable> question) {
     List<CompletableFuture<Void>> answers = new ArrayList<>();
     for (BackendLane lane : lanes) {
       CompletableFuture<Void> answer = new CompletableFuture<>();
       answers.add(answer);
-      lane.context().execute(() -> question.accept(lane, () -> answer.complete(null)));
+      lane.context()
+          .execute(
+              () -> {
+                try {
+                  question.accept(lane, () -> answer.complete(null));
+                } catch (Throwable e) {
+                  answer.completeExceptionally(e);
+                }
+              });
     }
-    return () -> answers.forEach(CompletableFuture::join);
+    return () ->
+        Outcome.<Void, RuntimeException>of(
+            CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)));
   }
 
   /**
