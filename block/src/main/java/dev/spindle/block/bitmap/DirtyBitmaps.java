@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalLong;
+import java.util.function.LongSupplier;
 
 /**
  * The dirty bitmaps of one node. Whoever writes calls {@link #mark} from its own thread; everything
@@ -27,9 +28,9 @@ public final class DirtyBitmaps {
   private static final HierarchicalBitmap[] NONE = {};
 
   private final List<DirtyBitmap> bitmaps = new ArrayList<>();
+  private final LongSupplier length;
   private final long clusterSize;
   private final PresenceChange presenceChange;
-  private long size;
 
   /** What writes mark. Written on the control side, read by any thread. */
   private volatile HierarchicalBitmap[] recording = NONE;
@@ -48,19 +49,19 @@ public final class DirtyBitmaps {
   /**
    * A node without bitmaps.
    *
-   * @param size of the node in bytes
+   * @param length of the node in bytes, asked for when there is a first bitmap
    * @param clusterSize of its format in bytes, 0 if it has none
    * @param presenceChange called when there is a first bitmap, and when there is none any more
    */
-  public DirtyBitmaps(long size, long clusterSize, PresenceChange presenceChange) {
-    this.size = size;
+  public DirtyBitmaps(LongSupplier length, long clusterSize, PresenceChange presenceChange) {
+    this.length = length;
     this.clusterSize = clusterSize;
     this.presenceChange = presenceChange;
   }
 
-  /** Of the node, in bytes. */
+  /** Of the bitmaps, in bytes; of the node, if there is none. */
   public long size() {
-    return size;
+    return bitmaps.isEmpty() ? length.getAsLong() : bitmaps.getFirst().size();
   }
 
   /** Whether there is no bitmap, be it one without a name. Any context, while the node is still. */
@@ -108,7 +109,7 @@ public final class DirtyBitmaps {
       throw new BlockException(
           "Granularity must be at most " + HierarchicalBitmap.MOST_GRANULARITY);
     }
-    return install(new DirtyBitmap(name, new HierarchicalBitmap(size, bytes)));
+    return install(new DirtyBitmap(name, new HierarchicalBitmap(size(), bytes)));
   }
 
   /**
@@ -119,7 +120,7 @@ public final class DirtyBitmaps {
    * @throws BlockException if it would take too much memory
    */
   public DirtyBitmap addAnonymous(long granularity) throws BlockException {
-    return install(new DirtyBitmap(null, new HierarchicalBitmap(size, granularity)));
+    return install(new DirtyBitmap(null, new HierarchicalBitmap(size(), granularity)));
   }
 
   private DirtyBitmap install(DirtyBitmap bitmap) throws BlockException {
@@ -345,7 +346,6 @@ public final class DirtyBitmaps {
     for (int i = 0; i < resized.size(); i++) {
       bitmaps.get(i).bits = resized.get(i);
     }
-    size = newSize;
     publish();
     for (int i = 0; i < resized.size(); i++) {
       resized.get(i).merge(old.get(i));

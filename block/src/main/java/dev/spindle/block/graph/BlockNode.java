@@ -83,7 +83,7 @@ public abstract non-sealed class BlockNode implements BlockParent {
   /** Its dirty bitmaps, which all that is written to it marks, from any context. Control side. */
   public final DirtyBitmaps bitmaps() {
     if (bitmaps == null) {
-      bitmaps = new DirtyBitmaps(length(), 0, this::relink);
+      bitmaps = new DirtyBitmaps(this::length, 0, this::relink);
     }
     return bitmaps;
   }
@@ -93,12 +93,9 @@ public abstract non-sealed class BlockNode implements BlockParent {
    */
   final void checkBitmapsFit() throws BlockException {
     if (bitmaps != null && bitmaps.size() != length()) {
-      if (!bitmaps.isEmpty()) {
-        throw new BlockException(
-            "Cannot resize node '%s' from %d to %d bytes: it has dirty bitmaps"
-                .formatted(name, bitmaps.size(), length()));
-      }
-      bitmaps = null;
+      throw new BlockException(
+          "Cannot resize node '%s' from %d to %d bytes: it has dirty bitmaps"
+              .formatted(name, bitmaps.size(), length()));
     }
   }
 

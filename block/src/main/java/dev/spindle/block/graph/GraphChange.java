@@ -178,7 +178,17 @@ public final class GraphChange {
     }
     PermissionRefresh.prepare(changed, transaction);
     extents.check();
+    checkBitmapsFit(changed);
     relink(holders, transaction);
+  }
+
+  /** Whose length may be another now: what changed, and all above. */
+  private static void checkBitmapsFit(Set<BlockNode> changed) throws BlockException {
+    Set<BlockNode> above = new LinkedHashSet<>();
+    changed.forEach(node -> node.addAncestry(above));
+    for (BlockNode node : above) {
+      node.checkBitmapsFit();
+    }
   }
 
   private static void apply(Edit edit, Transaction transaction) throws BlockException {
@@ -211,10 +221,15 @@ public final class GraphChange {
     Set<BlockNode> below = new LinkedHashSet<>();
     to.addSubtree(below);
     if (edge.parent() instanceof BlockNode parent && below.contains(parent)) {
-      throw new BlockException(
-          "Making '%s' a %s child of '%s' would create a cycle"
-              .formatted(to.name(), edge.name(), parent.name()));
+      throw cycle(parent, edge.name(), to);
     }
+  }
+
+  /** What a user is told whose link would make a node its own descendant. */
+  static BlockException cycle(BlockNode parent, String edgeName, BlockNode to) {
+    return new BlockException(
+        "Making '%s' a %s child of '%s' would create a cycle"
+            .formatted(to.name(), edgeName, parent.name()));
   }
 
   /** Prepares the ways that lead through changed links. */

@@ -288,6 +288,35 @@ class NodeBitmapTest {
     assertEquals(131072, add(raw, "c").size());
   }
 
+  /** A link below leads to a longer node; no node is reopened. */
+  @Test
+  void aNodeWithBitmapsKeepsItsLengthWhenLinksChange() throws Exception {
+    test.open("driver=null-co,node-name=null,size=64k");
+    BlockNode longer = test.open("driver=null-co,node-name=longer,size=128k");
+    BlockNode raw = test.open("driver=raw,node-name=raw,file=null");
+    BlockNode top = test.open("driver=raw,node-name=top,file=raw");
+    BackendLane way = test.lane(use(top, "v"), test.io1);
+    TestGraph.Work change =
+        () -> {
+          GraphChange lengthen = new GraphChange();
+          lengthen.redirect(raw.children().getFirst(), longer);
+          lengthen.run();
+        };
+    for (BlockNode marked : List.of(raw, top)) {
+      DirtyBitmap bitmap = add(marked, "b");
+      assertEquals(
+          "Cannot resize node '%s' from 65536 to 131072 bytes: it has dirty bitmaps"
+              .formatted(marked.name()),
+          test.refusal(change));
+      test.control(() -> marked.bitmaps().remove(bitmap));
+    }
+    test.control(change);
+    DirtyBitmap bitmap = add(top, "b");
+    assertEquals(131072, bitmap.size());
+    assertEquals(0, run(way, Operation.WRITE, 65536, 512));
+    assertEquals(List.of(new DirtyArea(65536, 512)), dirty(bitmap));
+  }
+
   private void refused(String sentence, String name, long granularity) {
     BlockException refusal =
         assertThrows(
