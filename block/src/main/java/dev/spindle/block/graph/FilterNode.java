@@ -64,13 +64,30 @@ public abstract class FilterNode extends BlockNode {
     return child().limits();
   }
 
-  /** For reopening: has the link lead to the node that the option names, if it is given. */
-  protected final void redirectChild(BlockGraph graph, Options options, GraphChange links)
+  /** For reopening: takes the option that names the child, which stays if it is not given. */
+  protected final BlockNode takeChild(BlockGraph graph, Options options)
       throws BlockException, OptionException {
     Optional<String> wanted = options.string(childName);
-    if (wanted.isPresent() && graph.find(wanted.get()) != child()) {
-      links.redirect(link, graph.find(wanted.get()));
+    return wanted.isPresent() ? graph.find(wanted.get()) : child();
+  }
+
+  /**
+   * For reopening: changes the child. The link is a new one, so that who is prepared after this
+   * node goes by the new child already.
+   */
+  protected final Transaction.Action changeChild(BlockNode next, GraphChange links) {
+    if (next == child()) {
+      return Transaction.NOTHING;
     }
+    BlockEdge before = link;
+    links.detach(before);
+    link = links.attach(this, childName, ChildRole.FILTER, next);
+    return new Transaction.Action() {
+      @Override
+      public void abort() {
+        link = before;
+      }
+    };
   }
 
   @Override

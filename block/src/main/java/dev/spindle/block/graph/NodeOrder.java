@@ -6,17 +6,32 @@ import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 
 /** Nodes in an order in which whoever depends on others finds them done. Control side. */
 final class NodeOrder {
   private final Set<BlockNode> entered = new LinkedHashSet<>();
   private final List<BlockNode> childrenFirst = new ArrayList<>();
+  private final Function<BlockNode, List<BlockNode>> children;
 
-  private NodeOrder() {}
+  private NodeOrder(Function<BlockNode, List<BlockNode>> children) {
+    this.children = children;
+  }
 
   /** Some nodes and all below them, each after all that it holds. */
   static List<BlockNode> childrenFirst(Collection<BlockNode> nodes) {
-    NodeOrder order = new NodeOrder();
+    return childrenFirst(nodes, node -> node.children().stream().map(BlockEdge::node).toList());
+  }
+
+  /**
+   * As {@link #childrenFirst(Collection)}, on a graph that is yet to come. In a cycle, some child
+   * comes after its parent.
+   *
+   * @param children what a node will hold
+   */
+  static List<BlockNode> childrenFirst(
+      Collection<BlockNode> nodes, Function<BlockNode, List<BlockNode>> children) {
+    NodeOrder order = new NodeOrder(children);
     nodes.forEach(order::visit);
     return order.childrenFirst;
   }
@@ -28,7 +43,7 @@ final class NodeOrder {
 
   private void visit(BlockNode node) {
     if (entered.add(node)) {
-      node.children().forEach(edge -> visit(edge.node()));
+      children.apply(node).forEach(this::visit);
       childrenFirst.add(node);
     }
   }

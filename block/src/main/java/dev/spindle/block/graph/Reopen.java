@@ -4,9 +4,12 @@ package dev.spindle.block.graph;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.linux.Errno;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Gives several nodes other options and other children in one go, or changes nothing (QAPI's
@@ -56,7 +59,7 @@ final class Reopen {
     GraphChange links = new GraphChange();
     nodes.keySet().forEach(links::touch);
     // A node goes by what its children will be.
-    for (BlockNode node : NodeOrder.childrenFirst(nodes.keySet())) {
+    for (BlockNode node : childrenFirst()) {
       Options options = nodes.get(node);
       if (options != null) {
         transaction.add(node.prepareReopen(graph, options, links));
@@ -66,9 +69,35 @@ final class Reopen {
     // Children that are new to these nodes are drained as well, before any link changes.
     links.drain(transaction);
     links.prepare(transaction);
-    for (BlockNode node : graph.nodes()) {
-      node.checkBitmapsFit();
+  }
+
+  /** By the links as they will be, since a node may be given a child that is reopened as well. */
+  private List<BlockNode> childrenFirst() throws BlockException {
+    Map<String, BlockNode> byName = new HashMap<>();
+    graph.nodes().forEach(node -> byName.put(node.name(), node));
+    List<BlockNode> order =
+        NodeOrder.childrenFirst(
+            nodes.keySet(),
+            node -> node.children().stream().map(edge -> childToBe(edge, byName)).toList());
+    Set<BlockNode> earlier = new HashSet<>();
+    for (BlockNode node : order) {
+      for (BlockEdge edge : node.children()) {
+        BlockNode child = childToBe(edge, byName);
+        if (!earlier.contains(child)) {
+          throw GraphChange.cycle(node, edge.name(), child);
+        }
+      }
+      earlier.add(node);
     }
+    return order;
+  }
+
+  /** Goes by the parent's options, of which it refuses those that name no node. */
+  private BlockNode childToBe(BlockEdge edge, Map<String, BlockNode> byName) {
+    Options options = edge.parent() instanceof BlockNode parent ? nodes.get(parent) : null;
+    return options == null
+        ? edge.node()
+        : options.peek(edge.name()).map(byName::get).orElse(edge.node());
   }
 
   private void flush(BlockNode node) throws BlockException {

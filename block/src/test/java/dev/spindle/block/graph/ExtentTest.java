@@ -2,10 +2,13 @@
 package dev.spindle.block.graph;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.TestRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.TestGraph.User;
+import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.linux.Errno;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +23,10 @@ import org.junit.jupiter.api.Timeout;
 class ExtentTest {
   private static final String DISK = "driver=null-co,node-name=disk,size=";
   private static final String WINDOW = "driver=raw,node-name=window,file=disk";
+
+  private static final String NEXT = "driver=null-co,node-name=next,size=";
+  private static final String MOVED = "driver=raw,node-name=window,file=next";
+  private static final String OUTER = "driver=raw,node-name=outer,offset=8k,file=";
 
   private TestGraph test;
 
@@ -130,6 +137,64 @@ class ExtentTest {
     assertEquals(2048, window.length());
     assertEquals(0, read(lane, 1536));
     assertEquals(-Errno.EIO, read(lane, 2048));
+  }
+
+  /** The child is none yet, and the window comes first. */
+  @Test
+  void aWindowGoesByWhatItsNewChildWillBe() throws Exception {
+    test.open(DISK + "8k");
+    test.open(NEXT + "8k");
+    BlockNode window = test.open(WINDOW);
+    test.reopen(MOVED + ",offset=8k", NEXT + "16k");
+    assertEquals(8192, window.length());
+    test.reopen(WINDOW, DISK + "8k,read-only=on");
+    assertTrue(window.readOnly());
+    test.reopen(MOVED, NEXT + "16k");
+    assertFalse(window.readOnly());
+  }
+
+  /** What is between gets another child, and is as long as that at once. */
+  @Test
+  void aWindowGoesByTheNewChildOfItsChild() throws Exception {
+    test.open(DISK + "8k");
+    test.open(NEXT + "16k");
+    test.control(() -> test.graph.throttleGroups().add("g", ThrottleLimits.NONE));
+    test.open(WINDOW);
+    BlockNode outer = test.open(OUTER + "window");
+    assertEquals(0, outer.length());
+    test.reopen(OUTER + "window", MOVED);
+    assertEquals(8192, outer.length());
+    String filter = "driver=throttle,node-name=filter,throttle-group=g,file=";
+    test.open(filter + "disk");
+    assertEquals(
+        "--blockdev: unknown parameter 'nonsense'",
+        test.reopenRefusal(OUTER + "window", filter + "next,nonsense=1"));
+    test.reopen(OUTER + "filter,size=8k", filter + "next");
+    assertEquals(8192, outer.length());
+    assertEquals(
+        "The sum of offset (8192) and size (8192) has to be smaller or equal to the actual size of"
+            + " the containing file (8192)",
+        test.reopenRefusal(OUTER + "filter,size=8k", filter + "disk"));
+  }
+
+  @Test
+  void aWritableWindowOfWhatWillBeReadOnlyIsRefused() throws Exception {
+    test.open(DISK + "8k");
+    test.open(WINDOW);
+    assertEquals(
+        "Node 'disk' is read-only",
+        test.reopenRefusal(WINDOW + ",read-only=off", DISK + "8k,read-only=on"));
+  }
+
+  @Test
+  void windowsThatWouldBeOfOneAnotherAreRefused() throws Exception {
+    test.open(DISK + "8k");
+    test.open(WINDOW);
+    test.open("driver=raw,node-name=other,file=disk");
+    assertEquals(
+        "Making 'window' a file child of 'other' would create a cycle",
+        test.reopenRefusal(
+            "driver=raw,node-name=window,file=other", "driver=raw,node-name=other,file=window"));
   }
 
   @Test

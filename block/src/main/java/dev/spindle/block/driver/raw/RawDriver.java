@@ -2,7 +2,6 @@
 package dev.spindle.block.driver.raw;
 
 import dev.spindle.block.graph.BlockDriver;
-import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.options.OptionException;
@@ -24,11 +23,7 @@ public final class RawDriver implements BlockDriver {
     RawOptions.Wanted wanted = RawOptions.take(options);
     return (graph, nodeName) -> {
       BlockNode file = child.open(graph, nodeName);
-      RawOptions window = wanted.on(file);
-      if (file.readOnly() && !window.readOnly()) {
-        throw new BlockException("Node '" + file.name() + "' is read-only");
-      }
-      return new RawNode(nodeName, file, window);
+      return new RawNode(nodeName, file, wanted.on(file));
     };
   }
 }

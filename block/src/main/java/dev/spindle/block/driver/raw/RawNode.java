@@ -75,11 +75,10 @@ final class RawNode extends BlockNode {
     Optional<String> child = options.string("file");
     BlockNode next = child.isPresent() ? graph.find(child.get()) : file.node();
     RawOptions wanted = RawOptions.take(options).on(next);
-    if (!roles(wanted, next).equals(file.roles())) {
+    if (next != file.node() || !roles(wanted, next).equals(file.roles())) {
+      // A link of its own: who is prepared after this node goes by the new child already.
       links.detach(file);
       file = links.attach(this, "file", roles(wanted, next), next);
-    } else if (next != file.node()) {
-      links.redirect(file, next);
     }
     if (wanted.offset() != windowBefore.offset()) {
       links.moved(this);

@@ -24,7 +24,11 @@ record RawOptions(long offset, OptionalLong size, boolean readOnly) {
    */
   record Wanted(long offset, OptionalLong size, Optional<Boolean> readOnly) {
     RawOptions on(BlockNode file) throws BlockException {
-      return RawOptions.within(file, offset, size, readOnly.orElse(file.readOnly()));
+      RawOptions window = RawOptions.within(file, offset, size, readOnly.orElse(file.readOnly()));
+      if (file.readOnly() && !window.readOnly()) {
+        throw new BlockException("Node '" + file.name() + "' is read-only");
+      }
+      return window;
     }
   }
 

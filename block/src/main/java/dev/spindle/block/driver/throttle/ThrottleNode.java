@@ -28,7 +28,7 @@ final class ThrottleNode extends FilterNode {
     this.member = group.join();
     try {
       takeHold();
-    } catch (BlockException | RuntimeException e) {
+    } catch (BlockException | RuntimeException | Error e) {
       member.leave();
       throw e;
     }
@@ -54,8 +54,9 @@ final class ThrottleNode extends FilterNode {
   protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
       throws BlockException, OptionException {
     ThrottleGroup group = ThrottleDriver.group(graph, options);
-    redirectChild(graph, options, links);
-    Transaction.Action filter = super.prepareReopen(graph, options, links);
+    BlockNode next = takeChild(graph, options);
+    Transaction.Action opening = super.prepareReopen(graph, options, links);
+    Transaction.Action filter = Transaction.both(opening, changeChild(next, links));
     return group == member.group() ? filter : Transaction.both(filter, join(group));
   }
 
