@@ -168,14 +168,7 @@ public final class BlockBackend implements BlockParent {
       waits.add(new Rest(() -> {}, this::awaitIdle));
       return;
     }
-    Runnable stopped = stopSending(told);
-    if (user.stopsByItself()) {
-      waits.add(new Rest(stopped, this::awaitIdle));
-      return;
-    }
-    // Asked in the same turn as the gates, to spare a section one round to every context: behind a
-    // closed gate a lane that is idle stays so, whatever others still send.
-    waits.add(new Rest(stopped, ask(told, BackendLane::whenIdleSoon)));
+    waits.add(new Beginning(told).run(true));
   }
 
   /**
@@ -185,7 +178,7 @@ public final class BlockBackend implements BlockParent {
   void isolateBegin(List<QuiesceWait> waits) {
     List<BackendLane> told = firstSection();
     if (told != null) {
-      waits.add(new Rest(stopSending(told), () -> {}));
+      waits.add(new Beginning(told).run(false));
     }
   }
 
@@ -198,27 +191,92 @@ public final class BlockBackend implements BlockParent {
     }
   }
 
-  private Runnable stopSending(List<BackendLane> told) {
-    Runnable userStopped;
-    try {
+  /** The beginning of the first section, which ends again if it fails half-way. */
+  private final class Beginning {
+    private final List<BackendLane> told;
+
+    /** Lanes there were before, whose gates are not closed yet. */
+    private final List<BackendLane> open;
+
+    /** Null until the user has been told. */
+    private Runnable userStopped;
+
+    private boolean throttleHeld;
+
+    Beginning(List<BackendLane> told) {
+      this.told = told;
+      this.open = new ArrayList<>(told);
+    }
+
+    QuiesceWait run(boolean untilIdle) {
+      try {
+        return tell(untilIdle);
+      } catch (RuntimeException | Error e) {
+        takeBack(e);
+        throw e;
+      }
+    }
+
+    private QuiesceWait tell(boolean untilIdle) {
       userStopped = user.drainedBegin();
-    } catch (RuntimeException | Error e) {
+      if (user.stopsByItself()) {
+        return new Rest(userStopped, untilIdle ? BlockBackend.this::awaitIdle : () -> {});
+      }
+      if (throttle != null) {
+        throttle.holdBegin(System.nanoTime());
+        throttleHeld = true;
+      }
+      List<Runnable> closed = new ArrayList<>();
+      for (BackendLane lane : told) {
+        closed.add(onEach(List.of(lane), BackendLane::closeGate));
+        open.remove(lane);
+      }
+      Runnable stopped =
+          () -> {
+            userStopped.run();
+            closed.forEach(Runnable::run);
+          };
+      // Asked in the same turn as the gates, to spare a section one round to every context: behind
+      // a closed gate a lane that is idle stays so, whatever others still send.
+      return new Rest(stopped, untilIdle ? ask(told, BackendLane::whenIdleSoon) : () -> {});
+    }
+
+    /** What fails now is no news: a lane's context that has ended, for one. */
+    private void takeBack(Throwable failure) {
+      if (userStopped != null) {
+        // He cannot be told to go on earlier.
+        attempt(userStopped, failure);
+      }
+      for (BackendLane lane : release()) {
+        attempt(() -> onEach(List.of(lane), BackendLane::openGate), failure);
+      }
+      if (throttleHeld) {
+        attempt(() -> throttle.holdEnd(System.nanoTime()), failure);
+      }
+      if (userStopped != null) {
+        attempt(user::drainedEnd, failure);
+      }
+    }
+
+    /** Counts the section no more. Returns whose gates are closed, by it or since it counted. */
+    private List<BackendLane> release() {
       synchronized (lanes) {
         quiesceDepth--;
+        List<BackendLane> closed = new ArrayList<>(user.stopsByItself() ? List.of() : lanes);
+        closed.removeAll(open);
+        return closed;
       }
-      throw e;
     }
-    if (user.stopsByItself()) {
-      return userStopped;
+
+    private static void attempt(Runnable step, Throwable failure) {
+      try {
+        step.run();
+      } catch (RuntimeException | Error e) {
+        if (e != failure) {
+          failure.addSuppressed(e);
+        }
+      }
     }
-    if (throttle != null) {
-      throttle.holdBegin(System.nanoTime());
-    }
-    Runnable gatesClosed = onEach(told, BackendLane::closeGate);
-    return () -> {
-      userStopped.run();
-      gatesClosed.run();
-    };
   }
 
   /** What a section waits for here: that nothing more is sent, then that nothing is in flight. */

@@ -5,14 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.ContextOptions;
+import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.TestGraph.User;
 import dev.spindle.block.graph.TestGraph.Work;
+import dev.spindle.block.throttle.ThrottleGroup;
+import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.linux.Errno;
 import java.util.List;
+import java.util.concurrent.RejectedExecutionException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -110,9 +117,14 @@ class SectionFailureTest {
   }
 
   private void assertNothingIsLeftOf(Work work) throws Exception {
+    assertNothingIsLeftOf(Planted.class, work);
+  }
+
+  private void assertNothingIsLeftOf(Class<? extends Throwable> failure, Work work)
+      throws Exception {
     String picture = test.picture();
     int openLanes = format.openLanes.get();
-    assertThrows(Planted.class, () -> test.control(work));
+    assertThrows(failure, () -> test.control(work));
     thrower.throwsAt = "";
     format.onCallback = callback -> {};
     file.onCallback = callback -> {};
@@ -166,6 +178,43 @@ class SectionFailureTest {
   void aBackendsOwnSection(String callback) throws Exception {
     failAt("user", callback);
     assertNothingIsLeftOf(() -> throwing.quiesceBegin());
+  }
+
+  /** Who has been told to stop before it is found that somebody's context is no more goes on. */
+  @Test
+  void aLaneWhoseContextHasEnded() throws Exception {
+    ThrottleGroup group = Throttles.group("g", Throttles.limits("iops-total=1000000"));
+    BackendLane told = test.lane(throwing, test.io0);
+    IoThread ended = IoThread.start("ended", ContextOptions.IOTHREAD);
+    ended.context().call(() -> throwing.openLane(ended.context()));
+    test.control(() -> throwing.setThrottle(group));
+    ended.close();
+    Class<? extends Throwable> failure = RejectedExecutionException.class;
+    List<Work> sections =
+        List.of(
+            () -> DrainedSection.begin(file), () -> first.isolate(), () -> throwing.quiesceBegin());
+    for (Work section : sections) {
+      assertNothingIsLeftOf(failure, section);
+      TestRequest read = TestRequest.transfer(Operation.READ, 0, Io.memory(512));
+      assertEquals(0, TestGraph.send(told, read).result.join());
+    }
+  }
+
+  /** Drivers whose node has one child already when another one is not to be had. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "driver=quorum,children.0=one,children.1=two,vote-threshold=1",
+        "driver=blkverify,test=one,raw=two",
+        "driver=copy-before-write,file=one,target=two",
+        "driver=throttle,throttle-group=group,file=two"
+      })
+  void anOpeningWithSeveralChildren(String description) throws Exception {
+    test.node("one");
+    failAt(test.node("two"), "preparePermissions");
+    test.control(() -> test.graph.throttleGroups().add("group", ThrottleLimits.NONE));
+    assertNothingIsLeftOf(() -> test.graph.open(Disk.options(description)));
+    assertTrue(test.get(() -> test.graph.throttleGroups().require("group")).isEmpty());
   }
 
   @ParameterizedTest

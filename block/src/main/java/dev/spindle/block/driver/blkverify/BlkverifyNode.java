@@ -36,7 +36,7 @@ final class BlkverifyNode extends BlockNode {
     this.test = attachChild(test, "test", TEST);
     try {
       this.raw = attachChild(raw, "raw", RAW);
-    } catch (BlockException | RuntimeException e) {
+    } catch (BlockException | RuntimeException | Error e) {
       detachChildren();
       throw e;
     }

@@ -36,7 +36,7 @@ public final class CbwNode extends FilterNode {
     takeHold();
     try {
       this.target = attachChild(target, "target", Set.of(ChildRole.DATA));
-    } catch (BlockException | RuntimeException e) {
+    } catch (BlockException | RuntimeException | Error e) {
       detachChildren();
       throw e;
     }

@@ -49,7 +49,7 @@ final class QuorumNode extends BlockNode {
       for (BlockNode child : children) {
         members.add(attachChild(child, "children." + members.size(), MEMBER));
       }
-    } catch (BlockException | RuntimeException e) {
+    } catch (BlockException | RuntimeException | Error e) {
       detachChildren();
       throw e;
     }
