@@ -127,7 +127,8 @@ public abstract class CopyJob extends JobDriver {
 
   /**
    * Ends the hold on the bitmap of a job that failed: as {@link HeldBitmap#failed}, unless what was
-   * copied may be lost. Control side.
+   * copied may be lost; so that is made durable first, if the bitmap is to tell of it. Control
+   * side; waits. While nobody writes to the source, if writes go to the target as well.
    *
    * @param bitmap null if the job goes by none
    * @param uncopied what was not copied
@@ -136,6 +137,7 @@ public abstract class CopyJob extends JobDriver {
     if (bitmap == null) {
       return;
     }
+    unreliable |= bitmap.tellsOfPart() && to.flush() < 0;
     if (unreliable) {
       bitmap.giveBack();
     } else {
@@ -173,6 +175,22 @@ public abstract class CopyJob extends JobDriver {
   protected final void check(boolean write, int result) throws BlockException {
     if (result < 0) {
       throw failure(write, -result);
+    }
+  }
+
+  /**
+   * Closes the filter once nobody uses it any more. Control side; waits.
+   *
+   * @param filter null if it never stood
+   */
+  protected final void closeFilter(BlockNode filter) {
+    try {
+      if (filter != null) {
+        graph.close(filter);
+      }
+    } catch (BlockException e) {
+      throw new IllegalStateException(
+          "somebody uses the filter of a %s that is over".formatted(type()), e);
     }
   }
 }

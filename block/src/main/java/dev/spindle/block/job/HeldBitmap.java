@@ -67,13 +67,18 @@ public final class HeldBitmap {
     }
   }
 
+  /** Whether {@link #failed} would have it say what was copied, although not all was. */
+  boolean tellsOfPart() {
+    return !over && mode == BitmapMode.ALWAYS;
+  }
+
   /**
    * Not all of it was copied. Of a hold that is ongoing, while nobody writes to the node.
    *
    * @param uncopied what was not, of all that the hold concerned
    */
   public void failed(HierarchicalBitmap uncopied) {
-    if (!over && mode == BitmapMode.ALWAYS) {
+    if (tellsOfPart()) {
       bitmap.bits().clear();
       bitmap.bits().merge(uncopied);
     }

@@ -198,6 +198,32 @@ class CopyBitmapTest extends CopyFixture {
     assertEquals(0, images.compare("source", "target"));
   }
 
+  /** A part is copied, but may be lost: the bitmap must not tell of it. */
+  @ParameterizedTest
+  @EnumSource
+  void aBitmapAfterAFailureWhosePartCannotBeFlushed(Kind kind) throws Exception {
+    copy(kind, SyncMode.FULL, BitmapMode.ON_SUCCESS);
+    world.forget(JOB.id());
+    addBitmap(CLUSTER);
+    for (int cluster : new int[] {3, 20, 100}) {
+      write(cluster);
+    }
+    failOnceAtTarget(
+        "write,inject-error.0.sector=%d,inject-error.1.event=none,inject-error.1.once=on,inject-error.1.iotype=flush"
+            .formatted(20 * CLUSTER / 512));
+    create(kind, JOB, SyncMode.BITMAP, given(SyncMode.BITMAP), BitmapMode.ALWAYS);
+    start(JOB);
+    assertEquals(
+        Optional.of("Writing to node 'dbg' failed: Input/output error"),
+        world.ended(JOB.id()).error());
+    world.forget(JOB.id());
+    assertFalse(bitmap.busy());
+    assertEquals(3, bitmap.bits().dirtyGranules());
+    assertEquals(Optional.empty(), copy(kind, SyncMode.BITMAP, BitmapMode.ALWAYS).error());
+    assertEquals(0, bitmap.bits().dirtyGranules());
+    assertEquals(0, images.compare("source", "target"));
+  }
+
   /** A refused job leaves the bitmap bit for bit as it was. */
   @ParameterizedTest
   @EnumSource

@@ -220,17 +220,7 @@ public final class BackupJob extends CopyJob {
     try {
       releaseNodes();
     } finally {
-      closeFilter();
-    }
-  }
-
-  private void closeFilter() {
-    try {
-      if (filter != null) {
-        graph.close(filter);
-      }
-    } catch (BlockException e) {
-      throw new IllegalStateException("somebody uses the filter of a backup that is over", e);
+      closeFilter(filter);
     }
   }
 }

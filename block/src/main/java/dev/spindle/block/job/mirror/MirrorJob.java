@@ -326,20 +326,12 @@ public final class MirrorJob extends CopyJob {
       releaseNodes();
     } finally {
       try {
-        closeFilter();
+        closeFilter(filter);
       } finally {
         if (isolated != null) {
           isolated.close();
         }
       }
-    }
-  }
-
-  private void closeFilter() {
-    try {
-      graph.close(filter);
-    } catch (BlockException e) {
-      throw new IllegalStateException("somebody uses the filter of a mirror that is over", e);
     }
   }
 }
