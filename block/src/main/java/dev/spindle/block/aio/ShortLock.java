@@ -7,9 +7,10 @@ import java.util.function.Supplier;
 /**
  * A lock around a few instructions, for whatever contexts' own threads and the virtual threads that
  * they carry share. Nobody parks for it: were it given to a virtual thread next, and the very
- * thread that carries that one waited behind it, both would wait for ever, as happens with monitors
- * and with {@link java.util.concurrent.locks.ReentrantLock}. Whoever has it must not wait for
- * anything. Not reentrant. Any thread; not for what runs per request.
+ * thread that carries that one waited behind it, both would wait for ever, as happens with {@link
+ * java.util.concurrent.locks.ReentrantLock}. (A monitor would do, but at a price: behind a virtual
+ * thread the JVM looks only from time to time whether it can be had.) Whoever has it must not wait
+ * for anything. Not reentrant. Any thread; not for what runs per request.
  */
 public final class ShortLock {
   private static final int SPINS = 100;
