@@ -9,14 +9,19 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A user's hold on the root of a graph (QEMU's BlockBackend): who uses the disk, with which
  * permissions, and its I/O, one {@link BackendLane} for each context it comes from.
  */
 public final class BlockBackend implements BlockParent {
+  private static final Logger LOG = LoggerFactory.getLogger(BlockBackend.class);
+
   private final BackendUser user;
   private final BlockEdge root;
   private volatile boolean writeThrough;
@@ -247,9 +252,7 @@ public final class BlockBackend implements BlockParent {
         // He cannot be told to go on earlier.
         attempt(userStopped, failure);
       }
-      for (BackendLane lane : release()) {
-        attempt(() -> onEach(List.of(lane), BackendLane::openGate), failure);
-      }
+      openGates(release());
       if (throttleHeld) {
         attempt(() -> throttle.holdEnd(System.nanoTime()), failure);
       }
@@ -302,12 +305,23 @@ public final class BlockBackend implements BlockParent {
       released = List.copyOf(lanes);
     }
     if (!user.stopsByItself()) {
-      onEach(released, BackendLane::openGate);
+      openGates(released);
       if (throttle != null) {
         throttle.holdEnd(System.nanoTime());
       }
     }
     user.drainedEnd();
+  }
+
+  /** What waits in a lane whose context has ended goes nowhere; the others are let go. */
+  private void openGates(List<BackendLane> closed) {
+    for (BackendLane lane : closed) {
+      try {
+        onEach(List.of(lane), BackendLane::openGate);
+      } catch (RejectedExecutionException e) {
+        LOG.warn("what {} has held back stays so: {}", describe(), e.getMessage());
+      }
+    }
   }
 
   /** Waits until none of its requests is in flight, and has them held up by no rate. */
@@ -360,11 +374,17 @@ public final class BlockBackend implements BlockParent {
    * meanwhile goes on afterwards. Nobody else's requests are touched or waited for. Control side.
    */
   public void drain() {
-    List<BackendLane> drained = lanes();
-    onEach(drained, BackendLane::closeGate);
+    List<BackendLane> drained = new ArrayList<>();
     boolean throttledStay = isQuiesced() && !user.stopsByItself();
-    ask(lanes(), throttledStay ? BackendLane::whenIdle : BackendLane::whenDrained).run();
-    onEach(drained, BackendLane::openGate);
+    try {
+      for (BackendLane lane : lanes()) {
+        onEach(List.of(lane), BackendLane::closeGate);
+        drained.add(lane);
+      }
+      ask(lanes(), throttledStay ? BackendLane::whenIdle : BackendLane::whenDrained).run();
+    } finally {
+      openGates(drained);
+    }
   }
 
   /**

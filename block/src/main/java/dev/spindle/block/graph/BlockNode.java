@@ -80,6 +80,25 @@ public abstract non-sealed class BlockNode implements BlockParent {
   /** The driver's part in {@link #openLane}. */
   protected abstract BlockLane makeLane(AioContext context);
 
+  /**
+   * Opens a lane to each of several nodes, or to none if that fails with one of them: for {@link
+   * #makeLane}.
+   *
+   * @return the lanes in the order of the nodes
+   */
+  protected static BlockLane[] openLanes(AioContext context, List<BlockNode> nodes) {
+    List<BlockLane> lanes = new ArrayList<>();
+    try {
+      for (BlockNode node : nodes) {
+        lanes.add(node.openLane(context));
+      }
+      return lanes.toArray(BlockLane[]::new);
+    } catch (RuntimeException | Error e) {
+      lanes.forEach(BlockLane::close);
+      throw e;
+    }
+  }
+
   /** Its dirty bitmaps, which all that is written to it marks, from any context. Control side. */
   public final DirtyBitmaps bitmaps() {
     if (bitmaps == null) {

@@ -150,6 +150,60 @@ class SectionFailureTest {
     return user.events.stream().filter(event::equals).count();
   }
 
+  /** No way is left open to the first child when there is none to the second. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "driver=quorum,node-name=n,children.0=one,children.1=two,vote-threshold=1",
+        "driver=blkverify,node-name=n,test=one,raw=two",
+        "driver=copy-before-write,node-name=n,file=one,target=two"
+      })
+  void aLaneThroughSeveralChildren(String description) throws Exception {
+    TestNode one = test.node("one");
+    TestNode two = test.node("two");
+    BlockBackend user = test.use(test.open(description), new User("of several"));
+    failAt(two, "makeLane");
+    assertThrows(Planted.class, () -> test.lane(user, test.io0));
+    assertEquals(0, one.openLanes.get());
+    two.onCallback = callback -> {};
+    test.lane(user, test.io0);
+    assertEquals(1, one.openLanes.get());
+  }
+
+  /** Who is in a section that ends goes on, and hears of it, although a context has ended. */
+  @Test
+  void aContextThatEndsWithinASection() throws Exception {
+    BackendLane told = test.lane(throwing, test.io0);
+    IoThread ended = IoThread.start("ended", ContextOptions.IOTHREAD);
+    ended.context().call(() -> throwing.openLane(ended.context()));
+    DrainedSection section = test.get(() -> DrainedSection.begin(file));
+    TestRequest held = TestGraph.send(told);
+    ended.close();
+    test.control(section::close);
+    assertEquals(0, held.result.join());
+    assertFalse(throwing.isQuiesced());
+    assertEquals(0, thrower.begun);
+    assertEquals(count(after, "begin"), count(after, "end"));
+  }
+
+  /** What is asked on a context's own thread fails there, and whoever waits hears of it. */
+  @Test
+  void aQuestionThatThrowsOnItsContext() throws Exception {
+    BackendLane lane = test.lane(first, test.io0);
+    file.keeps = true;
+    TestRequest kept = TestGraph.send(lane);
+    format.onHurry =
+        () -> {
+          throw new Planted();
+        };
+    assertThrows(Planted.class, () -> test.control(first::quiesceBegin));
+    format.onHurry = () -> {};
+    assertFalse(first.isQuiesced());
+    file.keeps = false;
+    file.kept.remove().complete(0);
+    assertEquals(0, kept.result.join());
+  }
+
   @ParameterizedTest
   @CsvSource({
     "user,drainedBegin",

@@ -31,6 +31,9 @@ public final class TestNode extends BlockNode {
   public volatile boolean readOnly;
   public volatile Runnable onDrainedEnd = () -> {};
 
+  /** Told when somebody begins to wait for what was submitted; may throw. */
+  volatile Runnable onHurry = () -> {};
+
   /** Told of each callback by its name before anything else; may throw. */
   volatile Consumer<String> onCallback = callback -> {};
 
@@ -85,6 +88,13 @@ public final class TestNode extends BlockNode {
           below.submit(request, offset);
         } else {
           request.complete(0);
+        }
+      }
+
+      @Override
+      protected void hurried(boolean on) {
+        if (on) {
+          onHurry.run();
         }
       }
 

@@ -16,6 +16,7 @@ import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.util.List;
 import java.util.Set;
 
 /** Two images that must read the same; what users see is the one under test. */
@@ -80,8 +81,8 @@ final class BlkverifyNode extends BlockNode {
 
   @Override
   protected BlockLane makeLane(AioContext context) {
-    return new BlkverifyLane(
-        name(), context, test.node().openLane(context), raw.node().openLane(context));
+    BlockLane[] lanes = openLanes(context, List.of(test.node(), raw.node()));
+    return new BlkverifyLane(name(), context, lanes[0], lanes[1]);
   }
 
   @Override

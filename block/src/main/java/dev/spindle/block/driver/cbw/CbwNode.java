@@ -11,6 +11,7 @@ import dev.spindle.block.graph.ChildRole;
 import dev.spindle.block.graph.FilterNode;
 import dev.spindle.block.graph.Permission;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 
 /** Saves to its target what its file holds, before a write that comes through it destroys that. */
@@ -69,7 +70,7 @@ public final class CbwNode extends FilterNode {
 
   @Override
   protected BlockLane makeLane(AioContext context) {
-    return new CbwLane(
-        state, onError, context, child().openLane(context), target.node().openLane(context));
+    BlockLane[] lanes = openLanes(context, List.of(child(), target.node()));
+    return new CbwLane(state, onError, context, lanes[0], lanes[1]);
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.copyonread;
 
-import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockLane;
@@ -83,16 +82,16 @@ record BackingChain(List<BlockEdge> links, boolean hasBottom) {
   }
 
   /** The nodes whose data is copied, from the uppermost backing file on; null for all. */
-  List<Layer> openLayers(AioContext context) {
+  List<BlockNode> layers() {
     if (!hasBottom) {
       return null;
     }
-    List<Layer> layers = new ArrayList<>();
+    List<BlockNode> layers = new ArrayList<>();
     boolean backing = false;
     for (BlockEdge link : links) {
       backing |= link.roles().contains(ChildRole.COW);
       if (backing && filtered(link.node()).isEmpty()) {
-        layers.add(new Layer(link.node().openLane(context), link.node().length()));
+        layers.add(link.node());
       }
     }
     return layers;

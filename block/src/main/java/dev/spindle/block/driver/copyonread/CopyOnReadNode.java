@@ -2,6 +2,7 @@
 package dev.spindle.block.driver.copyonread;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.driver.copyonread.BackingChain.Layer;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockLane;
@@ -10,6 +11,8 @@ import dev.spindle.block.graph.ChildPermissions;
 import dev.spindle.block.graph.FilterNode;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.RangeLocks;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 
 /** A filter that writes what is read out of backing files into its own file. */
@@ -42,7 +45,17 @@ final class CopyOnReadNode extends FilterNode {
 
   @Override
   protected BlockLane makeLane(AioContext context) {
-    return new CopyOnReadLane(this, context, child().openLane(context), chain.openLayers(context));
+    List<BlockNode> copied = chain.layers();
+    List<BlockNode> nodes = new ArrayList<>(List.of(child()));
+    if (copied != null) {
+      nodes.addAll(copied);
+    }
+    BlockLane[] lanes = openLanes(context, nodes);
+    List<Layer> layers = copied == null ? null : new ArrayList<>();
+    for (int i = 1; i < lanes.length; i++) {
+      layers.add(new Layer(lanes[i], nodes.get(i).length()));
+    }
+    return new CopyOnReadLane(this, context, lanes[0], layers);
   }
 
   @Override

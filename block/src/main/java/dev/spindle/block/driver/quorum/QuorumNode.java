@@ -106,9 +106,8 @@ final class QuorumNode extends BlockNode {
 
   @Override
   protected BlockLane makeLane(AioContext context) {
-    BlockLane[] lanes =
-        members.stream().map(edge -> edge.node().openLane(context)).toArray(BlockLane[]::new);
-    return new QuorumLane(this, context, lanes);
+    return new QuorumLane(
+        this, context, openLanes(context, members.stream().map(BlockEdge::node).toList()));
   }
 
   @Override

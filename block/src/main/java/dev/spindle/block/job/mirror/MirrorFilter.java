@@ -79,7 +79,8 @@ final class MirrorFilter extends BlockNode {
 
   @Override
   protected BlockLane makeLane(AioContext context) {
-    return new MirrorLane(state, source.node().openLane(context), target.node().openLane(context));
+    BlockLane[] lanes = openLanes(context, List.of(source.node(), target.node()));
+    return new MirrorLane(state, lanes[0], lanes[1]);
   }
 
   @Override
