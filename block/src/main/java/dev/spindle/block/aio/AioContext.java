@@ -10,9 +10,8 @@ import dev.spindle.linux.uring.SubmissionQueue;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Queue;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
@@ -51,18 +50,10 @@ public final class AioContext implements Executor {
   private final TimerQueue timers = new TimerQueue(this);
   private final ContextThreads threads = new ContextThreads(this);
 
-  /** Filled by any thread, emptied by the owner. */
-  private final Queue<Runnable> runQueue = new ConcurrentLinkedQueue<>();
+  private final RunQueue runQueue;
 
-  /**
-   * True while the owner may be asleep in the kernel: only then is a wake-up worth a system call.
-   */
-  private volatile boolean asleep;
-
-  private volatile boolean stopping;
-
-  /** Whether the loop takes no more tasks of others, and ends once it has run those it has. */
-  private volatile boolean ended;
+  /** Owner only. */
+  private boolean stopping;
 
   private RingOp[] ops = new RingOp[0];
   private final BitSet freeSlots = new BitSet();
@@ -83,6 +74,7 @@ public final class AioContext implements Executor {
       ring.close();
       throw e;
     }
+    this.runQueue = new RunQueue(this::isOwner, wakeFd::signal);
     // Its count is never read: every write wakes the multishot poll, and 2^64 writes never happen.
     watch(wakeFd.fd(), () -> {});
     OWNED.set(this);
@@ -140,14 +132,8 @@ public final class AioContext implements Executor {
    */
   @Override
   public void execute(Runnable task) {
-    runQueue.add(task);
-    // Looked at after queueing, as the loop looks at the queue after ending: one sees the other.
-    // The owner's own tasks may come while it runs the last ones.
-    if (ended && !isOwner() && runQueue.remove(task)) {
+    if (!runQueue.add(task)) {
       throw new RejectedExecutionException(name + " has ended");
-    }
-    if (asleep && Thread.currentThread() != thread) {
-      wakeFd.signal();
     }
   }
 
@@ -178,6 +164,7 @@ public final class AioContext implements Executor {
             result.completeExceptionally(e);
           }
         });
+    Outcome.expect(List.of(result));
     return Outcome.of(result);
   }
 
@@ -280,7 +267,7 @@ public final class AioContext implements Executor {
       while (!stopping) {
         turn();
       }
-      ended = true;
+      runQueue.end();
       // What was queued before still runs: somebody may be waiting for it.
       while (runTasks()) {
         endTurns();
@@ -288,8 +275,8 @@ public final class AioContext implements Executor {
         reap();
       }
     } finally {
-      ended = true;
-      asleep = false;
+      runQueue.end();
+      runQueue.endSleep();
       ring.close();
     }
   }
@@ -438,16 +425,14 @@ public final class AioContext implements Executor {
   }
 
   private void sleep() throws LinuxException {
-    asleep = true;
+    boolean wait = runQueue.beginSleep();
     long started = System.nanoTime();
-    // Seen after the flag: whoever queued work before it was up did not write the eventfd.
-    boolean wait = runQueue.isEmpty();
     if (wait) {
       ring.submitAndWait(timers.untilNextNs());
     } else {
       ring.submit();
     }
-    asleep = false;
+    runQueue.endSleep();
     if (wait) {
       polling.slept(System.nanoTime() - started);
     }

@@ -363,9 +363,13 @@ public final class BlockBackend implements BlockParent {
                 }
               });
     }
-    return () ->
-        Outcome.<Void, RuntimeException>of(
-            CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)));
+    return () -> {
+      if (lanes.stream().noneMatch(lane -> lane.context().isOwner())) {
+        Outcome.expect(answers);
+      }
+      Outcome.<Void, RuntimeException>of(
+          CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)));
+    };
   }
 
   /**
