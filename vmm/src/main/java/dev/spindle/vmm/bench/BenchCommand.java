@@ -2,6 +2,7 @@
 package dev.spindle.vmm.bench;
 
 import dev.spindle.block.options.OptionException;
+import dev.spindle.vmm.bench.exports.ExportsBench;
 import dev.spindle.vmm.guest.GuestFiles;
 import dev.spindle.vmm.guest.GuestImages;
 import dev.spindle.vmm.machine.KvmPlace;
@@ -10,6 +11,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -66,6 +68,28 @@ public final class BenchCommand implements Callable<Integer> {
                   + " take, and how fast a mirror is.")
           .build();
 
+  private final OptionSpec exports =
+      OptionSpec.builder("--exports")
+          .type(boolean.class)
+          .defaultValue("false")
+          .description(
+              "Only exports: Spindle's storage-daemon beside qemu-storage-daemon, qemu-nbd and"
+                  + " nbdkit, those of them that are installed.")
+          .build();
+  private final OptionSpec all =
+      OptionSpec.builder("--all")
+          .type(boolean.class)
+          .defaultValue("false")
+          .description(
+              "With --exports: every combination of disk, length, depth and number of queues.")
+          .build();
+  private final OptionSpec plot =
+      OptionSpec.builder("--plot")
+          .type(Path.class)
+          .paramLabel("FILE")
+          .description("With --exports: draw the figures into FILE, as SVG.")
+          .build();
+
   private BenchCommand() {}
 
   /** Makes the command's model. */
@@ -78,11 +102,21 @@ public final class BenchCommand implements Callable<Integer> {
         .addOption(command.seconds)
         .addOption(command.guestRounds)
         .addOption(command.guest)
-        .addOption(command.graph);
+        .addOption(command.graph)
+        .addOption(command.exports)
+        .addOption(command.all)
+        .addOption(command.plot);
   }
 
   @Override
   public Integer call() throws IOException, InterruptedException, OptionException {
+    boolean ofExports = exports.<Boolean>getValue();
+    if (!ofExports && (all.<Boolean>getValue() || plot.getValue() != null)) {
+      throw new IllegalArgumentException("--all and --plot go with --exports");
+    }
+    if (ofExports && graph.<Boolean>getValue()) {
+      throw new IllegalArgumentException("--exports and --graph do not go together");
+    }
     int boots = within(guestRounds, 0, 100);
     int length = within(seconds, 1, 3600);
     Path folder = guest.getValue();
@@ -91,7 +125,7 @@ public final class BenchCommand implements Callable<Integer> {
       return ExitCode.OK;
     }
     withoutGuests(within(rounds, 1, 100), length);
-    boolean done = boots == 0 || graph.<Boolean>getValue();
+    boolean done = boots == 0 || graph.<Boolean>getValue() || ofExports;
     return done ? ExitCode.OK : guestsWhereKvmIs(boots, length);
   }
 
@@ -107,6 +141,9 @@ public final class BenchCommand implements Callable<Integer> {
         new SectionBench(runs, out).run();
         new MoveBench(path, runs, length, out).run();
         new MirrorBench(path, runs, out).run();
+      } else if (exports.<Boolean>getValue()) {
+        new ExportsBench(used.path(), runs, length, spec.commandLine().getOut())
+            .run(all.<Boolean>getValue(), Optional.ofNullable(plot.getValue()));
       } else {
         new DeviceBench(used.path(), runs, length, spec.commandLine().getOut()).run();
       }

@@ -18,11 +18,11 @@ import java.util.Map;
 final class DeviceBench {
   private static final List<Workload> WORKLOADS =
       List.of(
-          new Workload(false, 1),
-          new Workload(true, 1),
-          new Workload(false, 32),
-          new Workload(true, 32));
-  private static final Workload NULL_WORKLOAD = new Workload(false, 32);
+          Workload.random(false, 1),
+          Workload.random(true, 1),
+          Workload.random(false, 32),
+          Workload.random(true, 32));
+  private static final Workload NULL_WORKLOAD = Workload.random(false, 32);
 
   private final Path file;
   private final int rounds;
@@ -40,7 +40,7 @@ final class DeviceBench {
     out.printf(
         "%-26s %12s %12s %7s  %s%n",
         "device path, no KVM", "Spindle", "fio", "ratio", "bytes allocated/request");
-    FioPeer fio = new FioPeer(file);
+    FioPeer fio = FioPeer.onFile(file);
     Map<String, String> blockdev =
         Map.of(
             "driver", "file",
@@ -56,7 +56,7 @@ final class DeviceBench {
         warmUp(device, workload);
         for (int round = 0; round < rounds; round++) {
           Run run = device.run(workload, seconds * 1_000_000_000L);
-          double beside = fio.iops(workload, seconds);
+          double beside = fio.run(workload, seconds).iops();
           own.add(run.requestsPerSecond());
           peer.add(beside);
           ratios.add(run.requestsPerSecond() / beside);

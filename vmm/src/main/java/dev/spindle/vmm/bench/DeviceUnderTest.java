@@ -91,7 +91,7 @@ final class DeviceUnderTest implements AutoCloseable {
   /** As {@link #run(Workload, long)}, while {@code watch} sees the requests come and go. */
   Run run(Workload workload, long durationNs, SlotWatch watch) throws IOException {
     SplittableRandom random = new SplittableRandom(workload.depth());
-    int type = workload.write() ? BlkDriver.OUT : BlkDriver.IN;
+    int type = workload.access().readPercent() == 0 ? BlkDriver.OUT : BlkDriver.IN;
     long allocatedBefore = ThreadAllocation.of(ioThread.threadId());
     long start = System.nanoTime();
     long end = start + durationNs;

@@ -7,33 +7,55 @@ import dev.spindle.vmm.json.JsonText;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
-/** fio on the file itself: what the kernel gives to a program that does nothing else. */
-final class FioPeer {
-  private final Path file;
+/** fio, started for each run. */
+public final class FioPeer {
+  private final List<String> target;
 
-  FioPeer(Path file) {
-    this.file = file;
+  private FioPeer(List<String> target) {
+    this.target = target;
   }
 
-  double iops(Workload workload, int seconds) throws IOException, InterruptedException {
-    List<String> command =
+  /** fio on a file itself: what the kernel gives to a program that does nothing else. */
+  public static FioPeer onFile(Path file) {
+    return new FioPeer(
         List.of(
-            "fio",
-            "--name=peer",
             "--filename=" + file,
             "--ioengine=io_uring",
             // As Spindle has them.
             "--registerfiles=1",
             "--fixedbufs=1",
-            "--direct=1",
-            "--rw=" + workload.fioName(),
-            "--bs=4k",
+            "--direct=1"));
+  }
+
+  /**
+   * fio as the client of an NBD server.
+   *
+   * @param uri of the export
+   */
+  public static FioPeer onNbd(String uri) {
+    return new FioPeer(List.of("--ioengine=nbd", "--uri=" + uri));
+  }
+
+  /**
+   * Runs a workload.
+   *
+   * @throws IOException if fio is missing, or fails
+   */
+  public FioResult run(Workload workload, int seconds) throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of("fio", "--name=peer"));
+    command.addAll(target);
+    command.addAll(
+        List.of(
+            "--rw=" + workload.access().fioName(),
+            "--rwmixread=" + workload.access().readPercent(),
+            "--bs=" + workload.blockBytes(),
             "--iodepth=" + workload.depth(),
             "--time_based",
             "--runtime=" + seconds,
-            "--output-format=json");
+            "--output-format=json"));
     Process process;
     try {
       process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
@@ -46,7 +68,7 @@ final class FioPeer {
     }
     try {
       // fio may print notes before the document.
-      return FioResult.from(JsonText.object(output.substring(output.indexOf('{')).strip())).iops();
+      return FioResult.from(JsonText.object(output.substring(output.indexOf('{')).strip()));
     } catch (JsonException | IndexOutOfBoundsException e) {
       throw new IOException("fio's result cannot be read", e);
     }

@@ -25,9 +25,10 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** A graph with users on one iothread. Any thread that may wait, one at a time. */
-final class GraphUnderTest implements AutoCloseable {
+public final class GraphUnderTest implements AutoCloseable {
   /** A throttle group without limits. */
   static final String GROUP = "group";
 
@@ -38,7 +39,8 @@ final class GraphUnderTest implements AutoCloseable {
   private final List<BlockBackend> backends = new ArrayList<>();
   private final List<BackendLane> lanes = new ArrayList<>();
 
-  GraphUnderTest() throws IOException {
+  /** Begins without nodes. */
+  public GraphUnderTest() throws IOException {
     mainLoop = MainLoop.start();
     graph = new BlockGraph(mainLoop);
     jobs = new Jobs(mainLoop);
@@ -59,7 +61,8 @@ final class GraphUnderTest implements AutoCloseable {
     return mainLoop.control("bench", work);
   }
 
-  BlockNode open(Map<String, String> description) throws IOException, OptionException {
+  /** Opens a node. */
+  public BlockNode open(Map<String, String> description) throws IOException, OptionException {
     try {
       return this.<BlockNode, Exception>control(
           () -> graph.open(new Options("bench", description)));
@@ -81,12 +84,22 @@ final class GraphUnderTest implements AutoCloseable {
         Map.of("driver", "throttle", "node-name", name, "throttle-group", GROUP, "file", file));
   }
 
-  /** Opens a way into a node for a user on the iothread. */
+  /** The iothread's context. */
+  public AioContext context() {
+    return ioThread.context();
+  }
+
+  /** Opens a way into a node for a user on the iothread who reads, or writes. */
   BackendLane openLane(BlockNode node, Operation operation) throws BlockException {
+    return openLane(
+        node,
+        EnumSet.of(operation == Operation.READ ? Permission.CONSISTENT_READ : Permission.WRITE));
+  }
+
+  /** Opens a way into a node for a user on the iothread with these permissions. */
+  public BackendLane openLane(BlockNode node, Set<Permission> used) throws BlockException {
     BackendUser user = () -> "bench";
     AioContext context = ioThread.context();
-    EnumSet<Permission> used =
-        EnumSet.of(operation == Operation.READ ? Permission.CONSISTENT_READ : Permission.WRITE);
     BlockBackend backend = control(() -> new BlockBackend(node, user, used, Permission.all()));
     backends.add(backend);
     BackendLane lane = context.call(() -> backend.openLane(context));

@@ -4,11 +4,11 @@ package dev.spindle.vmm.bench;
 import java.util.List;
 
 /** The value in the middle: what a figure of several runs is quoted by. */
-final class Median {
+public final class Median {
   private Median() {}
 
   /** Of at least one value; of an even number, the mean of the two in the middle. */
-  static double of(List<Double> values) {
+  public static double of(List<Double> values) {
     List<Double> sorted = values.stream().sorted().toList();
     int middle = sorted.size() / 2;
     return sorted.size() % 2 == 1

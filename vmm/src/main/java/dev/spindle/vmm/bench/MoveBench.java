@@ -17,7 +17,7 @@ import java.util.concurrent.locks.LockSupport;
  * back, beside how long the disk takes for a request when it stays where it is; in turns.
  */
 final class MoveBench {
-  private static final Workload WORKLOAD = new Workload(false, 32);
+  private static final Workload WORKLOAD = Workload.random(false, 32);
   private static final long WARM_UP_NS = 4_000_000_000L;
 
   /** From the end of a move to the beginning of the next. */

@@ -10,15 +10,19 @@ import tools.jackson.databind.JsonNode;
  *
  * @param iops requests a second
  * @param meanLatencyUs mean completion latency in microseconds
+ * @param medianLatencyUs median completion latency in microseconds, of the slower of reads and
+ *     writes
  * @param p99LatencyUs 99th percentile of the completion latency in microseconds, of the slower of
  *     reads and writes
  * @param errors requests that failed
  */
-public record FioResult(double iops, double meanLatencyUs, double p99LatencyUs, long errors) {
+public record FioResult(
+    double iops, double meanLatencyUs, double medianLatencyUs, double p99LatencyUs, long errors) {
   /** Reads fio's document. */
   public static FioResult from(JsonNode document) throws IOException {
     double iops = 0;
     double weightedLatency = 0;
+    double median = 0;
     double p99 = 0;
     long errors = 0;
     JsonNode jobs = document.path("jobs");
@@ -33,10 +37,12 @@ public record FioResult(double iops, double meanLatencyUs, double p99LatencyUs, 
         JsonNode latency = side.path("clat_ns");
         iops += sideIops;
         weightedLatency += sideIops * latency.path("mean").doubleValue(0);
-        p99 = Math.max(p99, latency.path("percentile").path("99.000000").doubleValue(0));
+        JsonNode percentile = latency.path("percentile");
+        median = Math.max(median, percentile.path("50.000000").doubleValue(0));
+        p99 = Math.max(p99, percentile.path("99.000000").doubleValue(0));
       }
     }
     double mean = iops > 0 ? weightedLatency / iops : 0;
-    return new FioResult(iops, mean / 1000, p99 / 1000, errors);
+    return new FioResult(iops, mean / 1000, median / 1000, p99 / 1000, errors);
   }
 }

@@ -12,8 +12,8 @@ class DemoResultTest {
     DemoResult result =
         new DemoResult(
             "host",
-            new FioResult(12_345_678.96, 81.25, 300, 0),
-            new FioResult(154, 0.04, 708.837, 1),
+            new FioResult(12_345_678.96, 81.25, 80, 300, 0),
+            new FioResult(154, 0.04, 0.03, 708.837, 1),
             true,
             2,
             1457,
