@@ -9,8 +9,10 @@ import java.util.concurrent.CompletableFuture;
 
 /** Keeps reads or writes of 4 KiB in flight on one lane, as many as it has requests. */
 final class RequestPump {
-  /** Requests of one go: enough that starting it costs nothing beside them. */
-  private static final int GO = 100_000;
+  /** Goes grow until they take this long, so that starting one costs nothing beside it. */
+  private static final long GO_NS = 20_000_000;
+
+  private static final int FIRST_GO = 1_000;
 
   /** What a run showed. */
   record Run(double nsPerRequest, double allocatedBytesPerRequest) {}
@@ -20,6 +22,9 @@ final class RequestPump {
   private final Transfer[] idle;
   private final SplittableRandom random = new SplittableRandom(1);
   private final long thread;
+
+  /** Requests of one go; more where they are fast. */
+  private int go = FIRST_GO;
 
   /** The lane's context only, like what follows. */
   private int idleCount;
@@ -103,8 +108,8 @@ final class RequestPump {
   }
 
   /**
-   * As {@link #run(long)}, and has {@code before} run each time that nothing is in flight: before
-   * every {@value #GO} requests. That does not count.
+   * As {@link #run(long)}, and has {@code before} run each time that nothing is in flight, which
+   * does not count.
    */
   Run run(long forNs, Runnable before) {
     long ns = 0;
@@ -113,17 +118,22 @@ final class RequestPump {
     while (ns < forNs) {
       before.run();
       CompletableFuture<Void> end = new CompletableFuture<>();
+      int requestsNow = go;
       long start = System.nanoTime();
       lane.context()
           .execute(
               () -> {
                 done = end;
-                left = GO;
+                left = requestsNow;
                 pump();
               });
       end.join();
-      ns += System.nanoTime() - start;
-      requests += GO;
+      long took = System.nanoTime() - start;
+      ns += took;
+      requests += requestsNow;
+      if (took < GO_NS) {
+        go *= 2;
+      }
     }
     double allocated = ThreadAllocation.of(thread) - allocatedBefore;
     return new Run((double) ns / requests, allocated / requests);
