@@ -33,6 +33,7 @@ final class BitTree {
   /** The bits themselves first, a single word last. */
   private final long[][] levels;
 
+  /** Bits that are 1. Any thread, with each bit that changes. */
   private final AtomicLong count = new AtomicLong();
 
   /** Makes room for at most 64 × {@link #MOST_WORDS} bits, all of them 0. */

@@ -24,6 +24,8 @@ public final class BlockBackend implements BlockParent {
 
   private final BackendUser user;
   private final BlockEdge root;
+
+  /** Set by the user, from any thread; requests look at it as they are sent. */
   private volatile boolean writeThrough;
 
   /** Guarded by itself, with {@link #quiesceDepth}: a lane may be opened while a section begins. */

@@ -9,7 +9,10 @@ import java.util.concurrent.locks.LockSupport;
 /** A request that straight-line code waits for, on whatever context. */
 final class AwaitedIo extends BlockRequest {
   private final Thread waiter = Thread.currentThread();
+
+  /** Written by the request's context before {@link #done}; read by the waiter after it. */
   private int result;
+
   private volatile boolean done;
 
   AwaitedIo(Operation operation, long offset, MemorySegment buffer) {

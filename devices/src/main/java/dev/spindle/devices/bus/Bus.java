@@ -28,6 +28,8 @@ public final class Bus {
   }
 
   private final String name;
+
+  /** Replaced, never changed: written with this object's lock, read by any thread. */
   private volatile Table table =
       new Table(new long[0], new AddressRange[0], new BusDevice[0]); // written with the bus's lock
 

@@ -20,6 +20,8 @@ public final class PciConfigPorts implements BusDevice {
 
   private final PciHostBridge bridge;
   private final BusDevice resetRegister;
+
+  /** Written by vCPUs; the guest keeps them from disturbing each other. */
   private volatile int address;
 
   /**

@@ -61,6 +61,8 @@ public abstract class PciDevice implements AutoCloseable {
   private int freeCapability = HEADER_LENGTH;
   private Msix msix;
   private int msixControl; // offset of the message control register
+
+  /** Written with the host bridge's lock; read by any thread. */
   private volatile int command;
 
   private final Object pinLock = new Object();

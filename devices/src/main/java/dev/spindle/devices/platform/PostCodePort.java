@@ -5,6 +5,7 @@ import dev.spindle.devices.bus.ByteDevice;
 
 /** Port 0x80, where firmware shows its progress and Linux writes to pass the time. */
 public final class PostCodePort implements ByteDevice {
+  /** Written by vCPUs. */
   private volatile int code;
 
   @Override

@@ -12,6 +12,8 @@ public final class ResetRegister implements ByteDevice {
   private static final int RESET = 1 << 2;
 
   private final PowerControl power;
+
+  /** Written by vCPUs. */
   private volatile int value;
 
   public ResetRegister(PowerControl power) {

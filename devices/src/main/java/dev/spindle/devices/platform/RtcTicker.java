@@ -18,6 +18,8 @@ public final class RtcTicker implements AutoCloseable {
   private final InstantSource clock;
   private final Thread thread;
   private boolean started; // with the clock's lock
+
+  /** Set once, by {@link #close}; read by the ticker's thread. */
   private volatile boolean closed;
 
   /**

@@ -53,6 +53,7 @@ final class DeviceLifecycle {
   /** Written with the lock held, but for NEEDS_RESET, which any thread may add. */
   private final AtomicInteger status = new AtomicInteger();
 
+  /** Any thread. */
   private final AtomicInteger logLines = new AtomicInteger();
 
   // The rest is protected by the lock.

@@ -63,7 +63,10 @@ public final class VirtioPciTransport extends PciDevice {
   private final EventFd[] kicks;
   private final Msix msix;
   private final VectorMap vectors;
+
+  /** Bits that the guest has not read yet. Any thread. */
   private final AtomicInteger isr = new AtomicInteger();
+
   private final DeviceLifecycle lifecycle;
   private final CommonConfig common;
   private final PciConfigAccess configAccess;

@@ -36,6 +36,7 @@ final class SocketChardev implements Chardev {
   /** Null while nobody is connected. Written by the thread that serves. */
   private volatile SharedSocket peer;
 
+  /** Set once, by whoever closes. */
   private volatile boolean closed;
 
   private final CompletableFuture<Void> ready = new CompletableFuture<>();

@@ -14,7 +14,11 @@ final class DiskMover implements AutoCloseable {
   private final String disk;
   private final List<String> ioThreads;
   private final Thread thread;
+
+  /** Set once, by {@link #close}. */
   private volatile boolean stopping;
+
+  /** Written by the moving thread, at its end. */
   private volatile BlockException failure;
 
   /** Starts moving at once. */

@@ -37,7 +37,9 @@ public final class VirtualMachine implements AutoCloseable {
   private static final int CLASS_OTHER = 0x00_FF00;
   private static final int DISK_PRIORITY = 0;
 
+  /** Set once, by the first who closes. */
   private final AtomicBoolean closed = new AtomicBoolean();
+
   private final Closer closer = new Closer();
   private final Map<String, VirtioBlkDevice> disks = new LinkedHashMap<>();
   private final Map<Chardev, Uart16550> serialPorts = new LinkedHashMap<>();

@@ -136,6 +136,8 @@ final class BlkdebugLane extends BlockLane implements DebugEvents {
   /** A virtual thread that waits to be resumed. */
   private static final class Parking {
     private final Thread thread = Thread.currentThread();
+
+    /** Set once, by whoever resumes; read by the thread that waits. */
     private volatile boolean ended;
 
     void end() {

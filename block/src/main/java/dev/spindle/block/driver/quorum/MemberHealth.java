@@ -17,6 +17,8 @@ final class MemberHealth {
 
   private final String quorum;
   private final List<String> members;
+
+  /** 1 from the time that a member has been told of until it does well. Any lane. */
   private final AtomicIntegerArray bad;
 
   MemberHealth(String quorum, List<String> members) {

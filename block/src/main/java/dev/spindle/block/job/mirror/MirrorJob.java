@@ -48,7 +48,10 @@ public final class MirrorJob extends CopyJob {
   private Copier copier;
   private long cursor;
 
+  /** Set by the job's thread, once. */
   private volatile boolean isReady;
+
+  /** Set by the user, once. */
   private volatile boolean shouldComplete;
 
   // Control side.

@@ -13,7 +13,11 @@ final class MirrorState {
   final HierarchicalBitmap dirty;
 
   private final Runnable onTargetError;
+
+  /** An errno, or 0. Set from any context, taken by the job. */
   private final AtomicInteger targetError = new AtomicInteger();
+
+  /** Set by the job or its user; writes look at it as they begin. */
   private volatile CopyMode copyMode;
 
   /** Whether the filter has nothing to do any more. Changed while nothing is on its way. */

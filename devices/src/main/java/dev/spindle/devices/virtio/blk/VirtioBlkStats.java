@@ -24,6 +24,7 @@ public final class VirtioBlkStats {
 
   private static final Counter[] COUNTERS = Counter.values();
 
+  /** Added to by every queue's context; read by any thread. */
   private final AtomicLongArray values = new AtomicLongArray(COUNTERS.length);
 
   void add(Counter counter, long amount) {
