@@ -4,16 +4,19 @@
 module dev.spindle.block {
   exports dev.spindle.block.aio;
   exports dev.spindle.block.bitmap;
+  exports dev.spindle.block.export;
   exports dev.spindle.block.graph;
   exports dev.spindle.block.job;
   exports dev.spindle.block.job.backup;
   exports dev.spindle.block.job.create;
   exports dev.spindle.block.job.mirror;
   exports dev.spindle.block.nbd;
+  exports dev.spindle.block.object;
   exports dev.spindle.block.options;
   exports dev.spindle.block.plugin;
   exports dev.spindle.block.throttle;
 
+  uses dev.spindle.block.export.ExportType;
   uses dev.spindle.block.graph.BlockDriver;
   uses dev.spindle.block.plugin.DiskPlugin;
 

@@ -3,6 +3,7 @@ package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.object.UserObjects;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
@@ -30,6 +31,7 @@ public final class BlockGraph {
 
   private final Map<String, BlockDriver> drivers = BlockDrivers.load();
   private final ThrottleGroups throttleGroups = new ThrottleGroups();
+  private final UserObjects objects = new UserObjects();
   private int generated;
 
   /** Sections for every node; those that have ended are taken out when it is looked at next. */
@@ -48,6 +50,11 @@ public final class BlockGraph {
   /** The throttle groups that nodes and backends may join. */
   public ThrottleGroups throttleGroups() {
     return throttleGroups;
+  }
+
+  /** The user's objects that nodes may refer to: secrets, credentials. */
+  public UserObjects objects() {
+    return objects;
   }
 
   /**

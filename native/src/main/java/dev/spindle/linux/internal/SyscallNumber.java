@@ -32,6 +32,7 @@ public final class SyscallNumber {
   public static final int FSYNC = 74;
   public static final int FDATASYNC = 75;
   public static final int FTRUNCATE = 77;
+  public static final int SETSID = 112;
   public static final int RT_SIGTIMEDWAIT = 128;
   public static final int MLOCK = 149;
   public static final int GETTID = 186;
@@ -43,6 +44,7 @@ public final class SyscallNumber {
   public static final int TIMERFD_SETTIME = 286;
   public static final int ACCEPT4 = 288;
   public static final int EVENTFD2 = 290;
+  public static final int DUP3 = 292;
   public static final int PREADV = 295;
   public static final int PWRITEV = 296;
   public static final int MEMFD_CREATE = 319;

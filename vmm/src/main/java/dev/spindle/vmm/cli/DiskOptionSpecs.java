@@ -12,20 +12,26 @@ final class DiskOptionSpecs {
 
   /** Adds all of them, and what they take to the command's help. */
   static void addTo(CommandSpec command) {
+    addGraphTo(command);
+    command.addOption(device());
+  }
+
+  /** Adds those that describe the graph alone; otherwise as {@link #addTo}. */
+  static void addGraphTo(CommandSpec command) {
     command.addOption(object());
     command.addOption(blockdev());
-    command.addOption(device());
     // Made when somebody asks for it: it needs every driver.
     command
         .usageMessage()
         .sectionMap()
-        .put(UsageMessageSpec.SECTION_KEY_FOOTER, help -> OptionHelp.all());
+        .put(UsageMessageSpec.SECTION_KEY_FOOTER, help -> OptionHelp.all(command));
   }
 
   private static OptionSpec object() {
     return list("--object")
         .paramLabel("TYPE,id=ID[,...]")
-        .description("An object: iothread,id=ID[,...] or throttle-group,id=ID[,...].")
+        .description(
+            "An object: iothread,id=ID[,...], throttle-group,id=ID[,...] or secret,id=ID[,...].")
         .build();
   }
 

@@ -59,7 +59,8 @@ final class GraphCommand implements Callable<Integer> {
     RunOptions.DiskConfig config = RunOptions.from(parsed).disks(1);
     GraphDump dump;
     try (BlockLayer blockLayer =
-        new BlockLayer(config.ioThreads(), config.throttleGroups(), config.nodes())) {
+        new BlockLayer(
+            config.ioThreads(), config.throttleGroups(), config.objects(), config.nodes())) {
       dump = blockLayer.mainLoop().control("graph", () -> picture(blockLayer, config.devices()));
     }
     spec.commandLine().getOut().print(render(dump));

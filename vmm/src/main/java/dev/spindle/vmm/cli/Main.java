@@ -39,6 +39,8 @@ public final class Main {
               "graph",
               "Show how disks hang together, as text or as a drawing.",
               GraphCommand::spec),
+          new Subcommand(
+              "storage-daemon", "Serve block nodes to other programs.", StorageDaemonCommand::spec),
           new Subcommand("bench", "Measure the device path beside its peers.", BenchCommand::spec),
           new Subcommand(
               "kvm",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.cli;
 
+import dev.spindle.block.export.ExportOptions;
+import dev.spindle.block.export.ExportTypes;
 import dev.spindle.block.graph.BlockDrivers;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
@@ -13,11 +15,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParseResult;
 
 /**
- * What {@code --object}, {@code --blockdev} and {@code --device} answer to {@code help} and to
- * {@code KIND,help}, as in QEMU, and what a command's help says of them.
+ * What {@code --object}, {@code --blockdev}, {@code --device} and {@code --export} answer to {@code
+ * help} and to {@code KIND,help}, as in QEMU, and what a command's help says of them.
  */
 final class OptionHelp {
   private static final int WIDTH = 80;
@@ -27,7 +30,8 @@ final class OptionHelp {
   private enum Option {
     OBJECT("--object", "", "qom-type"),
     BLOCKDEV("--blockdev", "driver=", "driver"),
-    DEVICE("--device", "", "driver");
+    DEVICE("--device", "", "driver"),
+    EXPORT("--export", "type=", "type");
 
     final String option;
 
@@ -44,11 +48,24 @@ final class OptionHelp {
 
     Map<String, OptionList.Reader> kinds() {
       return switch (this) {
-        case OBJECT -> RunOptions.OBJECT_KINDS;
+        case OBJECT -> ObjectOptions.KINDS;
         case DEVICE -> DeviceOptions.KINDS;
         case BLOCKDEV -> {
           Map<String, OptionList.Reader> kinds = new LinkedHashMap<>();
           BlockDrivers.load().forEach((name, driver) -> kinds.put(name, driver::read));
+          yield kinds;
+        }
+        case EXPORT -> {
+          Map<String, OptionList.Reader> kinds = new LinkedHashMap<>();
+          ExportTypes.load()
+              .forEach(
+                  (name, type) ->
+                      kinds.put(
+                          name,
+                          options -> {
+                            ExportOptions.take(options);
+                            type.read(options);
+                          }));
           yield kinds;
         }
       };
@@ -81,11 +98,13 @@ final class OptionHelp {
     return Optional.empty();
   }
 
-  /** Every option with its kinds and what they take. */
-  static String all() {
+  /** Every option that a command has, with its kinds and what they take. */
+  static String all(CommandSpec command) {
     StringBuilder text = new StringBuilder();
     for (Option option : Option.values()) {
-      text.append(String.format("%n%s", kinds(option)));
+      if (command.findOption(option.option) != null) {
+        text.append(String.format("%n%s", kinds(option)));
+      }
     }
     return text.toString();
   }

@@ -2,12 +2,10 @@
 
 package dev.spindle.vmm.cli;
 
-import dev.spindle.block.aio.ContextOptions;
+import dev.spindle.block.object.UserObject;
 import dev.spindle.block.options.OptionException;
-import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.options.Size;
-import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.machine.DeviceOption;
@@ -17,30 +15,18 @@ import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
-import java.util.TreeMap;
 import picocli.CommandLine.ParseResult;
 
 /** The options of {@code spindle run}, checked as far as they can be before anything is made. */
 final class RunOptions {
-  private static final String IOTHREAD = "iothread";
-
-  /** The types of {@code --object}, and what reads their options. */
-  static final Map<String, OptionList.Reader> OBJECT_KINDS =
-      new TreeMap<>(
-          Map.of(IOTHREAD, RunOptions::ioThread, "throttle-group", RunOptions::throttleGroup));
-
   private static final String DEFAULT_MEMORY = "128M";
   private static final long MEMORY_UNIT = 2L << 20;
   private static final long MOST_MEMORY = 1L << 40;
 
   private final ParseResult parsed;
-  private final Set<String> ids = new HashSet<>();
 
   private RunOptions(ParseResult parsed) {
     this.parsed = parsed;
@@ -63,6 +49,7 @@ final class RunOptions {
         machine,
         disks.ioThreads(),
         disks.throttleGroups(),
+        disks.objects(),
         disks.nodes(),
         disks.devices(),
         serialPorts());
@@ -76,6 +63,7 @@ final class RunOptions {
   record DiskConfig(
       List<IoThreadOption> ioThreads,
       List<ThrottleGroupOption> throttleGroups,
+      List<UserObject> objects,
       List<Options> nodes,
       List<DeviceOption> devices) {}
 
@@ -86,11 +74,9 @@ final class RunOptions {
    * @throws OptionException with a sentence that names what is wrong
    */
   DiskConfig disks(int cpus) throws OptionException {
-    List<IoThreadOption> ioThreads = new ArrayList<>();
-    List<ThrottleGroupOption> throttleGroups = new ArrayList<>();
-    readObjects(ioThreads, throttleGroups);
+    ObjectOptions objects = ObjectOptions.parse(list("--object"));
     BlockdevOptions nodes = BlockdevOptions.parse(list("--blockdev"));
-    List<String> threadNames = ioThreads.stream().map(IoThreadOption::id).toList();
+    List<String> threadNames = objects.ioThreads().stream().map(IoThreadOption::id).toList();
     DeviceOptions deviceOptions = new DeviceOptions(cpus, nodes.names(), threadNames);
     List<DeviceOption> devices = new ArrayList<>();
     for (String argument : list("--device")) {
@@ -98,10 +84,11 @@ final class RunOptions {
       Optional<String> id = options.peek("id");
       devices.add(deviceOptions.parse(options));
       if (id.isPresent()) {
-        claimId("--device", id.get());
+        objects.claimId("--device", id.get());
       }
     }
-    return new DiskConfig(ioThreads, throttleGroups, nodes.nodes(), devices);
+    return new DiskConfig(
+        objects.ioThreads(), objects.throttleGroups(), objects.others(), nodes.nodes(), devices);
   }
 
   private MachineConfig machine(int cpus) throws OptionException {
@@ -164,45 +151,6 @@ final class RunOptions {
         "--cpus: '" + count + "' is no number from 1 to " + MachineConfig.MOST_CPUS);
   }
 
-  private void readObjects(List<IoThreadOption> ioThreads, List<ThrottleGroupOption> throttleGroups)
-      throws OptionException {
-    for (String argument : list("--object")) {
-      Options options = KeyValueOptions.parse("--object", argument, "qom-type");
-      String type = options.require("qom-type");
-      if (!OBJECT_KINDS.containsKey(type)) {
-        throw new OptionException(
-            OptionHelp.unknown("--object", "type", type, OBJECT_KINDS.keySet()));
-      }
-      String id;
-      if (type.equals(IOTHREAD)) {
-        IoThreadOption ioThread = ioThread(options);
-        ioThreads.add(ioThread);
-        id = ioThread.id();
-      } else {
-        ThrottleGroupOption group = throttleGroup(options);
-        throttleGroups.add(group);
-        id = group.id();
-      }
-      claimId("--object", id);
-      options.finish();
-    }
-  }
-
-  private static IoThreadOption ioThread(Options options) throws OptionException {
-    ContextOptions defaults = ContextOptions.IOTHREAD;
-    return new IoThreadOption(
-        options.require("id"),
-        new ContextOptions(
-            options.number("poll-max-ns", defaults.pollMaxNs(), 0, Long.MAX_VALUE),
-            options.number("poll-grow", defaults.pollGrow(), 0, Long.MAX_VALUE),
-            options.number("poll-shrink", defaults.pollShrink(), 0, Long.MAX_VALUE),
-            options.number("aio-max-batch", defaults.maxBatch(), 0, Long.MAX_VALUE)));
-  }
-
-  private static ThrottleGroupOption throttleGroup(Options options) throws OptionException {
-    return new ThrottleGroupOption(options.require("id"), ThrottleLimits.ofGroup(options));
-  }
-
   private List<ChardevOption> serialPorts() throws OptionException {
     List<String> arguments = list("--serial");
     if (arguments.isEmpty()) {
@@ -223,16 +171,6 @@ final class RunOptions {
       ports.add(port);
     }
     return ports;
-  }
-
-  private void claimId(String option, String id) throws OptionException {
-    if (!id.matches("[A-Za-z][A-Za-z0-9._-]*")) {
-      throw new OptionException(
-          option + ": '" + id + "' is no id: a letter, then letters, digits, '-', '.' or '_'");
-    }
-    if (!ids.add(id)) {
-      throw new OptionException(option + ": duplicate id '" + id + "'");
-    }
   }
 
   private Optional<String> text(String option) {

@@ -151,6 +151,7 @@ public final class GuestMachine {
         machine,
         IO_THREADS.stream().map(id -> new IoThreadOption(id, ContextOptions.IOTHREAD)).toList(),
         List.of(),
+        List.of(),
         nodes,
         devices,
         List.of(new ChardevOption.ToFile(console), new ChardevOption.ToSink(reports)));

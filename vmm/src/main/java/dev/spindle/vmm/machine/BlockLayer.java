@@ -7,6 +7,7 @@ import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.object.UserObject;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.devices.virtio.blk.QueuePlacement;
@@ -29,14 +30,16 @@ public final class BlockLayer implements AutoCloseable {
   private final BlockGraph graph;
 
   /**
-   * Starts the loops, makes the throttle groups and opens the nodes. If anything is wrong, nothing
-   * remains.
+   * Starts the loops, makes the objects and opens the nodes. If anything is wrong, nothing remains.
    *
    * @throws IOException with a sentence for the user
    * @throws OptionException with a sentence for the user
    */
   public BlockLayer(
-      List<IoThreadOption> threads, List<ThrottleGroupOption> throttleGroups, List<Options> nodes)
+      List<IoThreadOption> threads,
+      List<ThrottleGroupOption> throttleGroups,
+      List<UserObject> objects,
+      List<Options> nodes)
       throws IOException, OptionException {
     try {
       mainLoop = closer.add(startMainLoop());
@@ -45,7 +48,7 @@ public final class BlockLayer implements AutoCloseable {
       }
       graph = new BlockGraph(mainLoop);
       closer.add(() -> mainLoop.control("close-nodes", this::closeNodes));
-      addThrottleGroups(throttleGroups);
+      addObjects(throttleGroups, objects);
       openNodes(nodes);
     } catch (IOException | OptionException | RuntimeException e) {
       closer.close();
@@ -121,12 +124,16 @@ public final class BlockLayer implements AutoCloseable {
         "this host does not let Spindle use io_uring" + purpose + ": " + cause.getMessage(), cause);
   }
 
-  private void addThrottleGroups(List<ThrottleGroupOption> options) throws BlockException {
+  private void addObjects(List<ThrottleGroupOption> groups, List<UserObject> objects)
+      throws BlockException {
     mainLoop.<Void, BlockException>control(
-        "add-throttle-groups",
+        "add-objects",
         () -> {
-          for (ThrottleGroupOption option : options) {
+          for (ThrottleGroupOption option : groups) {
             graph.throttleGroups().add(option.id(), option.limits());
+          }
+          for (UserObject object : objects) {
+            graph.objects().add(object);
           }
           return null;
         });

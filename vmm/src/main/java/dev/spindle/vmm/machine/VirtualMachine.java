@@ -51,7 +51,11 @@ public final class VirtualMachine implements AutoCloseable {
     try {
       blockLayer =
           closer.add(
-              new BlockLayer(config.ioThreads(), config.throttleGroups(), config.blockNodes()));
+              new BlockLayer(
+                  config.ioThreads(),
+                  config.throttleGroups(),
+                  config.objects(),
+                  config.blockNodes()));
       mainLoop = blockLayer.mainLoop();
       machine = Machine.create(config.machine(), mainLoop);
       closer.add(() -> mainLoop.control("close-machine", this::closeMachine));

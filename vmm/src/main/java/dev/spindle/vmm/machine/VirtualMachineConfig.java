@@ -2,6 +2,7 @@
 package dev.spindle.vmm.machine;
 
 import dev.spindle.block.aio.ContextOptions;
+import dev.spindle.block.object.UserObject;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.vmm.chardev.ChardevOption;
@@ -14,6 +15,7 @@ import java.util.List;
  * @param machine the machine itself
  * @param ioThreads its iothreads
  * @param throttleGroups its throttle groups
+ * @param objects what nodes refer to by id: secrets, credentials
  * @param blockNodes its block nodes, each described as {@code --blockdev} does, in the order of
  *     opening
  * @param devices its PCI devices, in the order of their slots
@@ -23,6 +25,7 @@ public record VirtualMachineConfig(
     MachineConfig machine,
     List<IoThreadOption> ioThreads,
     List<ThrottleGroupOption> throttleGroups,
+    List<UserObject> objects,
     List<Options> blockNodes,
     List<DeviceOption> devices,
     List<ChardevOption> serialPorts) {
@@ -34,6 +37,7 @@ public record VirtualMachineConfig(
   public VirtualMachineConfig {
     ioThreads = List.copyOf(ioThreads);
     throttleGroups = List.copyOf(throttleGroups);
+    objects = List.copyOf(objects);
     blockNodes = List.copyOf(blockNodes);
     devices = List.copyOf(devices);
     serialPorts = List.copyOf(serialPorts);

@@ -57,6 +57,7 @@ abstract class TinyGuestContract {
             List.of(),
             List.of(),
             List.of(),
+            List.of(),
             devices,
             serialPorts));
   }
@@ -163,6 +164,7 @@ abstract class TinyGuestContract {
         new VirtualMachineConfig(
             config(new Code32().powerOff(), 1, true, true),
             List.of(new IoThreadOption("io0", ContextOptions.MAIN_LOOP)),
+            List.of(),
             List.of(),
             List.of(),
             List.of(),

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.export;
+
+import dev.spindle.block.graph.BlockNode;
+
+/** A block node that is served to others. Its methods are called on the control side. */
+public interface BlockExport {
+  /** Unique among the exports. */
+  String id();
+
+  /** The protocol, as the user writes it in {@code type=…}. */
+  String type();
+
+  /** What it serves. Another one once a change of the graph has led it elsewhere. */
+  BlockNode node();
+
+  /** Whether clients may write. */
+  boolean writable();
+
+  /**
+   * Ends it: takes no more requests, disconnects its clients, waits for the requests that were
+   * sent, and lets go of the node with {@link ExportSite#release}.
+   */
+  void close();
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.export;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.graph.BackendUser;
+import dev.spindle.block.graph.BlockBackend;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.Permission;
+import dev.spindle.block.graph.TestGraph;
+import dev.spindle.block.options.KeyValues;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class BlockExportsTest {
+  private final List<String> closed = new ArrayList<>();
+  private TestGraph world;
+  private BlockExports exports;
+  private BlockNode node;
+
+  /** An export to nobody. */
+  private final class TestExport implements BlockExport, BackendUser {
+    private final ExportSite site;
+    final BlockBackend backend;
+
+    TestExport(ExportSite site) throws BlockException {
+      this.site = site;
+      this.backend = site.openBackend(this);
+    }
+
+    @Override
+    public String describe() {
+      return "export '" + id() + "'";
+    }
+
+    @Override
+    public void prepareContextChange(AioContext target, ContextChange change) {}
+
+    @Override
+    public String id() {
+      return site.options().id();
+    }
+
+    @Override
+    public String type() {
+      return "test";
+    }
+
+    @Override
+    public BlockNode node() {
+      return backend.node();
+    }
+
+    @Override
+    public boolean writable() {
+      return site.options().writable();
+    }
+
+    @Override
+    public void close() {
+      closed.add(id());
+      site.release(backend);
+    }
+  }
+
+  private final class TestType implements ExportType {
+    @Override
+    public String name() {
+      return "test";
+    }
+
+    @Override
+    public Description read(Options options) throws OptionException {
+      boolean fails = options.bool("fails", false);
+      return site -> {
+        TestExport export = new TestExport(site);
+        if (fails) {
+          site.release(export.backend);
+          throw new BlockException("it fails");
+        }
+        return export;
+      };
+    }
+  }
+
+  @BeforeEach
+  void makeWorld() throws Exception {
+    world = new TestGraph();
+    ContextFinder threads =
+        id ->
+            switch (id) {
+              case "io0" -> world.io0.context();
+              case "io1" -> world.io1.context();
+              default -> throw new BlockException("Cannot find iothread " + id);
+            };
+    exports =
+        new BlockExports(world.mainLoop, world.graph, threads, Map.of("test", new TestType()));
+    node = world.open("driver=null-co,node-name=disk,size=1M");
+    world.open("driver=null-co,node-name=rom,size=1M,read-only=on");
+  }
+
+  @AfterEach
+  void endWorld() throws Exception {
+    world.control(() -> exports.closeAll());
+    world.close();
+  }
+
+  private BlockExport export(String description) throws Exception {
+    return world.get(
+        () ->
+            exports.open(
+                new Options("--export", KeyValues.parse("--export", description, "type"))));
+  }
+
+  private void assertRefused(String sentence, String description) {
+    Exception refusal = assertThrows(Exception.class, () -> export(description));
+    assertEquals(sentence, refusal.getMessage());
+  }
+
+  @Test
+  void anExportUsesItsNodeInTheIothreadThatTheUserNames() throws Exception {
+    BlockExport export = export("test,id=e,node-name=disk,writable=on,iothread=io1");
+    assertSame(world.io1.context(), node.context());
+    assertEquals("consistent read, write", uses());
+    world.control(() -> assertSame(export, exports.find("e")));
+    world.control(() -> exports.close("e"));
+    assertSame(world.mainLoop.context(), node.context(), "nobody uses the node: it goes home");
+    assertEquals(List.of("e"), closed);
+    assertRefusedLookup();
+  }
+
+  private String uses() throws Exception {
+    return world.get(() -> Permission.words(node.parents().getFirst().used()));
+  }
+
+  private void assertRefusedLookup() {
+    BlockException refusal =
+        assertThrows(
+            BlockException.class, () -> world.mainLoop.control("find", () -> exports.find("e")));
+    assertEquals("Export 'e' is not found", refusal.getMessage());
+  }
+
+  @Test
+  void clientsMayWriteOnlyIfTheUserSaysSo() throws Exception {
+    export("test,id=e,node-name=disk");
+    assertEquals("consistent read", uses());
+    assertEquals(false, exports.all().getFirst().writable());
+  }
+
+  @Test
+  void anExportFollowsItsNodeUnlessItsIothreadIsFixed() throws Exception {
+    export("test,id=e,node-name=disk,iothread=io0");
+    world.control(() -> ContextChange.run(node, world.io1.context()));
+    assertSame(world.io1.context(), node.context());
+    world.control(() -> exports.close("e"));
+
+    export("test,id=f,node-name=disk,iothread=io0,fixed-iothread=on");
+    BlockException refusal =
+        assertThrows(
+            BlockException.class,
+            () -> world.control(() -> ContextChange.run(node, world.io1.context())));
+    assertEquals("Changing iothreads is not supported by export 'f'", refusal.getMessage());
+    assertSame(world.io0.context(), node.context());
+  }
+
+  @Test
+  void anIothreadIsAWishUnlessItIsFixed() throws Exception {
+    export("test,id=e,node-name=disk,iothread=io0,fixed-iothread=on");
+    export("test,id=f,node-name=disk,iothread=io1");
+    assertSame(world.io0.context(), node.context());
+    assertRefused(
+        "Changing iothreads is not supported by export 'e'",
+        "test,id=g,node-name=disk,iothread=io1,fixed-iothread=on");
+    assertEquals(2, exports.all().size());
+  }
+
+  @Test
+  void whatIsWrongIsNamedAndLeavesNothing() throws Exception {
+    assertRefused("--export: unknown export type 'tset' (did you mean 'test'?)", "tset,id=e");
+    assertRefused("--export: parameter 'id' is missing", "test,node-name=disk");
+    assertRefused("--export: parameter 'node-name' is missing", "test,id=e");
+    assertRefused(
+        "--export: Invalid block export id '1' (a letter, then letters, digits, '-', '.' or '_')",
+        "test,id=1,node-name=disk");
+    assertRefused("--export: unknown parameter 'speed'", "test,id=e,node-name=disk,speed=1");
+    assertRefused("Cannot find iothread io7", "test,id=e,node-name=disk,iothread=io7");
+    assertRefused(
+        "Failed to find node with node-name='dikk' (did you mean 'disk'?)",
+        "test,id=e,node-name=dikk");
+    assertRefused("it fails", "test,id=e,node-name=disk,iothread=io1,fails=on");
+    assertSame(world.mainLoop.context(), node.context());
+    assertThrows(
+        BlockException.class, () -> export("test,id=e,node-name=rom,writable=on,iothread=io1"));
+    world.control(() -> assertSame(world.mainLoop.context(), world.graph.find("rom").context()));
+    export("test,id=e,node-name=disk");
+    assertRefused("Block export id 'e' is already in use", "test,id=e,node-name=disk");
+    assertEquals(1, exports.all().size());
+  }
+
+  @Test
+  void allEndInReverseAndThenTheirServers() throws Exception {
+    export("test,id=a,node-name=disk");
+    export("test,id=b,node-name=disk,writable=on");
+    world.control(
+        () ->
+            exports.addServer(
+                new ExportServer() {
+                  @Override
+                  public String describe() {
+                    return "test server";
+                  }
+
+                  @Override
+                  public void close() {
+                    closed.add("server");
+                  }
+                }));
+    world.control(() -> exports.closeAll());
+    assertEquals(List.of("b", "a", "server"), closed);
+    assertEquals(List.of(), exports.all());
+    assertEquals(0, node.parents().size());
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.cli;
+
+import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.export.BlockExports;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import dev.spindle.vmm.machine.BlockLayer;
+import dev.spindle.vmm.machine.Closer;
+import java.io.IOException;
+import java.util.Optional;
+
+/** Block nodes and their exports, without a machine. */
+final class StorageDaemon implements AutoCloseable {
+  private final Closer closer = new Closer();
+  private final BlockLayer blockLayer;
+  private final BlockExports exports;
+
+  /**
+   * Opens everything. If anything is wrong, nothing remains.
+   *
+   * @throws IOException with a sentence for the user
+   * @throws OptionException with a sentence for the user
+   */
+  StorageDaemon(StorageDaemonOptions options) throws IOException, OptionException {
+    try {
+      ObjectOptions objects = options.objects();
+      blockLayer =
+          closer.add(
+              new BlockLayer(
+                  objects.ioThreads(),
+                  objects.throttleGroups(),
+                  objects.others(),
+                  options.nodes()));
+      MainLoop mainLoop = blockLayer.mainLoop();
+      exports =
+          new BlockExports(mainLoop, blockLayer.graph(), id -> blockLayer.ioThread(id).context());
+      closer.add(() -> mainLoop.control("close-exports", this::closeExports));
+      for (Options export : options.exports()) {
+        open(export);
+      }
+    } catch (IOException | OptionException | RuntimeException e) {
+      closer.close();
+      throw e;
+    }
+  }
+
+  private void open(Options export) throws IOException, OptionException {
+    // One exception type at a time passes through control work.
+    Optional<OptionException> wrong =
+        blockLayer
+            .mainLoop()
+            .<Optional<OptionException>, IOException>control(
+                "open-export",
+                () -> {
+                  try {
+                    exports.open(export);
+                    return Optional.empty();
+                  } catch (OptionException e) {
+                    return Optional.of(e);
+                  }
+                });
+    if (wrong.isPresent()) {
+      throw wrong.get();
+    }
+  }
+
+  private Void closeExports() {
+    exports.closeAll();
+    return null;
+  }
+
+  /** Ends the exports, makes what was written durable, closes the nodes and ends the loops. */
+  @Override
+  public void close() {
+    closer.close();
+  }
+}
