@@ -11,6 +11,7 @@ module dev.spindle.devices {
   exports dev.spindle.devices.pci;
   exports dev.spindle.devices.platform;
   exports dev.spindle.devices.serial;
+  exports dev.spindle.devices.vhost;
   exports dev.spindle.devices.virtio.blk;
   exports dev.spindle.devices.virtio.driver;
   exports dev.spindle.devices.virtio.rng;
