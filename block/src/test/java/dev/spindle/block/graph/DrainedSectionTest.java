@@ -3,6 +3,7 @@ package dev.spindle.block.graph;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -16,6 +17,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class DrainedSectionTest {
@@ -55,6 +58,48 @@ class DrainedSectionTest {
     assertEquals(List.of("begin", "stopped", "end"), user.events);
     assertEquals(ONE_SECTION, format.events);
     assertEquals(ONE_SECTION, file.events);
+  }
+
+  /** Drivers are told once, by control work, wherever the section is asked for. */
+  @ParameterizedTest
+  @CsvSource({"false,false", "false,true", "true,false", "true,true"})
+  void driversAreToldByControlWorkOnly(boolean all, boolean fromAnIothread) throws Exception {
+    TestNode file = test.node("file");
+    TestNode format = test.node("format", file, ChildRole.IMAGE);
+    TestNode other = test.node("other");
+    List<TestNode> nodes = List.of(file, format, other);
+    test.control(() -> ContextChange.run(format, test.io1.context()));
+    for (TestNode node : nodes) {
+      node.events.clear();
+      node.onCallback = callback -> test.mainLoop.assertControl();
+    }
+    TestGraph.Work section =
+        () -> {
+          DrainedSection begun =
+              test.get(() -> all ? test.graph.quiesceAll() : DrainedSection.begin(format));
+          test.control(begun::close);
+        };
+    if (fromAnIothread) {
+      CompletableFuture<Throwable> end = new CompletableFuture<>();
+      test.io0
+          .context()
+          .startVirtual(
+              "asks",
+              () -> {
+                try {
+                  section.run();
+                  end.complete(null);
+                } catch (Throwable e) {
+                  end.complete(e);
+                }
+              });
+      assertNull(end.join());
+    } else {
+      test.control(section);
+    }
+    assertEquals(ONE_SECTION, file.events);
+    assertEquals(ONE_SECTION, format.events);
+    assertEquals(all ? ONE_SECTION : List.of(), other.events);
   }
 
   /** What stands above is told to stop; another user of what is below is none of our business. */

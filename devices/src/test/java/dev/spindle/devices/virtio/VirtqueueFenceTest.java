@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.devices.virtio;
 
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,6 +14,7 @@ import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -36,6 +38,17 @@ class VirtqueueFenceTest {
   private DriverQueue driver;
   private Virtqueue device;
 
+  /** What one side does wrong on purpose, to show that it would be noticed. */
+  enum Fault {
+    NONE,
+    /** The device asks to be notified and does not look any more. */
+    DEVICE_DOES_NOT_LOOK,
+    /** The driver asks for interrupts and does not look any more. */
+    DRIVER_DOES_NOT_LOOK
+  }
+
+  private Fault fault = Fault.NONE;
+
   // Each written by one side before a meeting and read by the other after it.
   private boolean kicked;
   private boolean kickAvailable;
@@ -46,6 +59,24 @@ class VirtqueueFenceTest {
   @ParameterizedTest
   @MethodSource("dev.spindle.devices.virtio.RingKind#all")
   void oneOfBothSidesAlwaysSeesTheOther(RingKind kind) throws Exception {
+    run(kind);
+    assertNull(failure.get());
+  }
+
+  @ParameterizedTest
+  @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "NONE")
+  void aPlantedFaultIsFound(Fault planted) throws Exception {
+    fault = planted;
+    for (RingKind kind : RingKind.all()) {
+      failure.set(null);
+      arrived.set(0);
+      goOn = true;
+      run(kind);
+      assertNotNull(failure.get(), kind + ": nobody noticed");
+    }
+  }
+
+  private void run(RingKind kind) throws Exception {
     try (GuestMemory memory = GuestMemory.allocate(1 << 20)) {
       GuestArea area = new GuestArea(memory, 0x1000, 0x10000);
       driver = DriverQueue.create(area, 0, 4, 4, kind.features());
@@ -53,7 +84,6 @@ class VirtqueueFenceTest {
       Thread other = Thread.ofPlatform().start(() -> guarded(this::drive));
       guarded(this::serve);
       other.join();
-      assertNull(failure.get());
     }
   }
 
@@ -106,7 +136,7 @@ class VirtqueueFenceTest {
       kicked = driver.publish();
       meet(++meeting);
       meetAndShift(++meeting, random);
-      interruptUsed = driver.enableInterrupts();
+      interruptUsed = driver.enableInterrupts() && fault != Fault.DRIVER_DOES_NOT_LOOK;
       meet(++meeting);
       assertTrue(interrupted || interruptUsed, "interrupt lost in round " + i);
       assertTrue(driver.reap());
@@ -119,14 +149,15 @@ class VirtqueueFenceTest {
     for (int i = 0; goOn; i++) {
       device.disableNotifications();
       meetAndShift(++meeting, random);
-      kickAvailable = device.enableNotifications();
+      kickAvailable = device.enableNotifications() && fault != Fault.DEVICE_DOES_NOT_LOOK;
       meet(++meeting);
       assertTrue(kicked || kickAvailable, "kick lost in round " + i);
       assertTrue(device.pop(chain));
       device.push(chain, 0);
       meetAndShift(++meeting, random);
       interrupted = device.publish();
-      goOn = i < MAX_ROUNDS && System.nanoTime() - start < BUDGET_NS;
+      boolean inTime = fault != Fault.NONE || System.nanoTime() - start < BUDGET_NS;
+      goOn = i < MAX_ROUNDS && inTime;
       meet(++meeting);
     }
   }
