@@ -123,6 +123,11 @@ public final class BackendLane {
     return node.allocated(offset, bytes);
   }
 
+  /** As {@link BlockLane#blockStatus}, for the node. On a virtual thread of the context. */
+  public BlockStatus blockStatus(long offset, long bytes) {
+    return node.blockStatus(offset, bytes);
+  }
+
   /** A request came back from the node. */
   void finish(BlockRequest request, int result) {
     request.inFlight = false;

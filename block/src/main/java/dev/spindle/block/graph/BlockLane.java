@@ -41,6 +41,17 @@ public abstract class BlockLane {
   }
 
   /**
+   * What is known of the start of a range. May wait for metadata: on a virtual thread of the
+   * context. A filter says what its child says.
+   *
+   * @param offset start of the range in bytes
+   * @param length of the range, positive
+   */
+  public BlockStatus blockStatus(long offset, long length) {
+    return BlockStatus.allData(length);
+  }
+
+  /**
    * Somebody waits for what was submitted here, with everybody else: no rate may hold it back,
    * neither here nor below, until {@link #hurryEnd}. Nests.
    */

@@ -39,6 +39,12 @@ public abstract class BlockRequest {
   /** WRITE_ZEROES: the range may be deallocated if it then reads as zeroes. */
   public boolean mayUnmap;
 
+  /**
+   * WRITE_ZEROES: is to end with EOPNOTSUPP where zeroes would have to be written as data are.
+   * Always false unless whoever makes the request says otherwise.
+   */
+  public boolean mustBeFast;
+
   /** Link of whatever queue the request waits in. */
   BlockRequest next;
 

@@ -48,6 +48,7 @@ public final class ChildRequest extends BlockRequest implements AutoCloseable {
     length = request.length;
     forceUnitAccess = request.forceUnitAccess;
     mayUnmap = request.mayUnmap;
+    mustBeFast = request.mustBeFast;
   }
 
   /** Sends it to a child, and has {@code whom} told when it has ended. */

@@ -70,6 +70,11 @@ sealed class MarkingLane extends BlockLane {
   }
 
   @Override
+  public BlockStatus blockStatus(long offset, long length) {
+    return below.blockStatus(offset, length);
+  }
+
+  @Override
   public void close() {
     below.close();
   }

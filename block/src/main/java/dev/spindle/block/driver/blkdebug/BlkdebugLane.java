@@ -7,6 +7,7 @@ import dev.spindle.block.graph.BlkdebugEvent;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequests;
 import dev.spindle.block.graph.DebugEvents;
@@ -126,6 +127,11 @@ final class BlkdebugLane extends BlockLane implements DebugEvents {
   @Override
   public long allocated(long offset, long length) {
     return below.allocated(offset, length);
+  }
+
+  @Override
+  public BlockStatus blockStatus(long offset, long length) {
+    return below.blockStatus(offset, length);
   }
 
   @Override

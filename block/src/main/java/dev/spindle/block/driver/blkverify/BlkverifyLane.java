@@ -4,6 +4,7 @@ package dev.spindle.block.driver.blkverify;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
@@ -116,6 +117,11 @@ final class BlkverifyLane extends BlockLane {
   @Override
   public long allocated(long offset, long length) {
     return test.allocated(offset, length);
+  }
+
+  @Override
+  public BlockStatus blockStatus(long offset, long length) {
+    return test.blockStatus(offset, length);
   }
 
   @Override

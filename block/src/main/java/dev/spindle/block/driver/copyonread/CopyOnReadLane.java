@@ -7,6 +7,7 @@ import dev.spindle.block.graph.BlkdebugEvent;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
@@ -163,6 +164,11 @@ final class CopyOnReadLane extends BlockLane {
   @Override
   public long allocated(long offset, long length) {
     return below.allocated(offset, length);
+  }
+
+  @Override
+  public BlockStatus blockStatus(long offset, long length) {
+    return below.blockStatus(offset, length);
   }
 
   @Override

@@ -5,6 +5,7 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.uring.SubmissionQueue;
@@ -160,6 +161,11 @@ final class FileLane extends BlockLane {
 
   int discardMask() {
     return discardMask;
+  }
+
+  @Override
+  public BlockStatus blockStatus(long offset, long length) {
+    return FileExtents.status(node.image().file(), offset, length);
   }
 
   /** Has an operation issued again once the ring has moved on. */

@@ -157,7 +157,10 @@ final class FileOp extends RingOp {
       case DISCARD -> end(result == -Errno.EOPNOTSUPP ? 0 : result);
       case WRITE_ZEROES -> {
         // A device refuses parts of sectors, which its page cache takes.
-        if (result == -Errno.EOPNOTSUPP || result == -Errno.EINVAL) {
+        boolean refused = result == -Errno.EOPNOTSUPP || result == -Errno.EINVAL;
+        if (refused && request.mustBeFast) {
+          end(-Errno.EOPNOTSUPP);
+        } else if (refused) {
           stage = Stage.WRITING_ZEROES;
           writeMoreZeroes();
         } else {

@@ -7,6 +7,7 @@ import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.options.OptionException;
@@ -71,6 +72,13 @@ final class NullNode extends BlockNode {
         } else {
           request.complete(0);
         }
+      }
+
+      @Override
+      public BlockStatus blockStatus(long offset, long length) {
+        return now.readZeroes()
+            ? new BlockStatus(length, false, true, 0)
+            : BlockStatus.allData(length);
       }
 
       @Override

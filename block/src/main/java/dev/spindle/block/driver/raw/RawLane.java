@@ -3,6 +3,7 @@ package dev.spindle.block.driver.raw;
 
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.linux.Errno;
 
 /** The way through a window, which no request leaves. */
@@ -35,6 +36,11 @@ class RawLane extends BlockLane {
   @Override
   public final long allocated(long offset, long range) {
     return below.allocated(start + offset, range);
+  }
+
+  @Override
+  public final BlockStatus blockStatus(long offset, long range) {
+    return below.blockStatus(start + offset, range);
   }
 
   @Override

@@ -4,6 +4,7 @@ package dev.spindle.block.driver.throttle;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.throttle.ThrottleMember;
 import dev.spindle.block.throttle.ThrottleQueue;
 
@@ -37,6 +38,11 @@ final class ThrottleNodeLane extends BlockLane {
   @Override
   public long allocated(long offset, long length) {
     return below.allocated(offset, length);
+  }
+
+  @Override
+  public BlockStatus blockStatus(long offset, long length) {
+    return below.blockStatus(offset, length);
   }
 
   @Override
