@@ -6,6 +6,7 @@ import dev.spindle.linux.internal.SyscallNumber;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 
 /**
  * A stream socket, local or of TCP, for I/O through a ring: {@link
@@ -54,6 +55,21 @@ public final class StreamSocket implements AutoCloseable {
     } catch (LinuxException e) {
       socket.close();
       throw e;
+    }
+  }
+
+  /**
+   * Whether a path is that of a local socket which nobody listens at any more: left behind by a
+   * process that was killed.
+   */
+  public static boolean isStale(Path path) throws LinuxException {
+    Endpoint endpoint = new Endpoint.Unix(path);
+    try (StreamSocket probe = create(endpoint);
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment address = SocketAddresses.encode(endpoint, "connect", arena);
+      return Syscall.invoke(
+              SyscallNumber.CONNECT, probe.fd.number(), address.address(), address.byteSize())
+          == -Errno.ECONNREFUSED;
     }
   }
 
