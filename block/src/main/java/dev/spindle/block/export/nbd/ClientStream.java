@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.export.nbd;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.linux.IoVector;
+
+/**
+ * The bytes to and from a client in the transmission phase, plain or by TLS. Belongs to one context
+ * at a time; between {@link #stop} and {@link #start} it may change hands. At most one receive and
+ * one send are on their way.
+ */
+interface ClientStream {
+  /** Hears what became of them, on the context's thread and never within the call that began it. */
+  interface Listener {
+    /**
+     * A receive has ended.
+     *
+     * @param result bytes received, from the start of the buffers on; 0 if the client sends no
+     *     more; a negated errno, ECANCELED if the stream has been stopped
+     */
+    void received(int result);
+
+    /**
+     * A send has ended.
+     *
+     * @param result bytes sent, from the start of the buffers on, maybe not all; a negated errno,
+     *     ECANCELED if the stream has been stopped before any
+     */
+    void sent(int result);
+  }
+
+  /** Goes to work on the caller's context. */
+  void start(AioContext context, Listener listener);
+
+  /** Receives some bytes; the buffers stay as they are until the listener hears. */
+  void receive(IoVector buffers);
+
+  /** Sends the bytes; the buffers stay as they are until the listener hears. */
+  void send(IoVector buffers);
+
+  /**
+   * Has what is on its way end, and the listener hear of it; nothing new is begun.
+   *
+   * @param stopped runs on this context when nothing is on its way; the stream may then start
+   *     elsewhere
+   */
+  void stop(Runnable stopped);
+
+  /** Has the client, and whoever waits for it, get to know that this is the end. Does not wait. */
+  void shutdown();
+
+  /** Gives up the socket. The stream has been stopped, or never started. */
+  void close();
+}
