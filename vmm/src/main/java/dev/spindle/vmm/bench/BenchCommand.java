@@ -89,6 +89,12 @@ public final class BenchCommand implements Callable<Integer> {
           .paramLabel("FILE")
           .description("With --exports: draw the figures into FILE, as SVG.")
           .build();
+  private final OptionSpec drivers =
+      OptionSpec.builder("--drivers")
+          .type(boolean.class)
+          .defaultValue("false")
+          .description("Only what a driver that a user wrote costs a request, beside null-co.")
+          .build();
 
   private BenchCommand() {}
 
@@ -105,7 +111,8 @@ public final class BenchCommand implements Callable<Integer> {
         .addOption(command.graph)
         .addOption(command.exports)
         .addOption(command.all)
-        .addOption(command.plot);
+        .addOption(command.plot)
+        .addOption(command.drivers);
   }
 
   @Override
@@ -125,7 +132,8 @@ public final class BenchCommand implements Callable<Integer> {
       return ExitCode.OK;
     }
     withoutGuests(within(rounds, 1, 100), length);
-    boolean done = boots == 0 || graph.<Boolean>getValue() || ofExports;
+    boolean done =
+        boots == 0 || graph.<Boolean>getValue() || ofExports || drivers.<Boolean>getValue();
     return done ? ExitCode.OK : guestsWhereKvmIs(boots, length);
   }
 
@@ -133,11 +141,12 @@ public final class BenchCommand implements Callable<Integer> {
       throws IOException, InterruptedException, OptionException {
     Path given = file.getValue();
     try (BenchFile used = given == null ? BenchFile.makeTemporary() : BenchFile.of(given)) {
-      if (graph.<Boolean>getValue()) {
-        Path path = used.path();
-        PrintWriter out = spec.commandLine().getOut();
-        new GraphBench(path, runs, length, out).run();
+      Path path = used.path();
+      PrintWriter out = spec.commandLine().getOut();
+      if (drivers.<Boolean>getValue()) {
         new PluginBench(path, runs, length, out).run();
+      } else if (graph.<Boolean>getValue()) {
+        new GraphBench(path, runs, length, out).run();
         new SectionBench(runs, out).run();
         new MoveBench(path, runs, length, out).run();
         new MirrorBench(path, runs, out).run();
@@ -145,7 +154,7 @@ public final class BenchCommand implements Callable<Integer> {
         new ExportsBench(used.path(), runs, length, spec.commandLine().getOut())
             .run(all.<Boolean>getValue(), Optional.ofNullable(plot.getValue()));
       } else {
-        new DeviceBench(used.path(), runs, length, spec.commandLine().getOut()).run();
+        new DeviceBench(path, runs, length, out).run();
       }
     }
   }

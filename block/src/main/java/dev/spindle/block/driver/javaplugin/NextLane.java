@@ -145,6 +145,7 @@ final class NextLane implements NextDisk {
     part.length = length;
     part.forceUnitAccess = false;
     part.mayUnmap = mayUnmap;
+    part.mustBeFast = false;
     if (data != null) {
       part.buffers.add(data, 0, length);
     }

@@ -4,6 +4,8 @@ package dev.spindle.block.driver.javaplugin;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
 import dev.spindle.linux.Errno;
@@ -67,6 +69,9 @@ final class PluginLane extends BlockLane {
   public void submit(BlockRequest request, long offset) {
     if (leaves(request, offset, length)) {
       request.complete(-Errno.EIO);
+    } else if (request.operation == Operation.WRITE_ZEROES && request.mustBeFast) {
+      // Nothing tells whether the plugin writes them as data.
+      request.complete(-Errno.EOPNOTSUPP);
     } else if (node.ownThreads() == null) {
       request.completeWith(context, threadName, () -> run(request, offset));
     } else {
@@ -116,6 +121,13 @@ final class PluginLane extends BlockLane {
     return below != null && node.plugin().transparent()
         ? below.allocated(offset, bytes)
         : super.allocated(offset, bytes);
+  }
+
+  @Override
+  public BlockStatus blockStatus(long offset, long bytes) {
+    return below != null && node.plugin().transparent()
+        ? below.blockStatus(offset, bytes)
+        : super.blockStatus(offset, bytes);
   }
 
   @Override

@@ -227,6 +227,16 @@ class PluginRequestTest {
   }
 
   @Test
+  void zeroesThatMustBeFastAreNotPromised() throws Exception {
+    MemoryDisk disk = new MemoryDisk();
+    BackendLane lane = open(disk);
+    TestRequest zeroes = TestRequest.range(Operation.WRITE_ZEROES, 0, 512);
+    zeroes.mustBeFast = true;
+    assertEquals(-Errno.EOPNOTSUPP, PluginWorld.run(lane, zeroes));
+    assertEquals(List.of(), disk.calls);
+  }
+
+  @Test
   void onlyWholeBlocksAreDiscarded() throws Exception {
     MemoryDisk disk = blocks(4096, false);
     BackendLane lane = open(disk);
