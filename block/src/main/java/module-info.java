@@ -5,6 +5,7 @@ module dev.spindle.block {
   exports dev.spindle.block.aio;
   exports dev.spindle.block.bitmap;
   exports dev.spindle.block.export;
+  exports dev.spindle.block.export.nbd;
   exports dev.spindle.block.graph;
   exports dev.spindle.block.job;
   exports dev.spindle.block.job.backup;
@@ -20,6 +21,8 @@ module dev.spindle.block {
   uses dev.spindle.block.graph.BlockDriver;
   uses dev.spindle.block.plugin.DiskPlugin;
 
+  provides dev.spindle.block.export.ExportType with
+      dev.spindle.block.export.nbd.NbdExportType;
   provides dev.spindle.block.graph.BlockDriver with
       dev.spindle.block.driver.blkdebug.BlkdebugDriver,
       dev.spindle.block.driver.blkverify.BlkverifyDriver,

@@ -3,6 +3,8 @@ package dev.spindle.vmm.cli;
 
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.export.BlockExports;
+import dev.spindle.block.export.nbd.NbdServer;
+import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.vmm.machine.BlockLayer;
@@ -36,8 +38,12 @@ final class StorageDaemon implements AutoCloseable {
       exports =
           new BlockExports(mainLoop, blockLayer.graph(), id -> blockLayer.ioThread(id).context());
       closer.add(() -> mainLoop.control("close-exports", this::closeExports));
+      if (options.nbdServer().isPresent()) {
+        Options server = options.nbdServer().get();
+        control("start-nbd-server", () -> NbdServer.open(exports, server));
+      }
       for (Options export : options.exports()) {
-        open(export);
+        control("open-export", () -> exports.open(export));
       }
     } catch (IOException | OptionException | RuntimeException e) {
       closer.close();
@@ -45,16 +51,22 @@ final class StorageDaemon implements AutoCloseable {
     }
   }
 
-  private void open(Options export) throws IOException, OptionException {
+  /** Something that is opened under the control lock. */
+  @FunctionalInterface
+  private interface Opening {
+    void run() throws BlockException, OptionException;
+  }
+
+  private void control(String what, Opening opening) throws IOException, OptionException {
     // One exception type at a time passes through control work.
     Optional<OptionException> wrong =
         blockLayer
             .mainLoop()
             .<Optional<OptionException>, IOException>control(
-                "open-export",
+                what,
                 () -> {
                   try {
-                    exports.open(export);
+                    opening.run();
                     return Optional.empty();
                   } catch (OptionException e) {
                     return Optional.of(e);

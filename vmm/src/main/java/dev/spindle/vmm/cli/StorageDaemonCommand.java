@@ -28,6 +28,11 @@ final class StorageDaemonCommand implements Callable<Integer> {
   private StorageDaemonCommand() {
     DiskOptionSpecs.addGraphTo(spec);
     spec.addOption(
+        DiskOptionSpecs.list(StorageDaemonOptions.NBD_SERVER)
+            .paramLabel("addr.type=unix|inet,addr.path|host|port=...[,...]")
+            .description("Listen for the NBD clients of exports.")
+            .build());
+    spec.addOption(
         DiskOptionSpecs.list("--export")
             .paramLabel("type=TYPE,id=ID,node-name=NAME[,...]")
             .description("Serve a block node.")

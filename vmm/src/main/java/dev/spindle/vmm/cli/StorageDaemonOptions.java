@@ -18,12 +18,18 @@ import picocli.CommandLine.ParseResult;
  *
  * @param objects iothreads, throttle groups and secrets
  * @param nodes as {@code --blockdev} describes them
+ * @param nbdServer as {@code --nbd-server} describes it
  * @param exports as {@code --export} describes them
  * @param pidFile where the process's number goes
  */
 record StorageDaemonOptions(
-    ObjectOptions objects, List<Options> nodes, List<Options> exports, Optional<Path> pidFile) {
+    ObjectOptions objects,
+    List<Options> nodes,
+    Optional<Options> nbdServer,
+    List<Options> exports,
+    Optional<Path> pidFile) {
   private static final String EXPORT = "--export";
+  static final String NBD_SERVER = "--nbd-server";
 
   /**
    * Reads them.
@@ -51,7 +57,18 @@ record StorageDaemonOptions(
     if (pidFile.isPresent() && pidFile.get().isEmpty()) {
       throw new OptionException("--pidfile: the name of the file is empty");
     }
-    return new StorageDaemonOptions(objects, nodes.nodes(), exports, pidFile.map(Path::of));
+    return new StorageDaemonOptions(
+        objects, nodes.nodes(), nbdServer(parsed), exports, pidFile.map(Path::of));
+  }
+
+  private static Optional<Options> nbdServer(ParseResult parsed) throws OptionException {
+    List<String> given = list(parsed, NBD_SERVER);
+    if (given.size() > 1) {
+      throw new OptionException(NBD_SERVER + ": there can be only one NBD server");
+    }
+    return given.isEmpty()
+        ? Optional.empty()
+        : Optional.of(KeyValueOptions.parse(NBD_SERVER, given.getFirst(), null));
   }
 
   private static List<String> list(ParseResult parsed, String option) {

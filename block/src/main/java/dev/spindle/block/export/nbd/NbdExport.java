@@ -5,41 +5,40 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.bitmap.DirtyBitmap;
 import dev.spindle.block.bitmap.DirtyBitmaps;
+import dev.spindle.block.export.BlockExport;
+import dev.spindle.block.export.ExportSite;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
-import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.nbd.BlockSizes;
 import dev.spindle.block.nbd.TransmissionFlags;
-import dev.spindle.block.options.OptionException;
-import dev.spindle.linux.Errno;
 import dev.spindle.linux.LinuxException;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A node that NBD clients use. Each client's requests are carried out on the node's context, and
  * follow it when it moves. Control side, where nothing else is said.
  */
-public final class NbdExport implements BackendUser, OfferedExport {
-  private static final Logger LOG = LoggerFactory.getLogger(NbdExport.class);
+final class NbdExport implements BlockExport, BackendUser, OfferedExport {
   private static final int PREFERRED_BLOCK = 4096;
+  private static final int FIRST_BITMAP_CONTEXT = 2;
 
-  private final String id;
+  private final ExportSite site;
   private final NbdExportOptions options;
+  private final String name;
   private final NbdServer server;
   private final MainLoop mainLoop;
   private final BlockBackend backend;
-  private final BlockNode node;
+
+  /** Where the bitmaps are. */
+  private final BlockNode bitmapNode;
+
   private final List<DirtyBitmap> reserved = new ArrayList<>();
   private final List<MetaContext> contexts = new ArrayList<>();
   private final List<NbdConnection> connections = new ArrayList<>();
@@ -49,31 +48,22 @@ public final class NbdExport implements BackendUser, OfferedExport {
   /**
    * Makes an export, which clients can choose at once.
    *
-   * @param id how the user names it
-   * @throws BlockException if the node, or one of the bitmaps, cannot be used so
-   * @throws OptionException if the name is taken, or the protocol has no room for it
+   * @throws BlockException if the node, or one of the bitmaps, cannot be used so, or the name is
+   *     taken
    */
-  public NbdExport(String id, BlockNode node, NbdExportOptions options, NbdServer server)
-      throws BlockException, OptionException {
-    this.id = id;
+  NbdExport(ExportSite site, NbdExportOptions options, NbdServer server) throws BlockException {
+    this.site = site;
     this.options = options;
+    this.name = options.name().orElse(site.options().nodeName());
     this.server = server;
-    this.mainLoop = server.mainLoop();
-    this.node = node;
+    this.mainLoop = site.mainLoop();
+    this.bitmapNode = site.node();
     mainLoop.assertControl();
-    options.check();
-    if (server.hasExport(options.name())) {
-      throw new OptionException("NBD server already has export named '" + options.name() + "'");
+    if (server.hasExport(name)) {
+      throw new BlockException("NBD server already has export named '" + name + "'");
     }
-    if (options.writable() && node.readOnly()) {
-      throw new BlockException("Cannot export read-only node '" + node.name() + "' as writable");
-    }
-    Set<Permission> used = EnumSet.of(Permission.CONSISTENT_READ);
-    if (options.writable()) {
-      used.add(Permission.WRITE);
-    }
-    this.backend = new BlockBackend(node, this, used, EnumSet.allOf(Permission.class));
-    this.context = node.context();
+    this.backend = site.openBackend(this);
+    this.context = site.node().context();
     try {
       findContexts();
     } catch (BlockException | RuntimeException | Error e) {
@@ -89,36 +79,54 @@ public final class NbdExport implements BackendUser, OfferedExport {
     if (options.allocationDepth()) {
       contexts.add(new MetaContext.AllocationDepth(1));
     }
-    for (String name : options.bitmaps()) {
-      DirtyBitmaps bitmaps = node.bitmaps();
-      DirtyBitmap bitmap = bitmaps.require(name);
-      if (!options.writable() && bitmap.recording() && node.readOnly()) {
-        throw new BlockException("Enabled bitmap '" + name + "' incompatible with readonly export");
+    for (String bitmapName : options.bitmaps()) {
+      DirtyBitmaps bitmaps = bitmapNode.bitmaps();
+      DirtyBitmap bitmap = bitmaps.require(bitmapName);
+      if (bitmapNode.readOnly() && bitmap.recording()) {
+        throw new BlockException(
+            "Enabled bitmap '" + bitmapName + "' incompatible with readonly export");
       }
       bitmaps.reserve(bitmap);
       reserved.add(bitmap);
-      contexts.add(new MetaContext.Bitmap(2 + contexts.size(), name, bitmap.bits()));
+      contexts.add(
+          new MetaContext.Bitmap(
+              FIRST_BITMAP_CONTEXT + reserved.size() - 1, bitmapName, bitmap.bits()));
     }
   }
 
   private void releaseBitmaps() {
-    reserved.forEach(node.bitmaps()::release);
+    reserved.forEach(bitmap -> bitmapNode.bitmaps().release(bitmap));
     reserved.clear();
   }
 
-  /** How the user names it. Any thread. */
+  @Override
   public String id() {
-    return id;
+    return site.options().id();
+  }
+
+  @Override
+  public String type() {
+    return NbdExportType.NAME;
+  }
+
+  @Override
+  public BlockNode node() {
+    return backend.node();
+  }
+
+  @Override
+  public boolean writable() {
+    return site.options().writable();
   }
 
   @Override
   public String describe() {
-    return "export '" + id + "'";
+    return "export '" + id() + "'";
   }
 
   @Override
   public String name() {
-    return options.name();
+    return name;
   }
 
   @Override
@@ -128,7 +136,7 @@ public final class NbdExport implements BackendUser, OfferedExport {
 
   @Override
   public long size() {
-    return node.length();
+    return node().length();
   }
 
   @Override
@@ -140,7 +148,7 @@ public final class NbdExport implements BackendUser, OfferedExport {
             | TransmissionFlags.SEND_CACHE;
     // All clients come to the same node: there is nothing that one has and another does not see.
     flags |= server.options().maxConnections() == 1 ? 0 : TransmissionFlags.CAN_MULTI_CONN;
-    return options.writable()
+    return writable()
         ? flags
             | TransmissionFlags.SEND_TRIM
             | TransmissionFlags.SEND_WRITE_ZEROES
@@ -150,7 +158,7 @@ public final class NbdExport implements BackendUser, OfferedExport {
 
   @Override
   public BlockSizes blockSizes() {
-    int minimum = node.limits().requestAlignment();
+    int minimum = node().limits().requestAlignment();
     return new BlockSizes(
         minimum, Math.max(PREFERRED_BLOCK, minimum), BlockSizes.DEFAULT.maximumPayload());
   }
@@ -235,7 +243,7 @@ public final class NbdExport implements BackendUser, OfferedExport {
     change.add(new Move(target));
   }
 
-  /** Ends it: clients lose their connection, and what they have written is flushed. Waits. */
+  @Override
   public void close() {
     mainLoop.assertControl();
     if (closed) {
@@ -263,13 +271,7 @@ public final class NbdExport implements BackendUser, OfferedExport {
       backend.quiesceEnd();
     }
     releaseBitmaps();
-    if (options.writable()) {
-      int result = backend.flush(mainLoop.context());
-      if (result != 0) {
-        LOG.error("flushing {} failed: {}", describe(), Errno.message(-result));
-      }
-    }
-    backend.close();
+    site.release(backend);
   }
 
   /** The export's own part in a move: its clients, and their requests that wait. */

@@ -5,6 +5,11 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.aio.RingOp;
 import dev.spindle.block.aio.Timer;
+import dev.spindle.block.export.BlockExports;
+import dev.spindle.block.export.ExportServer;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 import dev.spindle.linux.Endpoint;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.Fd;
@@ -26,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * of it happens on the main loop's context, where its fields belong; the methods that others call
  * come from the control side.
  */
-public final class NbdServer implements AutoCloseable {
+public final class NbdServer implements ExportServer {
   private static final Logger LOG = LoggerFactory.getLogger(NbdServer.class);
   private static final int BACKLOG = 128;
 
@@ -39,7 +44,7 @@ public final class NbdServer implements AutoCloseable {
   private final MainLoop mainLoop;
   private final AioContext context;
   private final NbdServerOptions options;
-  private final TlsCredentials tls;
+  private final TlsAcceptor tls;
   private final Endpoint endpoint;
   private final StreamSocket socket;
   private final Accepting accepting;
@@ -54,7 +59,7 @@ public final class NbdServer implements AutoCloseable {
   private boolean closed;
 
   private NbdServer(
-      MainLoop mainLoop, NbdServerOptions options, TlsCredentials tls, StreamSocket socket)
+      MainLoop mainLoop, NbdServerOptions options, TlsAcceptor tls, StreamSocket socket)
       throws LinuxException {
     this.mainLoop = mainLoop;
     this.context = mainLoop.context();
@@ -66,12 +71,36 @@ public final class NbdServer implements AutoCloseable {
   }
 
   /**
+   * Starts a server as {@code --nbd-server} describes it, for exports that are opened from now on.
+   * Control side; may wait for the host's name to be resolved.
+   *
+   * @throws BlockException if it cannot listen there, or one runs already
+   * @throws OptionException if the description is wrong
+   */
+  public static void open(BlockExports exports, Options options)
+      throws BlockException, OptionException {
+    NbdServerOptions wanted = NbdServerOptions.read(options);
+    options.finish();
+    if (exports.server(NbdServer.class).isPresent()) {
+      throw new BlockException("NBD server already running");
+    }
+    try {
+      exports.addServer(start(exports.mainLoop(), wanted, null));
+    } catch (LinuxException e) {
+      throw new BlockException(
+          "%s: cannot listen at %s: %s"
+              .formatted(options.owner(), wanted.endpoint(), Errno.message(e.errno())),
+          e);
+    }
+  }
+
+  /**
    * Starts to listen. Control side.
    *
    * @param tls what clients have to use, or null for none
    * @throws LinuxException if the endpoint cannot be listened at
    */
-  public static NbdServer start(MainLoop mainLoop, NbdServerOptions options, TlsCredentials tls)
+  static NbdServer start(MainLoop mainLoop, NbdServerOptions options, TlsAcceptor tls)
       throws LinuxException {
     StreamSocket socket = listen(options.endpoint());
     try {
@@ -104,6 +133,11 @@ public final class NbdServer implements AutoCloseable {
     } catch (IOException e) {
       return false;
     }
+  }
+
+  @Override
+  public String describe() {
+    return "NBD server";
   }
 
   /** Where it listens, with the port that it really has. Any thread. */

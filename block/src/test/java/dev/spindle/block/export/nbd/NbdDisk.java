@@ -4,81 +4,79 @@ package dev.spindle.block.export.nbd;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.export.BlockExports;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
-import dev.spindle.linux.Endpoint;
+import dev.spindle.block.options.Options;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
-import java.util.List;
 
 /** A node that an NBD server exports at a path, and other people's clients for it. */
 final class NbdDisk implements AutoCloseable {
-  static final String EXPORT = "disk";
-
   final MainLoop mainLoop = MainLoop.start();
   final IoThread io0 = IoThread.start("io0", ContextOptions.IOTHREAD);
   final IoThread io1 = IoThread.start("io1", ContextOptions.IOTHREAD);
   final BlockGraph graph = new BlockGraph(mainLoop);
   final Path path;
+  final BlockExports exports = new BlockExports(mainLoop, graph, this::context);
   final BlockNode node;
-  final NbdServer server;
-  NbdExport export;
 
   /** An export that can be written to. */
   NbdDisk(Path directory, String blockdev) throws Exception {
-    this(directory, blockdev, options(true), 100, 60);
+    this(directory, blockdev, "", "writable=on");
   }
 
-  NbdDisk(
-      Path directory,
-      String blockdev,
-      NbdExportOptions options,
-      int maxConnections,
-      int handshakeSeconds)
+  /** An export that the user says more about, as of the server. */
+  NbdDisk(Path directory, String blockdev, String serverOptions, String exportOptions)
       throws Exception {
     path = directory.resolve("nbd.sock");
-    Endpoint endpoint = new Endpoint.Unix(path);
     node = mainLoop.control("open", () -> graph.open(Disk.options(blockdev)));
-    server =
-        mainLoop.control(
-            "listen",
-            () ->
-                NbdServer.start(
-                    mainLoop,
-                    new NbdServerOptions(endpoint, maxConnections, handshakeSeconds),
-                    null));
-    mainLoop.control(
-        "export",
-        () -> {
-          export = new NbdExport("e0", node, options, server);
-          return null;
-        });
-    move(io0);
+    String server = "addr.type=unix,addr.path=" + path;
+    control(() -> NbdServer.open(exports, options(server, serverOptions)));
+    String export =
+        "type=nbd,id=e0,iothread=io0,name=disk,description=what a test exports"
+            + ",allocation-depth=on,node-name="
+            + node.name();
+    control(() -> exports.open(options(export, exportOptions)));
   }
 
-  static NbdExportOptions options(boolean writable) {
-    return new NbdExportOptions(EXPORT, "what a test exports", writable, List.of(), true);
+  private static Options options(String first, String more) throws Exception {
+    return Disk.options(more.isEmpty() ? first : first + "," + more);
+  }
+
+  private AioContext context(String ioThread) {
+    return ioThread.equals("io0") ? io0.context() : io1.context();
+  }
+
+  /** Control work that returns nothing. */
+  interface Work {
+    void run() throws Exception;
+  }
+
+  void control(Work work) throws Exception {
+    mainLoop.<Void, Exception>control(
+        "test",
+        () -> {
+          work.run();
+          return null;
+        });
   }
 
   void move(IoThread target) throws Exception {
-    mainLoop.control(
-        "move",
-        () -> {
-          ContextChange.run(node, target.context());
-          return null;
-        });
+    control(() -> ContextChange.run(node, target.context()));
   }
 
   /** For programs that know URIs. */
   String uri() {
-    return "nbd+unix:///" + EXPORT + "?socket=" + path;
+    return "nbd+unix:///disk?socket=" + path;
   }
 
   SocketChannel connect() throws IOException {
@@ -106,13 +104,10 @@ final class NbdDisk implements AutoCloseable {
 
   @Override
   public void close() throws Exception {
-    mainLoop.control(
-        "close",
+    control(
         () -> {
-          export.close();
-          server.close();
+          exports.closeAll();
           graph.closeAll();
-          return null;
         });
     io0.close();
     io1.close();

@@ -70,7 +70,7 @@ class NbdPeersTest {
   @Test
   void readOnlyExportSaysSoAndRefusesWrites() throws Exception {
     try (NbdDisk disk =
-        new NbdDisk(directory, blockdev(image(), false), NbdDisk.options(false), 1, 60)) {
+        new NbdDisk(directory, blockdev(image(), false), "max-connections=1", "writable=off")) {
       String info = NbdDisk.run("nbdinfo", disk.uri());
       assertTrue(info.contains("is_read_only: true"), info);
       assertTrue(info.contains("can_multi_conn: false"), info);

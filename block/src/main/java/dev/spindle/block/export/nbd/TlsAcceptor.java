@@ -5,12 +5,14 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.linux.StreamSocket;
 import java.io.IOException;
 
-/** What a server proves itself with, and asks of its clients. */
-public interface TlsCredentials {
+/** The server's part in going over to TLS. */
+@FunctionalInterface
+interface TlsAcceptor {
   /**
    * Does the TLS handshake with a client. Straight-line code on the context.
    *
-   * @throws IOException if they cannot agree
+   * @param plain by which the client and the server have spoken so far
+   * @throws IOException if they cannot agree, or the client is not who it should be
    */
   HandshakeChannel accept(AioContext context, HandshakeChannel plain, StreamSocket client)
       throws IOException;
