@@ -16,4 +16,7 @@ module dev.spindle.devices {
   exports dev.spindle.devices.virtio.driver;
   exports dev.spindle.devices.virtio.rng;
   exports dev.spindle.devices.virtio;
+
+  provides dev.spindle.block.graph.BlockDriver with
+      dev.spindle.devices.vhost.FrontEndDriver;
 }

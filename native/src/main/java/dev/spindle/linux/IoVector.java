@@ -239,6 +239,17 @@ public final class IoVector {
     return lengths[Objects.checkIndex(index, count)];
   }
 
+  /**
+   * Where a range lies in some memory.
+   *
+   * @param memory native
+   * @return the offset, bytes, or -1 unless all of the range is part of it
+   */
+  public long offsetIn(int index, MemorySegment memory) {
+    long at = base(index).address() + offsets[index] - memory.address();
+    return at >= 0 && lengths[index] <= memory.byteSize() - at ? at : -1;
+  }
+
   /** A range as a segment of its own. Allocates. */
   public MemorySegment segment(int index) {
     return base(index).asSlice(offsets[index], lengths[index]);

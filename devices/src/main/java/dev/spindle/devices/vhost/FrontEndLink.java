@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.vhost;
+
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.linux.Errno;
+import dev.spindle.linux.EventFd;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.Poll;
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What keeps a node and its back end together: a thread that talks to the back end, notices when it
+ * is gone, and looks for it to come back. Requests do not pass here; they go through {@link
+ * FrontEndQueue}s, which this gives a connection and takes it from.
+ *
+ * <p>A back end that breaks the rules is left for good.
+ */
+final class FrontEndLink implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(FrontEndLink.class);
+
+  /** How long all of the negotiation may take. */
+  private static final long OPENING_SECONDS = 60;
+
+  /** How long after the last try the next one is. */
+  private static final long RETRY_NS = 100_000_000;
+
+  private static final long SECOND_NS = 1_000_000_000;
+
+  private final String nodeName;
+  private final FrontEndOptions options;
+  private final FrontEndQueues queues;
+  private final EventFd wake;
+  private final CompletableFuture<Void> opened = new CompletableFuture<>();
+  private final CompletableFuture<Void> ended = new CompletableFuture<>();
+
+  /** What the back end has done wrong, once it has. */
+  private final AtomicReference<String> violation = new AtomicReference<>();
+
+  private volatile FrontEndDisk disk;
+  private volatile boolean closing;
+
+  /** Keeps the thread from closing what others want to wake it with. */
+  private final Object lock = new Object();
+
+  /** Whether the thread is done; guarded by the lock. */
+  private boolean finished;
+
+  /** Null while there is none. Changed by the thread alone, under the lock. */
+  private FrontEndConnection connection;
+
+  /** What follows is the thread's alone. Null while there is no connection. */
+  private FrontEndMemory memory;
+
+  /** Whether the queues refuse requests. */
+  private boolean refusing;
+
+  /** Until when requests wait while there is no connection. */
+  private long deadlineNs;
+
+  private FrontEndLink(String nodeName, FrontEndOptions options) throws LinuxException {
+    this.nodeName = nodeName;
+    this.options = options;
+    this.wake = EventFd.create();
+    try {
+      this.queues = new FrontEndQueues(options.queues(), (ring, reason) -> violated(reason));
+    } catch (LinuxException e) {
+      wake.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Connects, and waits until the back end is ready. Any thread that may wait.
+   *
+   * @throws BlockException if there is none, or it cannot do what is needed; nothing is left open
+   */
+  static FrontEndLink open(String nodeName, FrontEndOptions options) throws BlockException {
+    FrontEndLink link;
+    try {
+      link = new FrontEndLink(nodeName, options);
+    } catch (LinuxException e) {
+      throw new BlockException(e.getMessage(), e);
+    }
+    Thread.ofPlatform().name("vhost-user-" + nodeName).daemon().start(link::run);
+    try {
+      link.opened.get(OPENING_SECONDS, TimeUnit.SECONDS);
+      return link;
+    } catch (ExecutionException e) {
+      throw refusal(options, e.getCause());
+    } catch (TimeoutException e) {
+      link.askToEnd();
+      throw refusal(options, new VhostUserException("it takes too long to answer", e));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      link.askToEnd();
+      throw refusal(options, e);
+    }
+  }
+
+  private static BlockException refusal(FrontEndOptions options, Throwable cause) {
+    String sentence =
+        switch (cause) {
+          case VhostUserException e ->
+              "Could not use the vhost-user back end at '"
+                  + options.path()
+                  + "': "
+                  + e.getMessage();
+          case LinuxException e -> "Could not open '" + options.path() + "': " + e.reason();
+          default -> "Could not open '" + options.path() + "': " + cause.getMessage();
+        };
+    return new BlockException(sentence, cause);
+  }
+
+  FrontEndQueues queues() {
+    return queues;
+  }
+
+  /** The disk as it was found at first. Any thread. */
+  FrontEndDisk disk() {
+    return disk;
+  }
+
+  private void run() {
+    try {
+      connect();
+      opened.complete(null);
+      while (!closing) {
+        turn();
+      }
+    } catch (IOException | RuntimeException | Error e) {
+      if (!opened.completeExceptionally(e)) {
+        LOG.error("{}: the link to {} has ended", nodeName, options.path(), e);
+        queues.onEach(FrontEndQueue::detach);
+        queues.onEach(queue -> queue.refuse(Errno.EIO));
+      }
+    } finally {
+      disconnect();
+      queues.close();
+      synchronized (lock) {
+        finished = true;
+        wake.close();
+      }
+      ended.complete(null);
+    }
+  }
+
+  /** Waits for something to happen, and deals with it. */
+  private void turn() throws LinuxException {
+    if (connection != null) {
+      watch();
+    } else if (violation.get() != null) {
+      await(Poll.FOREVER);
+    } else {
+      await(RETRY_NS);
+      if (!refusing && System.nanoTime() - deadlineNs >= 0) {
+        refuse();
+      }
+      if (!closing) {
+        reconnect();
+      }
+    }
+  }
+
+  private void await(long ns) throws LinuxException {
+    if (Poll.await(ns, wake.fd()) != Poll.TIMED_OUT) {
+      wake.read();
+    }
+  }
+
+  private void watch() throws LinuxException {
+    if (Poll.await(Poll.FOREVER, connection.fd(), wake.fd()) == 0) {
+      if (closing) {
+        return;
+      }
+      if (connection.isHungUp()) {
+        lost();
+        return;
+      }
+      violated("it sends what nobody has asked for");
+    }
+    wake.read();
+    if (violation.get() != null) {
+      LOG.error(
+          "{}: the vhost-user back end at {} is left for good: {}",
+          nodeName,
+          options.path(),
+          violation.get());
+      disconnect();
+      refuse();
+    }
+  }
+
+  /** The back end has broken the rules. Any thread. */
+  private void violated(String reason) {
+    violation.compareAndSet(null, reason);
+    synchronized (lock) {
+      if (!finished) {
+        wake.signal();
+      }
+    }
+  }
+
+  private void lost() {
+    disconnect();
+    deadlineNs = System.nanoTime() + options.reconnectDelay() * SECOND_NS;
+    if (options.reconnectDelay() == 0) {
+      LOG.error("{}: the vhost-user back end at {} is gone", nodeName, options.path());
+      refuse();
+    } else {
+      LOG.warn(
+          "{}: the vhost-user back end at {} is gone; requests wait {} s for it to come back",
+          nodeName,
+          options.path(),
+          options.reconnectDelay());
+    }
+  }
+
+  private void refuse() {
+    refusing = true;
+    queues.onEach(queue -> queue.refuse(Errno.EIO));
+  }
+
+  private void reconnect() {
+    try {
+      connect();
+      LOG.info("{}: the vhost-user back end at {} is back", nodeName, options.path());
+    } catch (VhostUserException e) {
+      violated(e.getMessage());
+      LOG.error(
+          "{}: the vhost-user back end at {} has come back, but {}",
+          nodeName,
+          options.path(),
+          e.getMessage());
+      refuse();
+    } catch (IOException e) {
+      LOG.debug("{}: {}", nodeName, e.getMessage());
+    }
+  }
+
+  /**
+   * Makes a connection, and gives it to the queues.
+   *
+   * @throws VhostUserException if the back end does not keep to the protocol, or cannot do what is
+   *     needed
+   * @throws IOException if there is none, or it is lost on the way; there is nothing left of it
+   */
+  private void connect() throws IOException {
+    FrontEndConnection fresh = FrontEndConnection.connect(options.path());
+    synchronized (lock) {
+      connection = fresh;
+    }
+    try {
+      fresh.negotiate(options.queues());
+      check(fresh.disk());
+      memory = FrontEndMemory.of(fresh.disk(), options.queues(), options.queueSize());
+      fresh.start(memory, queues.shared(), queues.list());
+    } catch (VhostUserException e) {
+      boolean lost = fresh.isHungUp();
+      disconnect();
+      throw lost ? new IOException("it has hung up", e) : e;
+    } catch (IOException | RuntimeException e) {
+      disconnect();
+      throw e;
+    }
+    disk = disk == null ? fresh.disk() : disk;
+    refusing = false;
+    for (int i = 0; i < queues.list().size(); i++) {
+      FrontEndRing ring = memory.ring(i);
+      queues.on(queues.list().get(i), queue -> queue.attach(ring));
+    }
+  }
+
+  private void check(FrontEndDisk found) throws VhostUserException {
+    if (found.readOnly() && !options.readOnly()) {
+      throw new VhostUserException("its disk is read-only: add read-only=on");
+    }
+    if (disk != null && !found.serves(disk)) {
+      throw new VhostUserException("it serves another disk than before");
+    }
+  }
+
+  /** Takes the connection from the queues, and ends it. */
+  private void disconnect() {
+    if (memory != null) {
+      queues.onEach(FrontEndQueue::detach);
+    }
+    synchronized (lock) {
+      if (connection != null) {
+        connection.close();
+        connection = null;
+      }
+    }
+    if (memory != null) {
+      memory.close();
+      memory = null;
+    }
+  }
+
+  private void askToEnd() {
+    synchronized (lock) {
+      closing = true;
+      if (!finished) {
+        wake.signal();
+      }
+      if (connection != null) {
+        connection.shutdown();
+      }
+    }
+  }
+
+  /** Ends the connection; no lane is open. Any thread that may wait. */
+  @Override
+  public void close() {
+    askToEnd();
+    ended.join();
+  }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.vhost;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.ShortLock;
+import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.linux.Errno;
+import dev.spindle.linux.LinuxException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+
+/**
+ * A front end's queues, and which context has which. A context takes one when its first request
+ * comes, and gives it back with its last lane; where there are more contexts than queues, the
+ * others send theirs through a queue of somebody else, which costs two hops.
+ */
+final class FrontEndQueues implements AutoCloseable {
+  private final ShortLock lock = new ShortLock();
+  private final List<FrontEndQueue> queues = new ArrayList<>();
+  private final BiConsumer<FrontEndRing, String> whenBroken;
+
+  /** Guarded by the lock. */
+  private final Map<AioContext, FrontEndSeat> seats = new HashMap<>();
+
+  /** Guarded by the lock: which queue helps out next. */
+  private int nextHelper;
+
+  private volatile SharedRegions shared = SharedRegions.NONE;
+
+  /**
+   * Makes queues without a connection.
+   *
+   * @param whenBroken told, on a queue's context, of a back end that breaks the rules
+   */
+  FrontEndQueues(int count, BiConsumer<FrontEndRing, String> whenBroken) throws LinuxException {
+    this.whenBroken = whenBroken;
+    try {
+      for (int i = 0; i < count; i++) {
+        queues.add(new FrontEndQueue(this));
+      }
+    } catch (LinuxException e) {
+      close();
+      throw e;
+    }
+  }
+
+  List<FrontEndQueue> list() {
+    return queues;
+  }
+
+  /** What the back end can reach besides the rings' own memory. Any thread. */
+  SharedRegions shared() {
+    return shared;
+  }
+
+  void setShared(SharedRegions regions) {
+    shared = regions;
+  }
+
+  void broken(FrontEndRing ring, String reason) {
+    whenBroken.accept(ring, reason);
+  }
+
+  /** A lane opens. On its context. */
+  FrontEndSeat opened(AioContext context) {
+    return lock.get(
+        () -> {
+          FrontEndSeat seat = seats.computeIfAbsent(context, FrontEndSeat::new);
+          seat.lanes++;
+          return seat;
+        });
+  }
+
+  /** A lane closes, with nothing on its way. On its context. */
+  void closed(FrontEndSeat seat) {
+    boolean last =
+        lock.get(
+            () -> {
+              seat.lanes--;
+              return seat.lanes == 0 && seats.remove(seat.context(), seat);
+            });
+    if (last && seat.queue != null) {
+      FrontEndQueue left = seat.queue;
+      seat.queue = null;
+      left.leave();
+    }
+  }
+
+  /** Carries out a request for a context that may have no queue yet. On that context. */
+  void send(FrontEndSeat seat, BlockRequest request, long offset) {
+    if (seat.queue == null) {
+      seat.queue = take(seat.context());
+    }
+    if (seat.queue != null) {
+      seat.queue.start(request, offset, null);
+    } else {
+      askForHelp(seat, request, offset);
+    }
+  }
+
+  /** Takes a queue that has no context; null if all have one. */
+  private FrontEndQueue take(AioContext context) {
+    FrontEndQueue taken = lock.get(() -> takeFree(context));
+    if (taken != null) {
+      try {
+        taken.arrive(context);
+      } catch (RuntimeException | Error e) {
+        free(taken);
+        throw e;
+      }
+    }
+    return taken;
+  }
+
+  private FrontEndQueue takeFree(AioContext context) {
+    for (FrontEndQueue queue : queues) {
+      if (queue.owner() == null) {
+        queue.setOwner(context);
+        return queue;
+      }
+    }
+    return null;
+  }
+
+  private void askForHelp(FrontEndSeat seat, BlockRequest request, long offset) {
+    FrontEndQueue helper = lock.get(() -> queues.get(nextHelper++ % queues.size()));
+    AioContext there = lock.get(helper::owner);
+    if (there == null) {
+      // It is to be had by now.
+      execute(seat.context(), () -> send(seat, request, offset), request);
+    } else {
+      execute(there, () -> help(helper, there, seat, request, offset), request);
+    }
+  }
+
+  /** On a context that had the queue {@code helper} a moment ago. */
+  private void help(
+      FrontEndQueue helper, AioContext here, FrontEndSeat seat, BlockRequest request, long offset) {
+    if (lock.get(helper::owner) == here) {
+      helper.start(request, offset, seat.context());
+    } else {
+      execute(seat.context(), () -> send(seat, request, offset), request);
+    }
+  }
+
+  private static void execute(AioContext context, Runnable task, BlockRequest request) {
+    try {
+      context.execute(task);
+    } catch (RejectedExecutionException e) {
+      request.complete(-Errno.EIO);
+    }
+  }
+
+  /** A queue has left its context. */
+  void free(FrontEndQueue queue) {
+    lock.run(() -> queue.setOwner(null));
+  }
+
+  /** Runs {@code action} where a queue belongs: on its context, or here and now if it has none. */
+  private void onOwner(FrontEndQueue queue, Runnable action) {
+    AioContext owner =
+        lock.get(
+            () -> {
+              AioContext found = queue.owner();
+              if (found == null) {
+                // Under the lock: nobody takes it meanwhile.
+                action.run();
+              }
+              return found;
+            });
+    if (owner != null) {
+      owner.execute(
+          () -> {
+            if (lock.get(queue::owner) == owner) {
+              action.run();
+            } else {
+              onOwner(queue, action);
+            }
+          });
+    }
+  }
+
+  /** Has {@code action} done with each queue where it belongs, and waits. */
+  void onEach(Consumer<FrontEndQueue> action) {
+    queues.stream().map(queue -> start(queue, action)).toList().forEach(CompletableFuture::join);
+  }
+
+  /** As {@link #onEach}, with one queue. */
+  void on(FrontEndQueue queue, Consumer<FrontEndQueue> action) {
+    start(queue, action).join();
+  }
+
+  private CompletableFuture<Void> start(FrontEndQueue queue, Consumer<FrontEndQueue> action) {
+    CompletableFuture<Void> answer = new CompletableFuture<>();
+    try {
+      onOwner(
+          queue,
+          () -> {
+            try {
+              action.accept(queue);
+              answer.complete(null);
+            } catch (RuntimeException | Error e) {
+              answer.completeExceptionally(e);
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      // Its context has ended, and with it whatever was on its way.
+      answer.complete(null);
+    }
+    return answer;
+  }
+
+  /** Gives back what the queues hold; no lane is open and nothing on its way. */
+  @Override
+  public void close() {
+    queues.forEach(FrontEndQueue::close);
+  }
+}
