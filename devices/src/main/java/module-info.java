@@ -19,4 +19,6 @@ module dev.spindle.devices {
 
   provides dev.spindle.block.graph.BlockDriver with
       dev.spindle.devices.vhost.FrontEndDriver;
+  provides dev.spindle.block.export.ExportType with
+      dev.spindle.devices.vhost.VhostUserBlkType;
 }

@@ -4,9 +4,12 @@ package dev.spindle.linux;
 import dev.spindle.linux.internal.CallState;
 import dev.spindle.linux.internal.Syscall;
 import dev.spindle.linux.internal.SyscallNumber;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /**
  * An eventfd(2): a 64-bit counter that a signal adds to and a read takes and resets. Non-blocking
@@ -31,6 +34,38 @@ public final class EventFd implements AutoCloseable {
 
   /** Takes over an eventfd received from elsewhere. It is used as it is, blocking or not. */
   public static EventFd of(Fd fd) {
+    return new EventFd(fd);
+  }
+
+  /**
+   * Takes over an eventfd received from somebody who is not trusted: no call on it ever waits.
+   *
+   * @param fd stays the caller's if this fails
+   * @throws LinuxException EINVAL if it is no eventfd
+   */
+  public static EventFd ofStranger(Fd fd) throws LinuxException {
+    Path link;
+    try {
+      link = Files.readSymbolicLink(Path.of("/proc/self/fd", Integer.toString(fd.number())));
+    } catch (IOException e) {
+      throw new LinuxException("readlink", fd.name(), Errno.EINVAL);
+    }
+    if (!link.toString().equals("anon_inode:[eventfd]")) {
+      throw new LinuxException("eventfd", fd.name(), Errno.EINVAL);
+    }
+    long flags =
+        LinuxException.check(
+            "fcntl(F_GETFL)",
+            fd.name(),
+            Syscall.invoke(SyscallNumber.FCNTL, fd.number(), FileConstants.F_GETFL, 0));
+    LinuxException.check(
+        "fcntl(F_SETFL)",
+        fd.name(),
+        Syscall.invoke(
+            SyscallNumber.FCNTL,
+            fd.number(),
+            FileConstants.F_SETFL,
+            flags | FileConstants.O_NONBLOCK));
     return new EventFd(fd);
   }
 

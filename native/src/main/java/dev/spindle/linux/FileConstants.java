@@ -37,6 +37,7 @@ final class FileConstants {
   static final int F_OFD_SETLK = 37;
   static final int F_DUPFD_CLOEXEC = 1030;
   static final int F_ADD_SEALS = 1033;
+  static final int F_GET_SEALS = 1034;
   static final int F_SEAL_SEAL = 1;
   static final int F_SEAL_SHRINK = 2;
   static final int F_SEAL_GROW = 4;
@@ -76,11 +77,14 @@ final class FileConstants {
   static final int MFD_HUGETLB = 4;
   static final int MFD_HUGE_2MB = 21 << 26;
 
+  static final int PROT_NONE = 0;
   static final int PROT_READ = 1;
   static final int PROT_WRITE = 2;
   static final int MAP_SHARED = 1;
   static final int MAP_PRIVATE = 2;
+  static final int MAP_FIXED = 0x10;
   static final int MAP_ANONYMOUS = 0x20;
+  static final int MAP_NORESERVE = 0x4000;
   static final int MAP_POPULATE = 0x8000;
   static final int MADV_DONTNEED = 4;
   static final int MADV_REMOVE = 9;

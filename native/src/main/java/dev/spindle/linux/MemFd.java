@@ -65,6 +65,19 @@ public final class MemFd implements AutoCloseable {
     }
   }
 
+  /**
+   * Sees to it that a file of somebody else's cannot be cut off under a mapping.
+   *
+   * @param fd any file, open for writing
+   * @return whether it cannot: only memory made for being sealed can promise that
+   */
+  public static boolean sealAgainstShrinking(Fd fd) {
+    Syscall.invoke(
+        SyscallNumber.FCNTL, fd.number(), FileConstants.F_ADD_SEALS, FileConstants.F_SEAL_SHRINK);
+    long seals = Syscall.invoke(SyscallNumber.FCNTL, fd.number(), FileConstants.F_GET_SEALS, 0);
+    return seals >= 0 && (seals & FileConstants.F_SEAL_SHRINK) != 0;
+  }
+
   /** The descriptor, owned by this object. */
   public Fd fd() {
     return fd;

@@ -86,6 +86,11 @@ public final class UnixSocket implements AutoCloseable {
     }
   }
 
+  /** Takes over a local socket that somebody else has made, connected or listening. */
+  public static UnixSocket adopt(Fd fd) {
+    return new UnixSocket(fd);
+  }
+
   /** A socket connected to the one that listens at a path. */
   public static UnixSocket connect(Path path, Type type) throws LinuxException {
     Fd fd = create(path, type);

@@ -24,7 +24,7 @@ import java.util.List;
  * <p>All methods may be called from any thread. Plain accessors give no ordering: whoever shares a
  * word with the guest uses VarHandles on {@link #segment()}.
  */
-public final class GuestMemory implements AutoCloseable {
+public final class GuestMemory implements DeviceMemory, AutoCloseable {
   /** First address of the hole below 4 GiB, and so the most RAM that fits below it. */
   public static final long HOLE_START = 3L << 30;
 
@@ -167,7 +167,7 @@ public final class GuestMemory implements AutoCloseable {
     return highSize;
   }
 
-  /** All RAM as one segment, indexed by offset (not by guest-physical address). */
+  @Override
   public MemorySegment segment() {
     return segment;
   }
@@ -182,13 +182,7 @@ public final class GuestMemory implements AutoCloseable {
     return regions;
   }
 
-  /**
-   * Where a guest-physical range lies in {@link #segment()}.
-   *
-   * @param address guest-physical address; all 64-bit patterns are allowed
-   * @param length bytes; negative values are refused like ranges out of memory
-   * @return the offset, or -1 unless the whole range lies inside one region
-   */
+  @Override
   public long offsetOf(long address, long length) {
     if (address >= 0 && length >= 0) {
       // Written as differences: sums could overflow.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.devices.virtio;
 
-import dev.spindle.devices.memory.GuestMemory;
+import dev.spindle.devices.memory.DeviceMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -44,7 +44,7 @@ public final class DescriptorChain {
   /** Makes an empty chain. */
   public DescriptorChain() {}
 
-  void begin(GuestMemory guestMemory) {
+  void begin(DeviceMemory guestMemory) {
     memory = guestMemory.segment();
     clear();
   }

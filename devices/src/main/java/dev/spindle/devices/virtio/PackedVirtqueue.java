@@ -14,7 +14,7 @@ import static dev.spindle.devices.virtio.RingFormat.PACKED_AVAIL;
 import static dev.spindle.devices.virtio.RingFormat.PACKED_USED;
 import static dev.spindle.devices.virtio.RingFormat.WRITE;
 
-import dev.spindle.devices.memory.GuestMemory;
+import dev.spindle.devices.memory.DeviceMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 
@@ -57,7 +57,7 @@ public final class PackedVirtqueue extends Virtqueue {
   /** Slots passed over by used descriptors that are not published yet; 0 if there are none. */
   private int unpublishedSlots;
 
-  PackedVirtqueue(GuestMemory memory, VirtqueueConfig config, long features)
+  PackedVirtqueue(DeviceMemory memory, VirtqueueConfig config, long features)
       throws VirtqueueException {
     super(memory, config, features);
     if (size < 1 || size > VirtqueueConfig.MAX_SIZE) {

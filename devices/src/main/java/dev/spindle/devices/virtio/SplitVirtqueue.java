@@ -12,7 +12,7 @@ import static dev.spindle.devices.virtio.RingFormat.RING_INDEX;
 import static dev.spindle.devices.virtio.RingFormat.SHORT;
 import static dev.spindle.devices.virtio.RingFormat.WRITE;
 
-import dev.spindle.devices.memory.GuestMemory;
+import dev.spindle.devices.memory.DeviceMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 
@@ -42,7 +42,7 @@ public final class SplitVirtqueue extends Virtqueue {
   /** Entries written behind usedIndex and not yet published. */
   private int unpublished;
 
-  SplitVirtqueue(GuestMemory memory, VirtqueueConfig config, long features)
+  SplitVirtqueue(DeviceMemory memory, VirtqueueConfig config, long features)
       throws VirtqueueException {
     super(memory, config, features);
     if (size < 1 || size > VirtqueueConfig.MAX_SIZE || Integer.bitCount(size) != 1) {
@@ -91,7 +91,12 @@ public final class SplitVirtqueue extends Virtqueue {
           chain, VirtqueueFault.TOO_MANY_IN_FLIGHT, "more than " + size + " buffers are in flight");
     }
     long entry = RING_ENTRIES + 2L * (nextAvail & mask);
-    int head = Short.toUnsignedInt((short) SHORT.getOpaque(available, entry));
+    take(chain, Short.toUnsignedInt((short) SHORT.getOpaque(available, entry)));
+    nextAvail = (nextAvail + 1) & 0xffff;
+    return true;
+  }
+
+  private void take(DescriptorChain chain, int head) throws VirtqueueException {
     checkIndex(chain, head, size, "head");
     long bit = 1L << head;
     if ((headsInFlight[head >> 6] & bit) != 0) {
@@ -104,8 +109,41 @@ public final class SplitVirtqueue extends Virtqueue {
     finish(chain, head, 0);
     headsInFlight[head >> 6] |= bit;
     inFlight++;
-    nextAvail = (nextAvail + 1) & 0xffff;
-    return true;
+  }
+
+  /**
+   * Takes a buffer once more that another device has taken and never given back. Before anything
+   * else is done with a queue that has gone on with {@link #resume}.
+   *
+   * @param head the buffer's first descriptor; any number
+   * @throws VirtqueueException if what is there is malformed; the queue is then broken
+   */
+  public void retake(DescriptorChain chain, int head) throws VirtqueueException {
+    chain.begin(memory);
+    take(chain, head);
+  }
+
+  /**
+   * Goes on where another device has stopped, in a queue just made; what has been used is read from
+   * the ring.
+   *
+   * @param availIndex the next entry of the available ring to look at, 0..65535
+   */
+  public void resume(int availIndex) {
+    checkQuiet();
+    nextAvail = availIndex & 0xffff;
+    knownAvail = nextAvail;
+    usedIndex = Short.toUnsignedInt((short) SHORT.getAcquire(used, RING_INDEX));
+  }
+
+  /** The next entry of the available ring to look at, 0..65535. */
+  public int availIndex() {
+    return nextAvail;
+  }
+
+  /** The index in the used ring as last published, 0..65535. */
+  public int usedIndex() {
+    return usedIndex;
   }
 
   private boolean readAvailIndex(DescriptorChain chain) throws VirtqueueException {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.devices.virtio;
 
-import dev.spindle.devices.memory.GuestMemory;
+import dev.spindle.devices.memory.DeviceMemory;
 
 /**
  * All a device needs to run, from the moment its driver is ready until the reset that ends this
  * activation.
  */
 public final class VirtioActivation {
-  private final GuestMemory memory;
+  private final DeviceMemory memory;
   private final long features;
   private final DeviceQueue[] queues;
   private final VirtioTransport transport;
@@ -20,7 +20,7 @@ public final class VirtioActivation {
    * @param queues by index; null where the driver has not enabled the queue
    */
   public VirtioActivation(
-      GuestMemory memory, long features, DeviceQueue[] queues, VirtioTransport transport) {
+      DeviceMemory memory, long features, DeviceQueue[] queues, VirtioTransport transport) {
     this.memory = memory;
     this.features = features;
     this.queues = queues.clone();
@@ -28,7 +28,7 @@ public final class VirtioActivation {
   }
 
   /** The memory that the driver's buffers are in. */
-  public GuestMemory memory() {
+  public DeviceMemory memory() {
     return memory;
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.devices.virtio;
 
-import dev.spindle.devices.memory.GuestMemory;
+import dev.spindle.devices.memory.DeviceMemory;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -19,7 +19,7 @@ import java.lang.foreign.MemorySegment;
 public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
   private static final long MAX_TOTAL_BYTES = 1L << 32;
 
-  final GuestMemory memory;
+  final DeviceMemory memory;
   final int index;
   final int size;
   final int maxChainLength;
@@ -28,7 +28,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
   private final MemorySegment memorySegment;
   private boolean broken;
 
-  Virtqueue(GuestMemory memory, VirtqueueConfig config, long features) {
+  Virtqueue(DeviceMemory memory, VirtqueueConfig config, long features) {
     this.memory = memory;
     this.memorySegment = memory.segment();
     this.index = config.index();
@@ -44,7 +44,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
    * @param features the negotiated features: they choose the format and what may be used in it
    * @throws VirtqueueException if the driver has put the queue where it cannot be
    */
-  public static Virtqueue create(GuestMemory memory, VirtqueueConfig config, long features)
+  public static Virtqueue create(DeviceMemory memory, VirtqueueConfig config, long features)
       throws VirtqueueException {
     return (features & VirtioFeatures.RING_PACKED) != 0
         ? new PackedVirtqueue(memory, config, features)
@@ -238,7 +238,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
 
   /** The memory of a ring area, checked to be there and aligned. */
   static MemorySegment area(
-      GuestMemory memory, int queue, String what, long address, long length, int alignment)
+      DeviceMemory memory, int queue, String what, long address, long length, int alignment)
       throws VirtqueueException {
     if (address % alignment != 0) {
       throw new VirtqueueException(

@@ -7,10 +7,12 @@ import dev.spindle.block.aio.Pollable;
 import dev.spindle.block.aio.TurnEnd;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.devices.virtio.DeviceQueue;
+import dev.spindle.devices.virtio.SplitVirtqueue;
 import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.devices.virtio.VirtqueueException;
 import dev.spindle.devices.virtio.blk.VirtioBlkStats.Counter;
 import java.util.Arrays;
+import java.util.function.Consumer;
 
 /**
  * One queue of a block device at work: takes requests off the ring, sends them to the backend, and
@@ -18,11 +20,14 @@ import java.util.Arrays;
  * that context's thread touches it; between {@link #stop} and {@link #start} it may change hands.
  */
 final class VirtioBlkQueue implements Pollable, TurnEnd {
-  private final VirtioBlkDevice device;
+  private static final int[] NONE_LEFT = {};
+
+  private final Consumer<String> broken;
   private final DeviceQueue queue;
   private final Virtqueue ring;
   private final RequestParser parser;
   private final int maxBuffers;
+  private final QueueTracker tracker;
   private final VirtioBlkStats stats = new VirtioBlkStats();
 
   private BackendLane lane;
@@ -35,15 +40,35 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   private boolean polling;
   private boolean turnEndAsked;
 
+  /** Requests that somebody has taken off the ring before us and not carried out, oldest first. */
+  private int[] leftBehind;
+
+  /** Waits for all that was taken to be given back, if not null. */
+  private Runnable whenEmpty;
+
   private VirtioBlkRequest[] free = new VirtioBlkRequest[16];
   private int freeCount;
 
-  VirtioBlkQueue(VirtioBlkDevice device, DeviceQueue queue, RequestParser parser, int maxBuffers) {
-    this.device = device;
+  /**
+   * Prepares a queue.
+   *
+   * @param broken told why the device needs a reset
+   * @param leftBehind heads of the requests to begin with
+   */
+  VirtioBlkQueue(
+      Consumer<String> broken,
+      DeviceQueue queue,
+      RequestParser parser,
+      int maxBuffers,
+      QueueTracker tracker,
+      int[] leftBehind) {
+    this.broken = broken;
     this.queue = queue;
     this.ring = queue.ring();
     this.parser = parser;
     this.maxBuffers = maxBuffers;
+    this.tracker = tracker;
+    this.leftBehind = leftBehind;
   }
 
   VirtioBlkStats stats() {
@@ -75,6 +100,27 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     watch.end(stopped);
   }
 
+  /**
+   * Has what is on its way, or waits, come back through another lane. By control work in a drained
+   * section.
+   */
+  void lead(BackendLane newLane) {
+    lane = newLane;
+  }
+
+  /**
+   * Tells once all that was taken has been given back, for a queue that has been stopped for good.
+   *
+   * @param action runs on this queue's context, which may be another one by then
+   */
+  void whenEmpty(Runnable action) {
+    if (ring.inFlight() == 0 && !turnEndAsked) {
+      action.run();
+    } else {
+      whenEmpty = action;
+    }
+  }
+
   @Override
   public boolean ready() {
     return running && ring.hasAvailable();
@@ -101,26 +147,50 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       return;
     }
     try {
+      if (leftBehind.length > 0) {
+        takeLeftBehind();
+      }
       do {
         ring.disableNotifications();
         takeAvailable();
       } while (running && !polling && ring.enableNotifications());
     } catch (VirtqueueException e) {
       running = false;
-      device.needsReset(e.getMessage());
+      broken.accept(e.getMessage());
     } catch (RuntimeException | Error e) {
       // What was taken off the ring may be lost, and its driver would wait for it for ever.
       failed = true;
       running = false;
-      device.needsReset("a fault of the device itself: " + e);
+      broken.accept("a fault of the device itself: " + e);
       throw e;
     }
   }
 
+  private void takeLeftBehind() throws VirtqueueException {
+    int[] heads = leftBehind;
+    leftBehind = NONE_LEFT;
+    for (int i = 0; i < heads.length && running; i++) {
+      VirtioBlkRequest request = unused();
+      boolean taken = false;
+      try {
+        ((SplitVirtqueue) ring).retake(request.chain, heads[i]);
+        taken = true;
+      } finally {
+        if (!taken) {
+          putBack(request);
+        }
+      }
+      handle(request);
+    }
+  }
+
+  private VirtioBlkRequest unused() {
+    return freeCount > 0 ? free[--freeCount] : new VirtioBlkRequest(this, maxBuffers);
+  }
+
   private void takeAvailable() throws VirtqueueException {
     while (true) {
-      VirtioBlkRequest request =
-          freeCount > 0 ? free[--freeCount] : new VirtioBlkRequest(this, maxBuffers);
+      VirtioBlkRequest request = unused();
       boolean taken = false;
       try {
         taken = ring.pop(request.chain);
@@ -132,6 +202,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       if (!taken) {
         return;
       }
+      tracker.taken(request.chain);
       handle(request);
       if (!running) {
         return;
@@ -149,7 +220,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
         failed = true;
         running = false;
         giveBack(request, 0);
-        device.needsReset("a request without a header or a status byte");
+        broken.accept("a request without a header or a status byte");
       }
     }
   }
@@ -191,6 +262,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   }
 
   private void giveBack(VirtioBlkRequest request, long usedLength) {
+    tracker.finished(request.chain, usedLength);
     ring.push(request.chain, usedLength);
     putBack(request);
     if (!turnEndAsked) {
@@ -212,9 +284,16 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       return;
     }
     turnEndAsked = false;
-    if (ring.publish()) {
+    boolean interrupts = ring.publish();
+    tracker.published();
+    if (interrupts) {
       stats.add(Counter.INTERRUPTS, 1);
       queue.interrupt().raise();
+    }
+    if (whenEmpty != null && ring.inFlight() == 0) {
+      Runnable action = whenEmpty;
+      whenEmpty = null;
+      action.run();
     }
   }
 }

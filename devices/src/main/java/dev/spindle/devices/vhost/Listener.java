@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.vhost;
+
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.devices.vhost.VhostUserBlkOptions.Address;
+import dev.spindle.linux.Fd;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.StreamSocket;
+import dev.spindle.linux.UnixSocket;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Where clients knock. One thread waits for them; any thread may stop that. */
+final class Listener {
+  private static final Logger LOG = LoggerFactory.getLogger(Listener.class);
+  private static final int BACKLOG = 16;
+
+  private final UnixSocket socket;
+  private final Optional<Path> path;
+
+  private Listener(UnixSocket socket, Optional<Path> path) {
+    this.socket = socket;
+    this.path = path;
+  }
+
+  /**
+   * Begins to listen.
+   *
+   * @throws BlockException if that is not possible there
+   */
+  static Listener open(Address address) throws BlockException {
+    try {
+      return switch (address) {
+        case Address.Unix(Path at) -> {
+          if (Files.exists(at, LinkOption.NOFOLLOW_LINKS) && StreamSocket.isStale(at)) {
+            Files.delete(at);
+          }
+          yield new Listener(
+              UnixSocket.listen(at, UnixSocket.Type.STREAM, BACKLOG), Optional.of(at));
+        }
+        case Address.Inherited(int number) ->
+            new Listener(
+                UnixSocket.adopt(Fd.owning(number, "descriptor " + number)), Optional.empty());
+      };
+    } catch (IOException e) {
+      throw new BlockException("Cannot listen: " + e.getMessage(), e);
+    }
+  }
+
+  /** Waits for a client. */
+  UnixSocket accept() throws LinuxException {
+    return socket.accept();
+  }
+
+  /** Nobody can knock any more, and whoever waits returns. */
+  void stop() {
+    try {
+      if (path.isPresent()) {
+        Files.deleteIfExists(path.get());
+      }
+      socket.shutdown();
+    } catch (IOException e) {
+      LOG.warn("a socket stays behind: {}", e.getMessage());
+    }
+  }
+
+  /** Gives the socket back, once nobody waits. */
+  void close() {
+    socket.close();
+  }
+}

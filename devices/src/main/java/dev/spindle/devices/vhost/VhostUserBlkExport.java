@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.vhost;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.export.BlockExport;
+import dev.spindle.block.export.ExportSite;
+import dev.spindle.block.graph.BackendUser;
+import dev.spindle.block.graph.BlockBackend;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ContextChange;
+import dev.spindle.devices.virtio.blk.QueuePlacement;
+import dev.spindle.devices.virtio.blk.VirtioBlkModel;
+import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
+import dev.spindle.devices.virtio.blk.VirtioBlkQueues;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.UnixSocket;
+import java.util.concurrent.RejectedExecutionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A node served as a virtio block device over vhost-user: to one client at a time, the next one
+ * when it has gone. A thread of its own waits for clients and for what they say; their requests are
+ * served by the node's iothread, from the same queues that a device of a machine has.
+ */
+final class VhostUserBlkExport implements BlockExport, BackendUser {
+  static final String TYPE = "vhost-user-blk";
+
+  private static final Logger LOG = LoggerFactory.getLogger(VhostUserBlkExport.class);
+
+  /** What clients are told that a request may have: header and status apart, as many pieces. */
+  private static final int CHAIN_DESCRIPTORS = 128;
+
+  private static final long MOST_SECTORS = Integer.MAX_VALUE >> 9;
+
+  private final ExportSite site;
+  private final VirtioBlkQueues queues;
+  private final BlockBackend backend;
+  private final VirtioBlkModel model;
+  private final int queueCount;
+  private final Listener listener;
+
+  /** The client that is served, or null. Written by control work; any thread reads. */
+  private volatile VhostUserSession session;
+
+  /** Set by control work. */
+  private volatile boolean closing;
+
+  private VhostUserBlkExport(ExportSite site, VhostUserBlkOptions options) throws BlockException {
+    this.site = site;
+    this.queueCount = options.queues();
+    int block = options.logicalBlockSize();
+    BlockNode node = site.node();
+    if (node.length() % block != 0) {
+      throw new BlockException(
+          "Export '%s': the length of node '%s' (%d bytes) is no multiple of logical-block-size %d"
+              .formatted(id(), node.name(), node.length(), block));
+    }
+    this.queues = new VirtioBlkQueues(QueuePlacement.all(queueCount, node.context()), this::broken);
+    this.listener = Listener.open(options.address());
+    try {
+      this.backend = site.openBackend(this);
+    } catch (BlockException | RuntimeException e) {
+      listener.stop();
+      listener.close();
+      throw e;
+    }
+    this.queues.attach(backend);
+    // Where the iothread is that the user wants.
+    this.queues.place(QueuePlacement.all(queueCount, backend.node().context()));
+    this.model =
+        new VirtioBlkModel(deviceOptions(block), backend, site.options().writable(), queueCount);
+  }
+
+  /**
+   * Begins to serve a node. Control side.
+   *
+   * @throws BlockException if the node cannot be had, or the socket
+   */
+  static VhostUserBlkExport open(ExportSite site, VhostUserBlkOptions options)
+      throws BlockException {
+    VhostUserBlkExport export = new VhostUserBlkExport(site, options);
+    Thread.ofPlatform().daemon().name("vhost-user-" + export.id()).start(export::serve);
+    return export;
+  }
+
+  private VirtioBlkOptions deviceOptions(int block) {
+    boolean cache = !site.options().writeThrough();
+    return new VirtioBlkOptions(
+        site.options().id().substring(0, Math.min(20, site.options().id().length())),
+        cache,
+        cache,
+        true,
+        true,
+        MOST_SECTORS,
+        MOST_SECTORS,
+        CHAIN_DESCRIPTORS,
+        block,
+        block,
+        0,
+        0,
+        -1,
+        true);
+  }
+
+  @Override
+  public String id() {
+    return site.options().id();
+  }
+
+  @Override
+  public String type() {
+    return TYPE;
+  }
+
+  @Override
+  public BlockNode node() {
+    return backend.node();
+  }
+
+  @Override
+  public boolean writable() {
+    return site.options().writable();
+  }
+
+  @Override
+  public String describe() {
+    return "export '" + id() + "'";
+  }
+
+  ExportSite site() {
+    return site;
+  }
+
+  VirtioBlkQueues queues() {
+    return queues;
+  }
+
+  VirtioBlkModel model() {
+    return model;
+  }
+
+  int queueCount() {
+    return queueCount;
+  }
+
+  private void serve() {
+    try {
+      while (!closing) {
+        serve(listener.accept());
+      }
+    } catch (LinuxException | RejectedExecutionException e) {
+      if (!closing) {
+        LOG.error("{} takes no more clients: {}", describe(), e.getMessage());
+      }
+    } finally {
+      listener.close();
+    }
+  }
+
+  private void serve(UnixSocket client) throws LinuxException {
+    VhostUserSession next = new VhostUserSession(this, client);
+    boolean begun =
+        site.mainLoop()
+            .control(
+                "begin-client",
+                () -> {
+                  if (!closing) {
+                    session = next;
+                  }
+                  return !closing;
+                });
+    if (begun) {
+      next.run();
+    } else {
+      next.discard();
+    }
+  }
+
+  /** A client has gone, or has to. Control side; waits for what it has under way. */
+  void end(VhostUserSession ended) {
+    if (session == ended) {
+      session = null;
+      try {
+        queues.endAll();
+      } finally {
+        model.reset();
+        ended.release();
+      }
+    }
+  }
+
+  /** A queue has given up. Any thread. */
+  private void broken(String reason) {
+    VhostUserSession now = session;
+    if (now != null) {
+      now.fail(reason);
+    }
+  }
+
+  @Override
+  public void close() {
+    site.mainLoop().assertControl();
+    closing = true;
+    listener.stop();
+    VhostUserSession now = session;
+    if (now != null) {
+      now.hangUp();
+      end(now);
+    }
+    site.release(backend);
+  }
+
+  @Override
+  public Runnable drainedBegin() {
+    return queues.drainedBegin();
+  }
+
+  @Override
+  public void drainedEnd() {
+    queues.drainedEnd();
+  }
+
+  @Override
+  public void prepareContextChange(AioContext target, ContextChange change) {
+    queues.prepareContextChange(target, change);
+  }
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.vhost;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.spindle.block.graph.DrainedSection;
+import dev.spindle.devices.vhost.VhostUserPayload.Inflight;
+import dev.spindle.devices.vhost.VhostUserPayload.MemoryRegion;
+import dev.spindle.devices.vhost.VhostUserPayload.MemoryTable;
+import dev.spindle.devices.vhost.VhostUserPayload.VringState;
+import dev.spindle.devices.virtio.driver.BlkDriver;
+import dev.spindle.linux.Fd;
+import dev.spindle.linux.Mapping;
+import dev.spindle.linux.MemFd;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Clients that keep to the rules, and one after another. */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class VhostUserBlkExportTest {
+  private static final int DISK_BYTES = 4 << 20;
+
+  @TempDir Path folder;
+  private Path image;
+  private Path socket;
+  private ExportWorld world;
+
+  @BeforeEach
+  void serve() throws Exception {
+    image = Files.write(folder.resolve("disk.img"), new byte[DISK_BYTES]);
+    socket = folder.resolve("vhost.sock");
+    world = new ExportWorld();
+    world.open("driver=file,node-name=disk,filename=" + image);
+    world.export(
+        "vhost-user-blk,id=e,node-name=disk,writable=on,iothread=io0,addr.type=unix,addr.path="
+            + socket);
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    world.close();
+    assertFalse(Files.exists(socket), "the socket stays behind");
+  }
+
+  private static byte[] pattern(long seed, int bytes) {
+    byte[] data = new byte[bytes];
+    new Random(seed).nextBytes(data);
+    return data;
+  }
+
+  private byte[] onDisk(long sector, int bytes) throws Exception {
+    return Arrays.copyOfRange(
+        Files.readAllBytes(image), (int) sector * 512, (int) sector * 512 + bytes);
+  }
+
+  @Test
+  void whatAClientWritesIsInTheFile() throws Exception {
+    assertSame(world.io0.context(), world.node("disk").context());
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+      ByteBuffer config = ByteBuffer.wrap(client.config(0, 60)).order(ByteOrder.LITTLE_ENDIAN);
+      assertEquals(DISK_BYTES / 512, config.getLong(0));
+      assertEquals(126, config.getInt(12));
+      assertEquals(1, client.askWord(VhostUserRequest.GET_QUEUE_NUM));
+      byte[] data = pattern(1, 64 << 10);
+      client.write(128, data);
+      assertEquals(BlkDriver.OK, client.run(BlkDriver.FLUSH, 0, 0));
+      assertArrayEquals(data, onDisk(128, data.length));
+      assertArrayEquals(data, client.read(128, data.length));
+      assertEquals(BlkDriver.IOERR, client.run(BlkDriver.IN, DISK_BYTES / 512, 512));
+      assertEquals(BlkDriver.UNSUPP, client.run(77, 0, 512));
+    }
+  }
+
+  @Test
+  void clientsComeOneAfterAnotherAndAnIdleOneMayStopAndGoOn() throws Exception {
+    for (int i = 0; i < 5; i++) {
+      try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+        client.write(i, pattern(i, 512));
+        client.write(i + 8, pattern(i, 512));
+        assertEquals(2, client.stopQueue());
+        client.startQueue(2);
+        assertArrayEquals(pattern(i, 512), client.read(i, 512));
+        client.send(VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 0));
+        client.send(VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 1));
+        assertArrayEquals(pattern(i, 512), client.read(i + 8, 512));
+      }
+    }
+  }
+
+  @Test
+  void theExportFollowsItsNodeUnderLoad() throws Exception {
+    Random random = new Random(3);
+    byte[] expected = new byte[DISK_BYTES];
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+      Thread mover =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    for (int i = 0; i < 100; i++) {
+                      try {
+                        world.move("disk", i % 2 == 0 ? world.io1 : world.io0);
+                      } catch (Exception e) {
+                        throw new IllegalStateException(e);
+                      }
+                    }
+                  });
+      long done = 0;
+      while (mover.isAlive() || done < 2000) {
+        for (int slot = 0; slot < 16; slot++) {
+          // Each slot writes to a part of the disk of its own.
+          int sector = slot * 512 + random.nextInt(500);
+          byte[] data = pattern(random.nextLong(), 4096);
+          System.arraycopy(data, 0, expected, sector * 512, data.length);
+          client.submitWrite(slot, sector, data);
+        }
+        client.kick();
+        for (int i = 0; i < 16; i++) {
+          assertEquals(BlkDriver.OK, client.status(client.await()));
+          done++;
+        }
+      }
+      mover.join();
+      assertArrayEquals(expected, Files.readAllBytes(image));
+    }
+    assertSame(world.io0.context(), world.node("disk").context());
+  }
+
+  @Test
+  void aSectionHoldsTheClientBackAndNothingIsLost() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+      client.write(0, pattern(1, 512));
+      DrainedSection[] section = new DrainedSection[1];
+      world.control(() -> section[0] = DrainedSection.begin(List.of(world.graph.find("disk"))));
+      client.submitWrite(1, 1, pattern(2, 512));
+      client.kick();
+      client.settle();
+      assertArrayEquals(new byte[512], onDisk(1, 512));
+      world.control(() -> section[0].close());
+      assertEquals(1, client.await());
+      assertArrayEquals(pattern(2, 512), onDisk(1, 512));
+    }
+  }
+
+  @Test
+  void memoryComesAndGoesInSlots() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket)) {
+      client.negotiate();
+      assertTrue(client.askWord(VhostUserRequest.GET_MAX_MEM_SLOTS) >= 32);
+      // The rings and headers are in the first half of the memory, some buffers in the second.
+      long half = TestFrontEnd.MEMORY_BYTES / 2;
+      client.send(
+          VhostUserRequest.ADD_MEM_REG,
+          new MemoryRegion(TestFrontEnd.region(0, half, 0)),
+          client.memory.file());
+      client.startQueue(0);
+      client.write(0, pattern(1, 512));
+      client.send(
+          VhostUserRequest.ADD_MEM_REG,
+          new MemoryRegion(TestFrontEnd.region(half, half, half)),
+          client.memory.file());
+      int high = TestFrontEnd.QUEUE_SIZE - 1;
+      assertTrue(client.buffer(high) >= half);
+      client.submitWrite(high, 1, pattern(2, 512));
+      client.kick();
+      assertEquals(high, client.await());
+      assertArrayEquals(pattern(2, 512), onDisk(1, 512));
+      client.send(
+          VhostUserRequest.REM_MEM_REG, new MemoryRegion(TestFrontEnd.region(half, half, half)));
+      assertArrayEquals(pattern(2, 512), client.read(1, 512));
+      client.submitWrite(high, 1, pattern(2, 512));
+      client.kick();
+      client.awaitHangUp();
+    }
+  }
+
+  @Test
+  void aNewMemoryTableLeavesTheQueueAtWork() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+      client.write(0, pattern(1, 512));
+      long half = TestFrontEnd.MEMORY_BYTES / 2;
+      client.send(
+          VhostUserRequest.SET_MEM_TABLE,
+          new MemoryTable(
+              List.of(TestFrontEnd.region(0, half, 0), TestFrontEnd.region(half, half, half))),
+          client.memory.file(),
+          client.memory.file());
+      assertArrayEquals(pattern(1, 512), client.read(0, 512));
+    }
+  }
+
+  @Test
+  void requestsThatABackEndLeftBehindAreCarriedOut() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+      client.write(0, pattern(1, 512));
+      client.stopQueue();
+      Fd file = client.inflight();
+      client.startQueue(1);
+      client.write(1, pattern(2, 512));
+      client.stopQueue();
+      client.disconnect();
+
+      // As if a back end had taken three requests, given one back, and died before the rest.
+      try (Mapping mapping = Mapping.shared(file, 0, InflightLog.bytes(64))) {
+        MemorySegment log = mapping.segment();
+        for (int slot = 0; slot < 3; slot++) {
+          client.submitWrite(slot, 10 + slot, pattern(10 + slot, 512));
+        }
+        client.kick();
+        for (int slot = 0; slot < 3; slot++) {
+          int head = headOf(client, 2 + slot);
+          log.set(ValueLayout.JAVA_LONG, 16 + 16L * head + 8, 100 + slot);
+          log.set(ValueLayout.JAVA_BYTE, 16 + 16L * head, (byte) 1);
+        }
+        client.connect(socket);
+        client.negotiate();
+        client.sendMemory();
+        client.sendInflight(
+            new Inflight(InflightLog.bytes(64), 0, 1, TestFrontEnd.QUEUE_SIZE), file);
+        client.startQueue(2);
+        for (int i = 0; i < 3; i++) {
+          assertEquals(BlkDriver.OK, client.status(client.await()));
+        }
+        for (int slot = 0; slot < 3; slot++) {
+          assertArrayEquals(pattern(10 + slot, 512), onDisk(10 + slot, 512));
+        }
+        client.write(20, pattern(5, 512));
+        assertEquals(6, client.stopQueue());
+        for (int head = 0; head < 64; head++) {
+          assertEquals(0, log.get(ValueLayout.JAVA_BYTE, 16 + 16L * head), "head " + head);
+        }
+      }
+    }
+  }
+
+  private static int headOf(TestFrontEnd client, int availIndex) {
+    return client.memory.readShort(client.queue.config().driverArea() + 4 + 2L * (availIndex % 64));
+  }
+
+  @Test
+  void whatIsWrittenToAGuestThatMigratesIsLogged() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start();
+        LogMemory log = new LogMemory(TestFrontEnd.MEMORY_BYTES >> 15)) {
+      client.write(0, pattern(1, 512));
+      log.send(client);
+      client.send(
+          VhostUserRequest.SET_FEATURES,
+          new VhostUserPayload.Word(client.features | VhostUserFeatures.LOG_ALL));
+      client.send(VhostUserRequest.SET_VRING_ADDR, client.address(1));
+      client.settle();
+      assertEquals(0, log.marked(), "nothing has been written yet");
+      client.submit(5, BlkDriver.IN, 0, 8192);
+      client.kick();
+      assertEquals(5, client.await());
+      client.stopQueue();
+      assertTrue(log.isMarked(client.buffer(5)));
+      assertTrue(log.isMarked(client.buffer(5) + 4096));
+      assertFalse(log.isMarked(client.buffer(5) + 8192));
+      assertTrue(log.isMarked(client.queue.config().deviceArea()), "the used ring");
+      assertTrue(log.marked() <= 5);
+    }
+  }
+
+  @Test
+  void anExportThatEndsHangsUp() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+      client.write(0, pattern(1, 512));
+      world.control(() -> world.exports.close("e"));
+      assertTrue(client.isHungUp());
+      assertThrows(
+          IOException.class,
+          () -> TestFrontEnd.connected(socket).close(),
+          "nobody listens any more");
+    }
+  }
+
+  /** A log of written pages. */
+  private static final class LogMemory implements AutoCloseable {
+    private final MemFd file;
+    private final Mapping mapping;
+
+    LogMemory(long bytes) throws Exception {
+      file = MemFd.create("log", bytes, MemFd.Pages.NORMAL);
+      mapping = file.map();
+    }
+
+    void send(TestFrontEnd client) throws Exception {
+      client.send(
+          VhostUserRequest.SET_LOG_BASE, new VhostUserPayload.LogArea(file.size(), 0), file.fd());
+      client.socket.receiveReply(VhostUserRequest.SET_LOG_BASE);
+    }
+
+    boolean isMarked(long address) {
+      long page = address >> 12;
+      return (mapping.segment().get(ValueLayout.JAVA_BYTE, page >> 3) >> (page & 7) & 1) != 0;
+    }
+
+    int marked() {
+      int count = 0;
+      for (long at = 0; at < file.size(); at++) {
+        count += Integer.bitCount(mapping.segment().get(ValueLayout.JAVA_BYTE, at) & 0xff);
+      }
+      return count;
+    }
+
+    @Override
+    public void close() {
+      mapping.close();
+      file.close();
+    }
+  }
+
+  @Test
+  void aPathThatAKilledProcessLeftIsUsedAgainAndOneInUseIsNot() throws Exception {
+    Exception refusal =
+        assertThrows(
+            Exception.class,
+            () ->
+                world.export(
+                    "vhost-user-blk,id=f,node-name=disk,addr.type=unix,addr.path=" + socket));
+    assertTrue(refusal.getMessage().contains("EADDRINUSE"), refusal.getMessage());
+    assertTrue(Files.exists(socket));
+    assertEquals(1, world.node("disk").parents().size());
+  }
+}
