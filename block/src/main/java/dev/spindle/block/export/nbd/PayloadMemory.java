@@ -37,9 +37,9 @@ final class PayloadMemory implements AutoCloseable {
   private final int[] returned = new int[ORDERS];
 
   /** Of the first page of a free or returned block: its neighbours in the list. */
-  private final int[] next = new int[PAGES];
+  private final short[] next = new short[PAGES];
 
-  private final int[] previous = new int[PAGES];
+  private final short[] previous = new short[PAGES];
 
   /** Of the first page of a block in {@link #free}: its order; else {@link #TAKEN}. */
   private final byte[] freeOrder = new byte[PAGES];
@@ -81,7 +81,7 @@ final class PayloadMemory implements AutoCloseable {
   void giveBack(long offset, long bytes) {
     int page = (int) (offset >>> PAGE_SHIFT);
     int order = order(bytes);
-    next[page] = returned[order];
+    next[page] = (short) returned[order];
     returned[order] = page;
   }
 
@@ -138,10 +138,10 @@ final class PayloadMemory implements AutoCloseable {
 
   private void push(int page, int order) {
     int head = free[order];
-    next[page] = head;
+    next[page] = (short) head;
     previous[page] = NONE;
     if (head != NONE) {
-      previous[head] = page;
+      previous[head] = (short) page;
     }
     free[order] = page;
     freeOrder[page] = (byte) order;
@@ -153,10 +153,10 @@ final class PayloadMemory implements AutoCloseable {
     if (before == NONE) {
       free[order] = after;
     } else {
-      next[before] = after;
+      next[before] = (short) after;
     }
     if (after != NONE) {
-      previous[after] = before;
+      previous[after] = (short) before;
     }
     freeOrder[page] = TAKEN;
   }
