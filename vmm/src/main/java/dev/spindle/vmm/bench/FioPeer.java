@@ -58,7 +58,7 @@ public final class FioPeer {
             "--output-format=json"));
     Process process;
     try {
-      process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+      process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
     } catch (IOException e) {
       throw new IOException("fio cannot be started: install it with apt-get install fio", e);
     }
