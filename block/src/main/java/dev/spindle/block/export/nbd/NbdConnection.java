@@ -5,6 +5,7 @@ import dev.spindle.block.aio.TurnEnd;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.nbd.Command;
 import dev.spindle.block.nbd.CommandFlags;
+import dev.spindle.block.nbd.NbdStream;
 import dev.spindle.block.nbd.Wire;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.LinuxException;
@@ -20,7 +21,7 @@ import org.slf4j.LoggerFactory;
  * way back. Belongs to one context at a time, and only that context's thread touches it; between
  * {@link #stop} and {@link #start} it may change hands.
  */
-final class NbdConnection implements TurnEnd, ClientStream.Listener {
+final class NbdConnection implements TurnEnd, NbdStream.Listener {
   private static final Logger LOG = LoggerFactory.getLogger(NbdConnection.class);
 
   /** Requests of one client at a time; it waits with more. */
@@ -29,7 +30,7 @@ final class NbdConnection implements TurnEnd, ClientStream.Listener {
   private static final int STATUS_LIST_HEAD = 8;
 
   private final String name;
-  private final ClientStream stream;
+  private final NbdStream stream;
   private final ClientTerms terms;
   private final RequestCheck check;
   private final ReplyHead head;
@@ -78,8 +79,7 @@ final class NbdConnection implements TurnEnd, ClientStream.Listener {
    * @param size of the export in bytes
    * @throws LinuxException if there is no memory
    */
-  NbdConnection(String name, ClientStream stream, ClientTerms terms, long size)
-      throws LinuxException {
+  NbdConnection(String name, NbdStream stream, ClientTerms terms, long size) throws LinuxException {
     this.name = name;
     this.stream = stream;
     this.terms = terms;

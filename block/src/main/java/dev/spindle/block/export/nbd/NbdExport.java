@@ -15,6 +15,7 @@ import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.nbd.BlockSizes;
+import dev.spindle.block.nbd.NbdStream;
 import dev.spindle.block.nbd.TransmissionFlags;
 import dev.spindle.linux.LinuxException;
 import java.util.ArrayList;
@@ -174,11 +175,11 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
    * @return false if the export has been removed meanwhile
    * @throws LinuxException if there is no memory for the client's requests
    */
-  boolean attach(String name, ClientStream stream, ClientTerms terms) throws LinuxException {
+  boolean attach(String name, NbdStream stream, ClientTerms terms) throws LinuxException {
     return mainLoop.control("attach-" + name, () -> begin(name, stream, terms));
   }
 
-  private boolean begin(String name, ClientStream stream, ClientTerms terms) throws LinuxException {
+  private boolean begin(String name, NbdStream stream, ClientTerms terms) throws LinuxException {
     if (closed) {
       return false;
     }

@@ -8,6 +8,7 @@ import dev.spindle.block.aio.Timer;
 import dev.spindle.block.export.BlockExports;
 import dev.spindle.block.export.ExportServer;
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.nbd.PlainChannel;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.linux.Endpoint;

@@ -3,6 +3,7 @@ package dev.spindle.block.export.nbd;
 
 import dev.spindle.block.nbd.BlockSizes;
 import dev.spindle.block.nbd.Handshake;
+import dev.spindle.block.nbd.HandshakeChannel;
 import dev.spindle.block.nbd.InfoType;
 import dev.spindle.block.nbd.OptionReply;
 import dev.spindle.block.nbd.OptionType;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.export.nbd;
 
+import dev.spindle.block.nbd.NbdStream;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 import java.lang.foreign.MemorySegment;
@@ -14,7 +15,7 @@ final class ReplyQueue {
   private static final int RANGES_PER_REPLY = 2;
 
   private final NbdConnection connection;
-  private final ClientStream stream;
+  private final NbdStream stream;
   private final MemorySegment memory;
   private final IoVector buffers = new IoVector(IoVector.MAX_CAPACITY);
 
@@ -27,7 +28,7 @@ final class ReplyQueue {
   private NbdRequest lastSent;
   private boolean sending;
 
-  ReplyQueue(NbdConnection connection, ClientStream stream, MemorySegment memory) {
+  ReplyQueue(NbdConnection connection, NbdStream stream, MemorySegment memory) {
     this.connection = connection;
     this.stream = stream;
     this.memory = memory;

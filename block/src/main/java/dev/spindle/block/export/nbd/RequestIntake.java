@@ -2,6 +2,7 @@
 package dev.spindle.block.export.nbd;
 
 import dev.spindle.block.nbd.Command;
+import dev.spindle.block.nbd.NbdStream;
 import dev.spindle.block.nbd.RequestHeader;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
@@ -22,7 +23,7 @@ final class RequestIntake {
   private static final int SHORT_INPUT = 1 << 10;
 
   private final NbdConnection connection;
-  private final ClientStream stream;
+  private final NbdStream stream;
   private final ClientTerms terms;
   private final RequestCheck check;
   private final PayloadMemory payloads;
@@ -55,7 +56,7 @@ final class RequestIntake {
 
   RequestIntake(
       NbdConnection connection,
-      ClientStream stream,
+      NbdStream stream,
       ClientTerms terms,
       RequestCheck check,
       PayloadMemory payloads) {

@@ -2,6 +2,7 @@
 package dev.spindle.block.export.nbd;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.nbd.HandshakeChannel;
 import dev.spindle.linux.StreamSocket;
 import java.io.IOException;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.export.nbd;
 
+import dev.spindle.block.nbd.HandshakeChannel;
 import java.io.IOException;
 
 /** Goes over to TLS with one client, which has been told so. */

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.driver.RandomRequests;
 import dev.spindle.block.driver.TestRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import java.io.IOException;

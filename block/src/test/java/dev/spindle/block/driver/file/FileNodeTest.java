@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.driver.RandomRequests;
 import dev.spindle.block.driver.TestRequest;
 import dev.spindle.linux.Errno;
 import java.io.IOException;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.spindle.block.driver.file;
+package dev.spindle.block.driver;
 
 import static dev.spindle.block.graph.BlockRequest.Operation.FLUSH;
 import static dev.spindle.block.graph.BlockRequest.Operation.READ;
@@ -8,8 +8,6 @@ import static dev.spindle.block.graph.BlockRequest.Operation.WRITE_ZEROES;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.spindle.block.driver.Disk;
-import dev.spindle.block.driver.TestRequest;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,11 +15,11 @@ import java.util.Arrays;
 import java.util.Random;
 
 /** Random requests, aligned or not, against a byte array that does the same. */
-final class RandomRequests {
+public final class RandomRequests {
   private RandomRequests() {}
 
   /** Runs them on a disk of {@code size} bytes that reads as zeroes; returns what is there then. */
-  static byte[] run(Disk disk, int size) {
+  public static byte[] run(Disk disk, int size) {
     Random random = new Random(42);
     byte[] model = new byte[size];
     try (Arena arena = Arena.ofShared()) {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.spindle.block.export.nbd;
+package dev.spindle.block.nbd;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.linux.IoVector;
 
 /**
- * The bytes to and from a client in the transmission phase, plain or by TLS. Belongs to one context
- * at a time; between {@link #stop} and {@link #start} it may change hands. At most one receive and
- * one send are on their way.
+ * The bytes to and from the other end in the transmission phase, plain or by TLS. Belongs to one
+ * context at a time; between {@link #stop} and {@link #start} it may change hands. At most one
+ * receive and one send are on their way.
  */
-interface ClientStream {
+public interface NbdStream {
   /** Hears what became of them, on the context's thread and never within the call that began it. */
   interface Listener {
     /**
      * A receive has ended.
      *
-     * @param result bytes received, from the start of the buffers on; 0 if the client sends no
+     * @param result bytes received, from the start of the buffers on; 0 if the other end sends no
      *     more; a negated errno, ECANCELED if the stream has been stopped
      */
     void received(int result);
@@ -46,7 +46,7 @@ interface ClientStream {
    */
   void stop(Runnable stopped);
 
-  /** Has the client, and whoever waits for it, get to know that this is the end. Does not wait. */
+  /** Has both ends, and whoever waits there, get to know that this is the end. Does not wait. */
   void shutdown();
 
   /** Gives up the socket. The stream has been stopped, or never started. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.spindle.block.export.nbd;
+package dev.spindle.block.nbd;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.RingOp;
@@ -12,8 +12,8 @@ import dev.spindle.linux.uring.SubmissionQueue;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A client's bytes as they are on the socket, by the context's ring. */
-final class PlainStream implements ClientStream {
+/** Bytes as they are on the socket, by the context's ring. */
+public final class PlainStream implements NbdStream {
   private static final Logger LOG = LoggerFactory.getLogger(PlainStream.class);
 
   private final StreamSocket socket;
@@ -24,7 +24,8 @@ final class PlainStream implements ClientStream {
   private Transfer sending;
   private Runnable whenStopped;
 
-  PlainStream(StreamSocket socket) {
+  /** Takes over a connected socket. */
+  public PlainStream(StreamSocket socket) {
     this.socket = socket;
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.spindle.block.export.nbd;
+package dev.spindle.block.nbd;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.StraightLine;
@@ -14,7 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** Straight-line code that reads from a socket, and writes to it, by the context's ring. */
-final class PlainChannel implements HandshakeChannel {
+public final class PlainChannel implements HandshakeChannel {
   private static final int BUFFER_BYTES = 4096;
 
   private final AioContext context;
@@ -22,7 +22,13 @@ final class PlainChannel implements HandshakeChannel {
   private final MemorySegment buffer = Arena.ofAuto().allocate(BUFFER_BYTES);
   private final SocketMessage message = new SocketMessage(new IoVector(1));
 
-  PlainChannel(AioContext context, StreamSocket socket) {
+  /**
+   * Makes one.
+   *
+   * @param context the caller's
+   * @param socket connected; stays the caller's until there is a stream
+   */
+  public PlainChannel(AioContext context, StreamSocket socket) {
     this.context = context;
     this.socket = socket;
   }
@@ -78,7 +84,7 @@ final class PlainChannel implements HandshakeChannel {
   }
 
   @Override
-  public ClientStream toStream() {
+  public NbdStream toStream() {
     return new PlainStream(socket);
   }
 }
