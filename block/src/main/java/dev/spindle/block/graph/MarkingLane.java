@@ -7,8 +7,7 @@ import dev.spindle.block.bitmap.DirtyBitmaps;
  * The way into a node that has dirty bitmaps, as one context sees it: whatever changes the node is
  * marked when it has been carried out, well or not, before whoever asked for it hears of that.
  */
-sealed class MarkingLane extends BlockLane {
-  private final BlockLane below;
+sealed class MarkingLane extends FilterLane {
   private final DirtyBitmaps bitmaps;
   private final ChildRequests children = new ChildRequests();
 
@@ -17,7 +16,6 @@ sealed class MarkingLane extends BlockLane {
 
   private MarkingLane(BlockLane below, DirtyBitmaps bitmaps) {
     super(below);
-    this.below = below;
     this.bitmaps = bitmaps;
   }
 
@@ -62,21 +60,6 @@ sealed class MarkingLane extends BlockLane {
     }
     write.request = request;
     return write;
-  }
-
-  @Override
-  public long allocated(long offset, long length) {
-    return below.allocated(offset, length);
-  }
-
-  @Override
-  public BlockStatus blockStatus(long offset, long length) {
-    return below.blockStatus(offset, length);
-  }
-
-  @Override
-  public void close() {
-    below.close();
   }
 
   /** Something that changes the node, on its way. Pooled. */

@@ -7,20 +7,19 @@ import dev.spindle.block.graph.BlkdebugEvent;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
-import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequests;
 import dev.spindle.block.graph.DebugEvents;
+import dev.spindle.block.graph.FilterLane;
 import java.util.concurrent.locks.LockSupport;
 
 /**
  * One context's way through the filter. While there are neither rules nor limits, requests pass as
  * if it were not there.
  */
-final class BlkdebugLane extends BlockLane implements DebugEvents {
+final class BlkdebugLane extends FilterLane implements DebugEvents {
   private final BlkdebugNode node;
   private final AioContext context;
-  private final BlockLane below;
   private final DebugRules rules;
   private final boolean cuts;
   private final ChildRequests children = new ChildRequests();
@@ -30,7 +29,6 @@ final class BlkdebugLane extends BlockLane implements DebugEvents {
     super(below);
     this.node = node;
     this.context = context;
-    this.below = below;
     this.rules = node.rules();
     this.cuts = !node.cuts().equals(DebugLimits.NONE);
   }
@@ -122,21 +120,6 @@ final class BlkdebugLane extends BlockLane implements DebugEvents {
       }
     }
     submit(request, offset);
-  }
-
-  @Override
-  public long allocated(long offset, long length) {
-    return below.allocated(offset, length);
-  }
-
-  @Override
-  public BlockStatus blockStatus(long offset, long length) {
-    return below.blockStatus(offset, length);
-  }
-
-  @Override
-  public void close() {
-    below.close();
   }
 
   /** A virtual thread that waits to be resumed. */

@@ -4,10 +4,10 @@ package dev.spindle.block.driver.blkverify;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
-import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
+import dev.spindle.block.graph.FilterLane;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 import java.lang.foreign.MemorySegment;
@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
  * One context's way to both images. Requests that overlap while they are on their way may reach the
  * images in different order, and so make them differ; a guest that cares sends none.
  */
-final class BlkverifyLane extends BlockLane {
+final class BlkverifyLane extends FilterLane {
   private static final Logger LOG = LoggerFactory.getLogger(BlkverifyLane.class);
   private static final int SECTOR = 512;
 
@@ -112,21 +112,5 @@ final class BlkverifyLane extends BlockLane {
 
   private static String words(int result) {
     return result == 0 ? "success" : Errno.name(-result);
-  }
-
-  @Override
-  public long allocated(long offset, long length) {
-    return test.allocated(offset, length);
-  }
-
-  @Override
-  public BlockStatus blockStatus(long offset, long length) {
-    return test.blockStatus(offset, length);
-  }
-
-  @Override
-  public void close() {
-    test.close();
-    raw.close();
   }
 }

@@ -8,14 +8,14 @@ import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
+import dev.spindle.block.graph.FilterLane;
 import dev.spindle.linux.Errno;
 
 /** The filter as one context sees it. */
-final class CbwLane extends BlockLane {
+final class CbwLane extends FilterLane {
   private final SavedState state;
   private final OnCbwError onError;
   private final AioContext context;
-  private final BlockLane file;
   private final BlockLane target;
   private final ChildRequests children = new ChildRequests();
   private final BounceBuffers buffers = new BounceBuffers();
@@ -26,7 +26,6 @@ final class CbwLane extends BlockLane {
     this.state = state;
     this.onError = onError;
     this.context = context;
-    this.file = file;
     this.target = target;
   }
 
@@ -40,7 +39,7 @@ final class CbwLane extends BlockLane {
     if (destroys && state.isUnsaved(offset, request.length)) {
       context.startVirtual("copy-before-write", () -> saveAndSubmit(request, offset));
     } else {
-      file.submit(request, offset);
+      below.submit(request, offset);
     }
   }
 
@@ -60,12 +59,12 @@ final class CbwLane extends BlockLane {
         case BREAK_SNAPSHOT -> state.breakOff(-result);
       }
     }
-    file.submit(request, offset);
+    below.submit(request, offset);
   }
 
   private int copy(long offset, long length) {
     try (BounceBuffers.Buffer buffer = buffers.take(length)) {
-      int result = run(Operation.READ, file, offset, buffer);
+      int result = run(Operation.READ, below, offset, buffer);
       return result < 0 ? result : run(Operation.WRITE, target, offset, buffer);
     } catch (OutOfMemoryError e) {
       return -Errno.ENOMEM;
@@ -82,11 +81,5 @@ final class CbwLane extends BlockLane {
       request.buffers.addAll(data.vector(), 0, request.length);
       return request.run(where);
     }
-  }
-
-  @Override
-  public void close() {
-    file.close();
-    target.close();
   }
 }

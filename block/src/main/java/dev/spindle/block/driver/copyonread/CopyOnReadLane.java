@@ -7,11 +7,11 @@ import dev.spindle.block.graph.BlkdebugEvent;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
-import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
 import dev.spindle.block.graph.DebugEvents;
+import dev.spindle.block.graph.FilterLane;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.IoVector;
 import java.lang.foreign.MemorySegment;
@@ -20,13 +20,12 @@ import java.util.List;
 import java.util.function.IntSupplier;
 
 /** One context's way through the filter. All but flushes is straight-line code: it may wait. */
-final class CopyOnReadLane extends BlockLane {
+final class CopyOnReadLane extends FilterLane {
   /** What is copied at once, at most. */
   private static final long MOST = 1 << 20;
 
   private final CopyOnReadNode node;
   private final AioContext context;
-  private final BlockLane below;
 
   /** What is copied from; null if it does not matter where data comes from. */
   private final List<Layer> layers;
@@ -38,7 +37,6 @@ final class CopyOnReadLane extends BlockLane {
     super(below);
     this.node = node;
     this.context = context;
-    this.below = below;
     this.layers = layers;
   }
 
@@ -162,20 +160,10 @@ final class CopyOnReadLane extends BlockLane {
   }
 
   @Override
-  public long allocated(long offset, long length) {
-    return below.allocated(offset, length);
-  }
-
-  @Override
-  public BlockStatus blockStatus(long offset, long length) {
-    return below.blockStatus(offset, length);
-  }
-
-  @Override
   public void close() {
     if (layers != null) {
       layers.forEach(layer -> layer.lane().close());
     }
-    below.close();
+    super.close();
   }
 }

@@ -5,10 +5,11 @@ import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequests;
+import dev.spindle.block.graph.FilterLane;
 import java.util.ArrayDeque;
 
 /** The filter as one context sees it. */
-final class MirrorLane extends BlockLane {
+final class MirrorLane extends FilterLane {
   final MirrorState state;
   final BlockLane source;
   final BlockLane target;
@@ -42,11 +43,5 @@ final class MirrorLane extends BlockLane {
 
   void putBack(MirrorWrite write) {
     free.push(write);
-  }
-
-  @Override
-  public void close() {
-    source.close();
-    target.close();
   }
 }
