@@ -4,6 +4,7 @@ package dev.spindle.block.aio;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,7 +50,7 @@ final class ContextThreads {
 
   private static Thread start(
       String name, Executor scheduler, Predicate<AioContext> carriedBy, Runnable body) {
-    return Builder.scheduledBy(scheduler)
+    return Builder.scheduledBy(new Continuing(name, scheduler))
         .name(name)
         .uncaughtExceptionHandler((thread, e) -> LOG.error("{} failed", thread.getName(), e))
         .start(
@@ -57,6 +58,38 @@ final class ContextThreads {
               CARRIED_BY.set(carriedBy);
               body.run();
             });
+  }
+
+  /**
+   * Has one virtual thread go on where it belongs. Whoever wakes it must not suffer if its context
+   * has ended meanwhile: that may be somebody who completes a future, or the one thread of the JVM
+   * that wakes all who waited for a monitor, which would be gone for good.
+   */
+  private static final class Continuing implements Executor {
+    private final String name;
+    private final Executor target;
+
+    /** Set by the starting thread, before anybody else knows the new one. */
+    private boolean started;
+
+    Continuing(String name, Executor target) {
+      this.name = name;
+      this.target = target;
+    }
+
+    @Override
+    public void execute(Runnable continuation) {
+      if (!started) {
+        started = true;
+        target.execute(continuation);
+        return;
+      }
+      try {
+        target.execute(continuation);
+      } catch (RejectedExecutionException e) {
+        LOG.warn("{} will never go on: {}", name, e.getMessage());
+      }
+    }
   }
 
   /** Found once, when the first virtual thread is wanted. */

@@ -244,6 +244,41 @@ class AioContextTest {
     assertThrows(RejectedExecutionException.class, () -> mainLoop.control("too late", () -> null));
   }
 
+  /** The JVM has one thread that wakes who waits for a monitor: it must survive that. */
+  @Test
+  void aThreadWhoseContextHasEndedKeepsNobodyElseFromWaking() throws Exception {
+    IoThread ended = IoThread.start("ended", ContextOptions.IOTHREAD);
+    CompletableFuture<Void> never = new CompletableFuture<>();
+    CompletableFuture<Void> entered = new CompletableFuture<>();
+    Object monitor = new Object();
+    synchronized (monitor) {
+      awaitBlocked(enter(ended.context(), monitor, never));
+      ended.close();
+    }
+    Object other = new Object();
+    synchronized (other) {
+      awaitBlocked(enter(context, other, entered));
+    }
+    entered.join();
+    assertFalse(never.isDone());
+  }
+
+  private static Thread enter(AioContext where, Object monitor, CompletableFuture<Void> entered) {
+    return where.startVirtual(
+        "enters",
+        () -> {
+          synchronized (monitor) {
+            entered.complete(null);
+          }
+        });
+  }
+
+  private static void awaitBlocked(Thread thread) {
+    while (thread.getState() != Thread.State.BLOCKED) {
+      Thread.onSpinWait();
+    }
+  }
+
   @Test
   void submitsWhenAsManyOperationsWaitAsMay() throws Exception {
     IoThread other = IoThread.start("io1", new ContextOptions(0, 0, 0, 3));
