@@ -12,10 +12,13 @@ import dev.spindle.block.job.JobWorld;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleGroup;
 import dev.spindle.block.throttle.ThrottleLimits;
+import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -81,10 +84,10 @@ class GraphStressTest {
     JobWorld world = new JobWorld();
     Arena arena = Arena.ofShared();
     Run run = new Run(world, arena, seed, fault);
-    String found = await(run.start(run::begin), hangSeconds);
+    String found = await(run, run.start(run::begin), hangSeconds);
     for (int i = 0; i <= steps && found == null; i++) {
-      found = await(i < steps ? run.start(run::act) : run.start(run::end), hangSeconds);
-      found = found == null ? await(run.settle(), hangSeconds) : found;
+      found = await(run, i < steps ? run.start(run::act) : run.start(run::end), hangSeconds);
+      found = found == null ? await(run, run.settle(), hangSeconds) : found;
       found = found == null ? run.violation() : found;
     }
     if (found != null) {
@@ -96,27 +99,40 @@ class GraphStressTest {
     return null;
   }
 
-  private static String await(CompletableFuture<Void> step, long hangSeconds)
+  private static String await(Run run, CompletableFuture<Void> step, long hangSeconds)
       throws InterruptedException {
     try {
       step.get(hangSeconds, TimeUnit.SECONDS);
       return null;
     } catch (TimeoutException e) {
-      return "a step hangs\n" + dump();
+      return "a step hangs\n" + dump() + run.picture();
     } catch (ExecutionException e) {
       return "a step failed: " + e.getCause();
     }
   }
 
+  /** What every thread is at, virtual ones included. */
   private static String dump() {
-    StringBuilder text = new StringBuilder();
-    for (Map.Entry<Thread, StackTraceElement[]> entry : Thread.getAllStackTraces().entrySet()) {
-      text.append(entry.getKey()).append('\n');
-      for (StackTraceElement frame : entry.getValue()) {
-        text.append("    ").append(frame).append('\n');
+    try {
+      Path file = Path.of("target", "stress-" + System.nanoTime() + ".txt").toAbsolutePath();
+      Process jcmd =
+          new ProcessBuilder(
+                  Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(),
+                  Long.toString(ProcessHandle.current().pid()),
+                  "Thread.dump_to_file",
+                  file.toString())
+              .redirectErrorStream(true)
+              .start();
+      String said = new String(jcmd.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      if (!Files.exists(file)) {
+        return said;
       }
+      String threads = Files.readString(file);
+      Files.delete(file);
+      return threads;
+    } catch (IOException e) {
+      return "no dump: " + e;
     }
-    return text.toString();
   }
 
   private static final class Run {
@@ -157,6 +173,26 @@ class GraphStressTest {
 
     private RamNode disk() {
       return copies.disk();
+    }
+
+    /** The graph as it seems to be; nobody holds it still. */
+    String picture() {
+      StringBuilder picture = new StringBuilder();
+      for (BlockNode node : test.graph.nodes()) {
+        picture.append(
+            "node %s on %s, %d sections, %s%n"
+                .formatted(
+                    node.name(),
+                    node.context().name(),
+                    node.quiesceDepth(),
+                    node.parents().stream().map(edge -> edge.parent().describe()).toList()));
+      }
+      for (BusyUser user : users) {
+        picture.append(
+            "%s, quiesced %s, %d requests done%n"
+                .formatted(user.describe(), user.backend.isQuiesced(), user.completed.get()));
+      }
+      return picture.toString();
     }
 
     String violation() {
