@@ -10,7 +10,6 @@ import dev.spindle.block.driver.TestRequest;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -22,7 +21,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * begin and end all the time: its requests in flight, its sections, and the gates of each lane.
  */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class BackendCountsTest {
+class BackendCountsTest extends GraphFixture {
   private static final int SECTIONS = 500;
 
   /** What goes wrong on purpose, to show that it would be noticed. */
@@ -37,7 +36,6 @@ class BackendCountsTest {
   }
 
   private final AtomicReference<String> violation = new AtomicReference<>();
-  private TestGraph test;
   private TestNode node;
   private BlockBackend backend;
 
@@ -48,7 +46,6 @@ class BackendCountsTest {
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     node = test.node("node");
     backend = test.use(node, new TestGraph.User("u"));
     node.onCallback =
@@ -57,11 +54,6 @@ class BackendCountsTest {
             violation.compareAndSet(null, "a request within a section");
           }
         };
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   @Test

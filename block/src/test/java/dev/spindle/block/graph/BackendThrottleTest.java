@@ -21,15 +21,13 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** A backend whose own requests are throttled, in and out of sections. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class BackendThrottleTest {
-  private TestGraph test;
+class BackendThrottleTest extends GraphFixture {
   private TestNode file;
   private BlockBackend backend;
   private BackendLane lane;
@@ -40,7 +38,6 @@ class BackendThrottleTest {
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     file = test.node("file");
     backend = test.use(file, new User("u"));
     lane = test.lane(backend, test.io0);
@@ -48,11 +45,6 @@ class BackendThrottleTest {
     test.control(() -> backend.setThrottle(group));
     // The bucket is full from now on.
     assertEquals(0, read(lane).result.join());
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   private TestRequest send(String name) {

@@ -12,7 +12,6 @@ import dev.spindle.linux.Errno;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -21,19 +20,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** How {@code driver=blkdebug} cuts requests up that its limits do not allow. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class BlkdebugLimitsTest {
-  private TestGraph test;
+class BlkdebugLimitsTest extends GraphFixture {
   private LayerDisk disk;
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     disk = LayerDisk.add(test, "disk", null);
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   private Io open(String limits) throws Exception {

@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -26,19 +25,12 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What the rules and breakpoints of {@code driver=blkdebug} do to requests. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class BlkdebugRulesTest {
-  private TestGraph test;
+class BlkdebugRulesTest extends GraphFixture {
   private LayerDisk disk;
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     disk = LayerDisk.add(test, "disk", null).fill(0, 128, 7);
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   /** As a format stands on it, which tells it what it is doing. */

@@ -9,29 +9,21 @@ import dev.spindle.block.driver.Disk;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.linux.Errno;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class BlkverifyTest {
-  private TestGraph test;
+class BlkverifyTest extends GraphFixture {
   private LayerDisk tested;
   private LayerDisk raw;
   private Io io;
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     tested = LayerDisk.add(test, "tested", null).fill(0, 128, 1);
     raw = LayerDisk.add(test, "plain", null).fill(0, 128, 1);
     io = new Io(test, "driver=blkverify,node-name=v,test=tested,raw=plain");
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   @Test

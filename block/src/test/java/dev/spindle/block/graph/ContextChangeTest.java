@@ -13,29 +13,21 @@ import dev.spindle.linux.Errno;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class ContextChangeTest {
-  private TestGraph test;
+class ContextChangeTest extends GraphFixture {
   private AioContext main;
   private AioContext io0;
   private AioContext io1;
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     main = test.mainLoop.context();
     io0 = test.io0.context();
     io1 = test.io1.context();
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   private void move(BlockNode node, AioContext target) throws Exception {

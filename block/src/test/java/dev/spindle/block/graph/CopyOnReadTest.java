@@ -15,14 +15,12 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class CopyOnReadTest {
-  private TestGraph test;
+class CopyOnReadTest extends GraphFixture {
   private LayerDisk base;
   private LayerDisk middle;
   private LayerDisk top;
@@ -30,15 +28,9 @@ class CopyOnReadTest {
   /** Three layers: sectors 0 to 15 are the base's, 16 to 31 the middle's, 32 to 47 the top's. */
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     base = LayerDisk.add(test, "base", null).fill(0, 128, 1);
     middle = LayerDisk.add(test, "middle", base).fill(16, 16, 2);
     top = LayerDisk.add(test, "top", middle).fill(32, 16, 3);
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   private Io open(String options) throws Exception {

@@ -13,28 +13,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class DrainedSectionTest {
+class DrainedSectionTest extends GraphFixture {
   private static final List<String> ONE_SECTION = List.of("begin", "still", "end");
-
-  private TestGraph test;
-
-  @BeforeEach
-  void start() throws Exception {
-    test = new TestGraph();
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
-  }
 
   @Test
   void nestedSectionsCallEverybodyOnce() throws Exception {

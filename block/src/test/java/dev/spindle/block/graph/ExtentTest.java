@@ -13,32 +13,18 @@ import dev.spindle.linux.Errno;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** How long nodes are, and where their data is: nobody sees that change who does not share it. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class ExtentTest {
+class ExtentTest extends GraphFixture {
   private static final String DISK = "driver=null-co,node-name=disk,size=";
   private static final String WINDOW = "driver=raw,node-name=window,file=disk";
 
   private static final String NEXT = "driver=null-co,node-name=next,size=";
   private static final String MOVED = "driver=raw,node-name=window,file=next";
   private static final String OUTER = "driver=raw,node-name=outer,offset=8k,file=";
-
-  private TestGraph test;
-
-  @BeforeEach
-  void start() throws Exception {
-    test = new TestGraph();
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
-  }
 
   private BackendLane use(BlockNode node, Set<Permission> shared) throws Exception {
     User user = new User("u");

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.spindle.block.throttle.ThrottleLimits;
 import java.util.OptionalLong;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -13,23 +12,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a filter's child holds itself, and what it has from its backing file, shows through. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class FilterLaneTest {
+class FilterLaneTest extends GraphFixture {
   private static final int SECTOR = 512;
-
-  private TestGraph test;
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     LayerDisk base = LayerDisk.add(test, "base", null).fill(0, 128, 1);
     LayerDisk.add(test, "top", base).fill(32, 16, 2);
     LayerDisk.add(test, "other", null).fill(0, 8, 3);
     test.control(() -> test.graph.throttleGroups().add("group", ThrottleLimits.NONE));
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   @ParameterizedTest

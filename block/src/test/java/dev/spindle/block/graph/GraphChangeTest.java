@@ -11,25 +11,11 @@ import dev.spindle.block.graph.TestGraph.User;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class GraphChangeTest {
-  private TestGraph test;
-
-  @BeforeEach
-  void start() throws Exception {
-    test = new TestGraph();
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
-  }
-
+class GraphChangeTest extends GraphFixture {
   @Test
   void aFilterTakesItsPlaceAndLeavesIt() throws Exception {
     TestNode file = test.node("file");

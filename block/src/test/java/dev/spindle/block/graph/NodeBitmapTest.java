@@ -20,7 +20,6 @@ import java.util.List;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -29,25 +28,18 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** What passes a node with dirty bitmaps, and what its bitmaps tell of that. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class NodeBitmapTest {
+class NodeBitmapTest extends GraphFixture {
   private static final int GRANULE = 512;
 
-  private TestGraph test;
   private TestNode node;
   private BlockBackend backend;
   private BackendLane lane;
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     node = test.node("node");
     backend = use(node, "u");
     lane = test.lane(backend, test.io0);
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   private BlockBackend use(BlockNode used, String user) throws Exception {

@@ -10,27 +10,13 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.EnumSet;
 import java.util.Set;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class PermissionTest {
+class PermissionTest extends GraphFixture {
   private static final Set<Permission> READ_ONLY_OTHERS =
       EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE_UNCHANGED);
-
-  private TestGraph test;
-
-  @BeforeEach
-  void start() throws Exception {
-    test = new TestGraph();
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
-  }
 
   private BlockBackend use(
       BlockNode node, String user, Set<Permission> used, Set<Permission> shared) throws Exception {

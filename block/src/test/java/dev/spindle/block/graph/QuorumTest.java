@@ -13,27 +13,19 @@ import dev.spindle.linux.Errno;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class QuorumTest {
-  private TestGraph test;
+class QuorumTest extends GraphFixture {
   private final List<LayerDisk> disks = new ArrayList<>();
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     for (int i = 0; i < 3; i++) {
       disks.add(LayerDisk.add(test, "d" + i, null).fill(0, 128, 1));
     }
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   private Io open(String options) throws Exception {

@@ -11,27 +11,13 @@ import dev.spindle.block.graph.TestGraph.User;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Nodes that come, go, move and change hands while sections are on, or are about to be. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class SectionChangesTest {
+class SectionChangesTest extends GraphFixture {
   private static final List<String> ONE_SECTION = List.of("begin", "still", "end");
-
-  private TestGraph test;
-
-  @BeforeEach
-  void start() throws Exception {
-    test = new TestGraph();
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
-  }
 
   /** A graph on two contexts; each driver hears of the section once, however many reach it. */
   @Test

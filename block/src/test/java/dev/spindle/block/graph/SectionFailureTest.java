@@ -20,7 +20,6 @@ import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.linux.Errno;
 import java.util.List;
 import java.util.concurrent.RejectedExecutionException;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -33,7 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * a change: whatever had begun has ended, and everybody works as before.
  */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class SectionFailureTest {
+class SectionFailureTest extends GraphFixture {
   private static final class Planted extends Error {
     private static final long serialVersionUID = 1;
   }
@@ -75,7 +74,6 @@ class SectionFailureTest {
   private final TestGraph.User before = new TestGraph.User("before");
   private final TestGraph.User after = new TestGraph.User("after");
   private final Thrower thrower = new Thrower();
-  private TestGraph test;
   private TestNode file;
   private TestNode format;
   private BlockBackend first;
@@ -85,17 +83,11 @@ class SectionFailureTest {
   /** Two nodes; on the upper one somebody who throws, between two who do not. */
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     file = test.node("file");
     format = test.node("format", file, ChildRole.FILTER);
     first = test.use(format, before);
     throwing = test.use(format, thrower);
     last = test.use(format, after);
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   private void failAt(String who, String callback) {

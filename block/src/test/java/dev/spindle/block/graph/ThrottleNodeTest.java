@@ -22,7 +22,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -31,21 +30,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The {@code throttle} driver in a graph. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class ThrottleNodeTest {
-  private TestGraph test;
+class ThrottleNodeTest extends GraphFixture {
   private TestNode file;
   private ThrottleGroup group;
 
   @BeforeEach
   void start() throws Exception {
-    test = new TestGraph();
     file = test.node("file");
     group = test.get(() -> test.graph.throttleGroups().add("g", endless()));
-  }
-
-  @AfterEach
-  void stop() throws Exception {
-    test.close();
   }
 
   private BlockNode open(String description) throws Exception {

@@ -106,18 +106,23 @@ class CopyBitmapTest extends CopyFixture {
     assertEquals(0, guest.write((long) cluster * CLUSTER, data));
   }
 
-  @ParameterizedTest
-  @CsvSource({
-    "MIRROR,ON_SUCCESS,0", "MIRROR,ALWAYS,0", "MIRROR,NEVER,3",
-    "BACKUP,ON_SUCCESS,0", "BACKUP,ALWAYS,0", "BACKUP,NEVER,3"
-  })
-  void aBitmapAfterASuccess(Kind kind, BitmapMode mode, int dirtyAfterwards) throws Exception {
+  /** Two copies that are alike, and then three clusters of the source that are dirty. */
+  private void copyThenWriteSome(Kind kind) throws Exception {
     copy(kind, SyncMode.FULL, BitmapMode.ON_SUCCESS);
     world.forget(JOB.id());
     addBitmap(CLUSTER);
     for (int cluster : new int[] {3, 20, 100}) {
       write(cluster);
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "MIRROR,ON_SUCCESS,0", "MIRROR,ALWAYS,0", "MIRROR,NEVER,3",
+    "BACKUP,ON_SUCCESS,0", "BACKUP,ALWAYS,0", "BACKUP,NEVER,3"
+  })
+  void aBitmapAfterASuccess(Kind kind, BitmapMode mode, int dirtyAfterwards) throws Exception {
+    copyThenWriteSome(kind);
     JobInfo end = copy(kind, SyncMode.BITMAP, mode);
     assertEquals(Optional.empty(), end.error());
     assertEquals(3 * CLUSTER, end.total());
@@ -143,12 +148,7 @@ class CopyBitmapTest extends CopyFixture {
     "BACKUP,ON_SUCCESS", "BACKUP,ALWAYS", "BACKUP,NEVER"
   })
   void aBitmapAfterAFailure(Kind kind, BitmapMode mode) throws Exception {
-    copy(kind, SyncMode.FULL, BitmapMode.ON_SUCCESS);
-    world.forget(JOB.id());
-    addBitmap(CLUSTER);
-    for (int cluster : new int[] {3, 20, 100}) {
-      write(cluster);
-    }
+    copyThenWriteSome(kind);
     failOnceAtTarget("write,inject-error.0.sector=" + 20 * CLUSTER / 512);
     create(kind, JOB, SyncMode.BITMAP, given(SyncMode.BITMAP), mode);
     start(JOB);
@@ -176,12 +176,7 @@ class CopyBitmapTest extends CopyFixture {
     "BACKUP,ON_SUCCESS", "BACKUP,ALWAYS", "BACKUP,NEVER"
   })
   void aBitmapAfterAFlushThatFailed(Kind kind, BitmapMode mode) throws Exception {
-    copy(kind, SyncMode.FULL, BitmapMode.ON_SUCCESS);
-    world.forget(JOB.id());
-    addBitmap(CLUSTER);
-    for (int cluster : new int[] {3, 20, 100}) {
-      write(cluster);
-    }
+    copyThenWriteSome(kind);
     failOnceAtTarget("flush");
     create(kind, JOB, SyncMode.BITMAP, given(SyncMode.BITMAP), mode);
     write(50);
@@ -202,12 +197,7 @@ class CopyBitmapTest extends CopyFixture {
   @ParameterizedTest
   @EnumSource
   void aBitmapAfterAFailureWhosePartCannotBeFlushed(Kind kind) throws Exception {
-    copy(kind, SyncMode.FULL, BitmapMode.ON_SUCCESS);
-    world.forget(JOB.id());
-    addBitmap(CLUSTER);
-    for (int cluster : new int[] {3, 20, 100}) {
-      write(cluster);
-    }
+    copyThenWriteSome(kind);
     failOnceAtTarget(
         "write,inject-error.0.sector=%d,inject-error.1.event=none,inject-error.1.once=on,inject-error.1.iotype=flush"
             .formatted(20 * CLUSTER / 512));

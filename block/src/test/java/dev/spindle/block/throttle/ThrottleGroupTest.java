@@ -10,8 +10,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.options.KeyValues;
-import dev.spindle.block.options.Options;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -19,17 +17,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+/** What passes a group and when: its limits, how they are shared, and how they change. */
 final class ThrottleGroupTest {
-  /** So that the clock wraps within the tests. */
-  private static final long BEGINNING = Long.MAX_VALUE - SECOND;
-
   @Test
   void withoutLimitsEverythingPassesAtOnce() throws Exception {
-    ThrottleWorld world = world("");
+    ThrottleWorld world = ThrottleWorld.of("");
     ThrottleWorld.Disk disk = world.disk();
-    for (int i = 0; i < 1000; i++) {
-      disk.submit(WRITE, 1 << 20);
-    }
+    disk.submit(WRITE, 1 << 20, 1000);
     assertEquals(1000, world.passed.size());
     assertEquals(0, world.timers(WRITE));
   }
@@ -47,11 +41,9 @@ final class ThrottleGroupTest {
   })
   void passesTheBucketThenOneByOne(String limits, long bytes, int atOnce, long everyNs)
       throws Exception {
-    ThrottleWorld world = world(limits);
+    ThrottleWorld world = ThrottleWorld.of(limits);
     ThrottleWorld.Disk disk = world.disk();
-    for (int i = 0; i < atOnce + 50; i++) {
-      disk.submit(WRITE, bytes);
-    }
+    disk.submit(WRITE, bytes, atOnce + 50);
     assertEquals(atOnce, world.passed.size());
     // Between the moments at which one passes.
     world.advance(everyNs / 3);
@@ -70,13 +62,12 @@ final class ThrottleGroupTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 10, 30, 60, 63, 64, 70, 100})
   void aBurstLastsAsLongAsItIsMeantTo(int seconds) throws Exception {
-    ThrottleWorld world = world("iops-total=100,iops-total-max=2000,iops-total-max-length=60");
+    ThrottleWorld world =
+        ThrottleWorld.of("iops-total=100,iops-total-max=2000,iops-total-max-length=60");
     ThrottleWorld.Disk disk = world.disk();
     disk.endless = Long.MAX_VALUE;
     // Deep enough for a request to wait all the time.
-    for (int i = 0; i < 202; i++) {
-      disk.submit(READ, 4096);
-    }
+    disk.submit(READ, 4096, 202);
     world.advance(seconds * SECOND);
     long most = Math.min(200 + 2000L * seconds, 120_000 + 100L * seconds);
     long passed = world.passed.size();
@@ -85,12 +76,10 @@ final class ThrottleGroupTest {
 
   @Test
   void membersTakeTurns() throws Exception {
-    ThrottleWorld world = world("iops-total=1000");
+    ThrottleWorld world = ThrottleWorld.of("iops-total=1000");
     List<ThrottleWorld.Disk> disks = List.of(world.disk(), world.disk(), world.disk());
     ThrottleWorld.Disk idle = world.disk();
-    for (int i = 0; i < 500; i++) {
-      disks.get(0).submit(READ, 512);
-    }
+    disks.get(0).submit(READ, 512, 500);
     disks.get(1).endless = 400;
     disks.get(2).endless = 400;
     disks.get(1).submit(READ, 512);
@@ -109,7 +98,7 @@ final class ThrottleGroupTest {
 
   @Test
   void aDiskWithManyLanesGetsNoMoreThanOneWithOne() throws Exception {
-    ThrottleWorld world = world("iops-total=1000");
+    ThrottleWorld world = ThrottleWorld.of("iops-total=1000");
     ThrottleWorld.Disk single = world.disk();
     ThrottleWorld.Disk first = world.disk();
     List<ThrottleWorld.Disk> lanes =
@@ -118,13 +107,13 @@ final class ThrottleGroupTest {
       disk.endless = Long.MAX_VALUE;
     }
     // Fill the bucket first, in such a way that nobody has an advantage afterwards.
-    world.group.configure(limits("iops-total=1"), world.now);
+    world.group.configure(ThrottleWorld.limits("iops-total=1"), world.now);
     single.submit(READ, 512);
     for (ThrottleWorld.Disk lane : lanes) {
       lane.submit(READ, 512);
     }
     world.disks.forEach(disk -> disk.passedCount = 0);
-    world.group.configure(limits("iops-total=1000"), world.now);
+    world.group.configure(ThrottleWorld.limits("iops-total=1000"), world.now);
     world.advance(6 * SECOND / 10);
     for (ThrottleWorld.Disk lane : lanes) {
       assertTrue(Math.abs(3 * lane.passedCount - single.passedCount) <= 3);
@@ -134,7 +123,7 @@ final class ThrottleGroupTest {
 
   @Test
   void bothDirectionsGoOnWhenTheyShareABucket() throws Exception {
-    ThrottleWorld world = world("bps-total=1000000");
+    ThrottleWorld world = ThrottleWorld.of("bps-total=1000000");
     ThrottleWorld.Disk reader = world.disk();
     ThrottleWorld.Disk writer = world.disk();
     for (int i = 0; i < 3000; i++) {
@@ -149,7 +138,7 @@ final class ThrottleGroupTest {
 
   @Test
   void directionsWithBucketsOfTheirOwnDoNotMeet() throws Exception {
-    ThrottleWorld world = world("iops-read=10");
+    ThrottleWorld world = ThrottleWorld.of("iops-read=10");
     ThrottleWorld.Disk disk = world.disk();
     for (int i = 0; i < 10; i++) {
       disk.submit(READ, 512);
@@ -161,7 +150,7 @@ final class ThrottleGroupTest {
 
   @Test
   void otherLimitsHoldForWhatWaits() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
+    ThrottleWorld world = ThrottleWorld.of("iops-total=1");
     ThrottleWorld.Disk disk = world.disk();
     ThrottleWorld.Disk other = world.disk();
     for (int i = 0; i < 100; i++) {
@@ -171,12 +160,12 @@ final class ThrottleGroupTest {
     assertEquals(1, world.passed.size());
     world.advance(SECOND / 2);
     assertEquals(1, world.passed.size());
-    world.group.configure(limits("iops-total=100"), world.now);
-    assertEquals(limits("iops-total=100"), world.group.limits());
+    world.group.configure(ThrottleWorld.limits("iops-total=100"), world.now);
+    assertEquals(ThrottleWorld.limits("iops-total=100"), world.group.limits());
     world.advance(SECOND / 2);
     // 0.5 was left in a bucket that now takes 10.
     assertEquals(1 + 10 + 50, world.passed.size(), 1);
-    world.group.configure(limits("iops-total=1"), world.now);
+    world.group.configure(ThrottleWorld.limits("iops-total=1"), world.now);
     long before = world.passed.size();
     world.advance(SECOND * 10);
     assertEquals(before + 10, world.passed.size(), 1);
@@ -189,21 +178,19 @@ final class ThrottleGroupTest {
 
   @Test
   void whatWaitsGoesOnWhenAnotherKindIsLimited() throws Exception {
-    ThrottleWorld world = world("bps-read=1000");
+    ThrottleWorld world = ThrottleWorld.of("bps-read=1000");
     ThrottleWorld.Disk disk = world.disk();
     for (int i = 0; i < 3; i++) {
       disk.submit(READ, 1000);
       disk.submit(WRITE, 1000);
     }
     assertEquals(1 + 3, world.passed.size());
-    world.group.configure(limits("iops-write=1"), world.now);
+    world.group.configure(ThrottleWorld.limits("iops-write=1"), world.now);
     world.advance(0);
     assertEquals(3 + 3, world.passed.size());
-    for (int i = 0; i < 3; i++) {
-      disk.submit(WRITE, 1000);
-    }
+    disk.submit(WRITE, 1000, 3);
     assertEquals(6 + 1, world.passed.size());
-    world.group.configure(limits("iops-read=1"), world.now);
+    world.group.configure(ThrottleWorld.limits("iops-read=1"), world.now);
     world.advance(0);
     assertEquals(6 + 3, world.passed.size());
     assertEquals(0, world.timers(WRITE));
@@ -219,34 +206,30 @@ final class ThrottleGroupTest {
   @Test
   void aBurstEndsWithItsLimitAndBeginsAnewWithTheNext() throws Exception {
     String bursts = "iops-total=100,iops-total-max=2000,iops-total-max-length=60";
-    ThrottleWorld world = world(bursts);
+    ThrottleWorld world = ThrottleWorld.of(bursts);
     ThrottleWorld.Disk disk = world.disk();
     disk.endless = Long.MAX_VALUE;
-    for (int i = 0; i < 202; i++) {
-      disk.submit(READ, 512);
-    }
+    disk.submit(READ, 512, 202);
     world.advance(10 * SECOND);
     assertEquals(200 + 20_000, world.passed.size(), 2);
     world.passed.clear();
-    world.group.configure(limits("iops-total=100"), world.now);
+    world.group.configure(ThrottleWorld.limits("iops-total=100"), world.now);
     world.advance(10 * SECOND);
     // The 19200 that had passed beyond the average are not waited for.
     assertEquals(1000, world.passed.size(), 2);
     world.passed.clear();
-    world.group.configure(limits(bursts), world.now);
+    world.group.configure(ThrottleWorld.limits(bursts), world.now);
     world.advance(SECOND);
     assertEquals(200 + 2000, world.passed.size(), 2);
   }
 
   @Test
   void whoIsHeldGetsOtherLimitsAfterwards() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
+    ThrottleWorld world = ThrottleWorld.of("iops-total=1");
     ThrottleWorld.Disk disk = world.disk();
-    for (int i = 0; i < 20; i++) {
-      disk.submit(READ, 512);
-    }
+    disk.submit(READ, 512, 20);
     disk.member.holdBegin(world.now);
-    world.group.configure(limits("iops-total=100"), world.now);
+    world.group.configure(ThrottleWorld.limits("iops-total=100"), world.now);
     world.advance(SECOND);
     assertEquals(1, disk.passedCount);
     disk.member.holdEnd(world.now);
@@ -259,11 +242,9 @@ final class ThrottleGroupTest {
 
   @Test
   void whatMayPassAtOnceTakesOneTimer() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
+    ThrottleWorld world = ThrottleWorld.of("iops-total=1");
     ThrottleWorld.Disk disk = world.disk();
-    for (int i = 0; i < 100; i++) {
-      disk.submit(READ, 512);
-    }
+    disk.submit(READ, 512, 100);
     assertEquals(1, disk.timersStarted);
     world.group.configure(ThrottleLimits.NONE, world.now);
     world.advance(0);
@@ -272,239 +253,13 @@ final class ThrottleGroupTest {
   }
 
   @Test
-  void whoIsHeldStaysPutAndHandsTheTurnOn() throws Exception {
-    ThrottleWorld world = world("iops-total=10");
-    ThrottleWorld.Disk held = world.disk();
-    ThrottleWorld.Disk other = world.disk();
-    for (int i = 0; i < 10; i++) {
-      held.submit(READ, 512);
-      other.submit(READ, 512);
-    }
-    held.member.holdBegin(world.now);
-    long before = held.passedCount;
-    world.advance(SECOND);
-    assertEquals(before, held.passedCount);
-    assertEquals(10, other.passedCount);
-    // The bucket is far from full, and still nothing of the held one passes.
-    world.advance(10 * SECOND);
-    held.submit(READ, 512);
-    assertEquals(before, held.passedCount);
-    assertEquals(0, world.timers(READ));
-    held.member.holdBegin(world.now);
-    held.member.holdEnd(world.now);
-    world.advance(SECOND);
-    assertEquals(before, held.passedCount);
-    held.member.holdEnd(world.now);
-    world.advance(SECOND);
-    assertEquals(11, held.passedCount);
-  }
-
-  @Test
-  void aDrainedMemberPassesWhatWaitsAndTheOthersPayForIt() throws Exception {
-    ThrottleWorld world = world("bps-total=1000");
-    ThrottleWorld.Disk drained = world.disk();
-    ThrottleWorld.Disk other = world.disk();
-    for (int i = 0; i < 10; i++) {
-      drained.submit(WRITE, 1000);
-      other.submit(WRITE, 1000);
-    }
-    assertEquals(1, drained.passedCount);
-    drained.member.drainedBegin(world.now);
-    world.advance(0);
-    assertEquals(10, drained.passedCount);
-    assertEquals(0, other.passedCount);
-    drained.submit(WRITE, 1000);
-    assertEquals(11, drained.passedCount);
-    drained.member.drainedEnd(world.now);
-    drained.submit(WRITE, 1000);
-    assertEquals(11, drained.passedCount);
-    // Its deadline was set when 0.9 s were owed; everything after it waits for all 11 requests.
-    world.advance(SECOND);
-    assertEquals(1, other.passedCount);
-    world.advance(10 * SECOND);
-    assertEquals(1, other.passedCount + drained.passedCount - 11);
-    world.advance(SECOND);
-    assertEquals(2, other.passedCount + drained.passedCount - 11);
-  }
-
-  @Test
-  void drainedSectionsNestAndOutdoHeldOnes() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
-    ThrottleWorld.Disk disk = world.disk();
-    disk.submit(READ, 512);
-    disk.submit(READ, 512);
-    disk.member.holdBegin(world.now);
-    disk.member.drainedBegin(world.now);
-    disk.member.drainedBegin(world.now);
-    disk.member.drainedEnd(world.now);
-    world.advance(0);
-    assertEquals(2, disk.passedCount);
-    disk.submit(READ, 512);
-    assertEquals(3, disk.passedCount);
-    disk.member.drainedEnd(world.now);
-    disk.submit(READ, 512);
-    assertEquals(3, disk.passedCount);
-    disk.member.holdEnd(world.now);
-    world.advance(3 * SECOND);
-    assertEquals(4, disk.passedCount);
-  }
-
-  @Test
-  void aDrainThatEndsBeforeItsContextRanLeavesTheRestToTheirTurns() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
-    ThrottleWorld.Disk disk = world.disk();
-    for (int i = 0; i < 3; i++) {
-      disk.submit(READ, 512);
-    }
-    disk.member.drainedBegin(world.now);
-    disk.member.drainedEnd(world.now);
-    world.advance(0);
-    assertEquals(1, disk.passedCount);
-    world.advance(2 * SECOND);
-    assertEquals(3, disk.passedCount);
-  }
-
-  @Test
-  void aHurriedLanePassesWhatWaitsInItAlone() throws Exception {
-    ThrottleWorld world = world("bps-total=1000");
-    ThrottleWorld.Disk hurried = world.disk();
-    ThrottleWorld.Disk sibling = world.disk(hurried.member);
-    ThrottleWorld.Disk other = world.disk();
-    for (ThrottleWorld.Disk disk : world.disks) {
-      disk.submit(WRITE, 1000);
-      disk.submit(WRITE, 1000);
-      disk.submit(READ, 1000);
-    }
-    assertEquals(1, world.passed.size());
-    hurried.hurryBegin();
-    assertEquals(3, hurried.passedCount, "something waits to be released later");
-    assertEquals(3, world.passed.size());
-    hurried.checkCounts();
-    hurried.submit(WRITE, 1000);
-    assertEquals(4, hurried.passedCount);
-    hurried.hurryBegin();
-    hurried.hurryEndIfBegun();
-    hurried.submit(READ, 1000);
-    assertEquals(5, hurried.passedCount);
-    hurried.hurryEndIfBegun();
-    hurried.submit(READ, 1000);
-    assertEquals(5, hurried.passedCount, "the limits do not count again");
-    world.advance(0);
-    assertEquals(5, world.passed.size(), "others passed as well");
-    world.advance(20 * SECOND);
-    assertEquals(3, sibling.passedCount);
-    assertEquals(3, other.passedCount);
-    assertEquals(6, hurried.passedCount);
-  }
-
-  @Test
-  void theTurnOfAHurriedLaneIsAnothers() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
-    ThrottleWorld.Disk hurried = world.disk();
-    ThrottleWorld.Disk other = world.disk();
-    hurried.submit(READ, 512);
-    hurried.submit(READ, 512);
-    other.submit(READ, 512);
-    assertTrue(hurried.timers.containsKey(READ));
-    hurried.hurryBegin();
-    assertEquals(2, hurried.passedCount);
-    assertTrue(other.timers.containsKey(READ));
-    // Its time was set when 0.9 s were owed; what comes then waits for all that passed.
-    world.advance(SECOND);
-    assertEquals(1, other.passedCount);
-    other.submit(READ, 512);
-    world.advance(SECOND);
-    assertEquals(1, other.passedCount);
-    world.advance(SECOND);
-    assertEquals(2, other.passedCount);
-    // The lane's own timer, started for a turn that it no longer has, does no harm.
-    hurried.hurryEndIfBegun();
-    hurried.checkCounts();
-  }
-
-  @Test
-  void whatIsTakenOutHandsTheTurnOn() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
-    ThrottleWorld.Disk leaving = world.disk();
-    ThrottleWorld.Disk other = world.disk();
-    leaving.submit(READ, 512);
-    leaving.submit(READ, 512);
-    other.submit(READ, 512);
-    assertTrue(leaving.timers.containsKey(READ));
-    assertThrows(IllegalStateException.class, leaving.lane::close);
-    assertThrows(IllegalStateException.class, leaving.member::leave);
-    leaving.waiting.get(READ).remove();
-    leaving.lane.withdrawn(READ, world.now);
-    leaving.lane.close();
-    leaving.member.leave();
-    // The timer of the one that left may still fire; nobody minds.
-    assertTrue(other.timers.containsKey(READ));
-    world.advance(SECOND);
-    assertEquals(1, other.passedCount);
-    assertThrows(IllegalStateException.class, () -> leaving.lane.withdrawn(READ, world.now));
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {0, 1, 2})
-  void theTurnGoesToTheNextWhenWhoHadItLeaves(int who) throws Exception {
-    ThrottleWorld world = world("iops-total=10");
-    List<ThrottleWorld.Disk> disks = List.of(world.disk(), world.disk(), world.disk());
-    for (int i = 0; i < 20; i++) {
-      disks.forEach(disk -> disk.submit(READ, 512));
-    }
-    while (world.passed.getLast().disk() != disks.get(who) || world.passed.size() < 6) {
-      world.advance(SECOND / 10);
-    }
-    ThrottleWorld.Disk leaving = disks.get(who);
-    while (!leaving.waiting.get(READ).isEmpty()) {
-      leaving.waiting.get(READ).remove();
-      leaving.lane.withdrawn(READ, world.now);
-    }
-    leaving.lane.close();
-    leaving.member.leave();
-    world.advance(SECOND / 5);
-    int size = world.passed.size();
-    assertSame(disks.get((who + 1) % 3), world.passed.get(size - 2).disk());
-    assertSame(disks.get((who + 2) % 3), world.passed.get(size - 1).disk());
-  }
-
-  @Test
-  void aLaneThatMovesTakesItsTimerAlong() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
-    ThrottleWorld.Disk disk = world.disk();
-    disk.submit(READ, 512);
-    disk.submit(READ, 512);
-    long deadline = disk.timers.remove(READ);
-    disk.lane.moved(world.now);
-    assertEquals(deadline, disk.timers.get(READ));
-    assertEquals(1, disk.timers.size());
-    disk.timers.clear();
-    disk.member.drainedBegin(world.now);
-    disk.timers.clear();
-    disk.lane.moved(world.now);
-    world.advance(0);
-    assertEquals(2, disk.passedCount);
-  }
-
-  @Test
-  void aTimerThatFiresTooEarlyIsStartedAgain() throws Exception {
-    ThrottleWorld world = world("iops-total=1");
-    ThrottleWorld.Disk disk = world.disk();
-    disk.submit(READ, 512);
-    disk.submit(READ, 512);
-    long deadline = disk.timers.remove(READ);
-    disk.lane.timerFired(READ, world.now);
-    disk.lane.timerFired(WRITE, world.now);
-    assertEquals(1, disk.passedCount);
-    assertEquals(deadline, disk.timers.get(READ));
-  }
-
-  @Test
   void groupsHaveNamesAndStayWhileTheyAreUsed() throws Exception {
     ThrottleGroups groups = new ThrottleGroups();
     ThrottleGroup group = groups.add("tg", ThrottleLimits.NONE);
     assertSame(group, groups.require("tg"));
-    refused("A group with this name already exists: tg", () -> groups.add("tg", limits("")));
+    refused(
+        "A group with this name already exists: tg",
+        () -> groups.add("tg", ThrottleWorld.limits("")));
     refused("Throttle group 'other' does not exist", () -> groups.require("other"));
     refused("Throttle group 'other' does not exist", () -> groups.remove("other"));
     ThrottleMember member = group.join();
@@ -517,15 +272,5 @@ final class ThrottleGroupTest {
 
   private static void refused(String sentence, Executable call) {
     assertEquals(sentence, assertThrows(BlockException.class, call).getMessage());
-  }
-
-  private static ThrottleWorld world(String limits) throws Exception {
-    return new ThrottleWorld(limits(limits), BEGINNING);
-  }
-
-  private static ThrottleLimits limits(String text) throws Exception {
-    return text.isEmpty()
-        ? ThrottleLimits.NONE
-        : ThrottleLimits.parse(new Options("test", KeyValues.parse("test", text, null)), "");
   }
 }

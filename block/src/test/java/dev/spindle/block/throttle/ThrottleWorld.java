@@ -3,6 +3,8 @@ package dev.spindle.block.throttle;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.spindle.block.options.KeyValues;
+import dev.spindle.block.options.Options;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -24,6 +26,18 @@ final class ThrottleWorld {
   long now;
 
   private long sequence;
+
+  /** A group on a clock that wraps within the first second. */
+  static ThrottleWorld of(String limits) throws Exception {
+    return new ThrottleWorld(limits(limits), Long.MAX_VALUE - SECOND);
+  }
+
+  /** Limits as a user writes them; none if the text is empty. */
+  static ThrottleLimits limits(String text) throws Exception {
+    return text.isEmpty()
+        ? ThrottleLimits.NONE
+        : ThrottleLimits.parse(new Options("test", KeyValues.parse("test", text, null)), "");
+  }
 
   ThrottleWorld(ThrottleLimits limits, long start) {
     this.now = start;
@@ -118,6 +132,13 @@ final class ThrottleWorld {
         pass(direction, request, !waiting.get(direction).isEmpty());
       } else {
         waiting.get(direction).add(request);
+      }
+    }
+
+    /** Submits several alike. */
+    void submit(ThrottleDirection direction, long bytes, int count) {
+      for (int i = 0; i < count; i++) {
+        submit(direction, bytes);
       }
     }
 
