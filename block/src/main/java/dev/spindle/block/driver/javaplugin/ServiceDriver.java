@@ -20,12 +20,15 @@ record ServiceDriver(String name, ServiceLoader.Provider<DiskPlugin> provider)
     implements BlockDriver {
   private static final Logger LOG = LoggerFactory.getLogger(ServiceDriver.class);
 
+  /** Of a class path that is so broken, the rest is left out as well. */
+  private static final int MOST_FAILURES = 100;
+
   /** Finds those on the class path and module path; one that cannot be made is left out. */
   static List<BlockDriver> find() {
     List<BlockDriver> found = new ArrayList<>();
     Iterator<ServiceLoader.Provider<DiskPlugin>> providers =
         ServiceLoader.load(DiskPlugin.class).stream().iterator();
-    while (true) {
+    for (int failures = 0; failures < MOST_FAILURES; ) {
       try {
         if (!providers.hasNext()) {
           return found;
@@ -34,8 +37,10 @@ record ServiceDriver(String name, ServiceLoader.Provider<DiskPlugin> provider)
         found.add(new ServiceDriver(provider.get().name(), provider));
       } catch (ServiceConfigurationError | RuntimeException | LinkageError e) {
         LOG.warn("a driver on the class path is left out", e);
+        failures++;
       }
     }
+    return found;
   }
 
   @Override

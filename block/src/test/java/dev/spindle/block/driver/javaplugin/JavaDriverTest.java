@@ -4,22 +4,26 @@ package dev.spindle.block.driver.javaplugin;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.OpenFiles;
+import dev.spindle.block.driver.file.FileDriver;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BlockDriver;
+import dev.spindle.block.graph.BlockDrivers;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.OptionList;
+import dev.spindle.block.options.Options;
 import dev.spindle.block.plugin.DiskDriver;
 import dev.spindle.block.plugin.DiskPlugin;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
-import java.lang.ref.WeakReference;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -261,6 +265,36 @@ class %s implements DiskDriver {
     assertEquals(0, OpenFiles.of(several));
   }
 
+  /** One that cannot be made does not keep the others away, and no name is taken twice. */
+  @Test
+  void aServiceOnTheClassPathIsADriverByItsName() throws Exception {
+    Path jar = jar("one.jar", "Missing\nSame\nFile\n", "Same", "File");
+    Thread thread = Thread.currentThread();
+    ClassLoader before = thread.getContextClassLoader();
+    Map<String, BlockDriver> drivers;
+    try (URLClassLoader loader =
+        new URLClassLoader(new URL[] {jar.toUri().toURL()}, JavaDriver.class.getClassLoader())) {
+      thread.setContextClassLoader(loader);
+      drivers = BlockDrivers.load();
+      BlockDriver same = drivers.get("same");
+      assertEquals(
+          List.of("read-only", "value"),
+          OptionList.of(same::read).stream().map(OptionList.Entry::key).toList());
+      BlockNode node =
+          world.test.get(
+              () -> {
+                Options options = Disk.options("value=6");
+                return world.test.graph.add(same.read(options).open(world.test.graph, "n"));
+              });
+      assertReads(node, 6);
+      assertEquals("same", node.driver());
+      world.closeNodes();
+    } finally {
+      thread.setContextClassLoader(before);
+    }
+    assertEquals(FileDriver.class, drivers.get("file").getClass());
+  }
+
   @Test
   void aSourceMayUseAJar() throws Exception {
     Path jar = jar("one.jar", "", "Same");
@@ -287,7 +321,7 @@ class %s implements DiskDriver {
     }
   }
 
-  /** Each node has classes of its own, which go with it. */
+  /** What is static to one node is not to another. */
   @Test
   void classesBelongToOneNode() throws Exception {
     Path source =
@@ -295,12 +329,7 @@ class %s implements DiskDriver {
             "Same.java",
             source("Same", "static int opened; public void open() { value = ++opened; }"));
     assertReads(world.open("driver=java,node-name=a,source=" + source), 1);
-    BlockNode second = world.open("driver=java,node-name=b,source=" + source);
-    assertReads(second, 1);
-    WeakReference<BlockNode> gone = new WeakReference<>(second);
-    assertNotNull(gone.get());
-    world.closeNodes();
-    assertReads(world.open("driver=java,node-name=c,source=" + source), 1);
+    assertReads(world.open("driver=java,node-name=b,source=" + source), 1);
   }
 
   @Test
