@@ -31,6 +31,7 @@ class FilterLaneTest extends GraphFixture {
         "driver=blkdebug,node-name=filter,image=top",
         "driver=copy-on-read,node-name=filter,file=top",
         "driver=copy-before-write,node-name=filter,file=top,target=other",
+        "driver=java,node-name=filter,file=top,report=/dev/null,source=../docs/examples/Count.java",
         "driver=blkverify,node-name=filter,test=top,raw=other"
       })
   void whatTheChildHoldsShowsThrough(String filter) throws Exception {
