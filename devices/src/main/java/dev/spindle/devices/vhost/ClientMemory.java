@@ -40,6 +40,9 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
   private final List<Mapped> regions = new ArrayList<>();
   private volatile Table table = EMPTY;
 
+  /** Whether a region may be cut off by its owner at any time. Never unset. */
+  private volatile boolean mayVanish;
+
   /**
    * A region and where it is mapped.
    *
@@ -130,16 +133,16 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
   }
 
   /**
-   * Whether every region can be touched: only files that could not be sealed against it can have
-   * been cut off since.
+   * Has the error of an access to memory that its owner has cut off come out now. The JVM notices
+   * such an access, skips it, and throws at the next point where threads can be stopped; a call of
+   * native code is one.
+   *
+   * @throws InternalError if there was such an access on this thread
    */
-  boolean isWhole() throws LinuxException {
-    for (Mapped mapped : regions) {
-      if (mapped.file.size() < mapped.region.fileOffset() + mapped.region.bytes()) {
-        return false;
-      }
+  void settle() {
+    if (mayVanish) {
+      Thread.yield();
     }
-    return true;
   }
 
   /**
@@ -186,7 +189,9 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
       throw new VhostUserException("a memory region that is in no regular file");
     }
     // First of all sealed, if that is possible, and then measured.
-    MemFd.sealAgainstShrinking(file.fd());
+    if (!MemFd.sealAgainstShrinking(file.fd())) {
+      mayVanish = true;
+    }
     if (!isInside(region.fileOffset(), region.bytes(), file.size())) {
       throw new VhostUserException(
           "a memory region that exceeds its file of "

@@ -23,6 +23,9 @@ final class Listener {
   private final UnixSocket socket;
   private final Optional<Path> path;
 
+  /** With this object's lock. */
+  private boolean closed;
+
   private Listener(UnixSocket socket, Optional<Path> path) {
     this.socket = socket;
     this.path = path;
@@ -58,19 +61,22 @@ final class Listener {
   }
 
   /** Nobody can knock any more, and whoever waits returns. */
-  void stop() {
+  synchronized void stop() {
     try {
       if (path.isPresent()) {
         Files.deleteIfExists(path.get());
       }
-      socket.shutdown();
+      if (!closed) {
+        socket.shutdown();
+      }
     } catch (IOException e) {
       LOG.warn("a socket stays behind: {}", e.getMessage());
     }
   }
 
   /** Gives the socket back, once nobody waits. */
-  void close() {
+  synchronized void close() {
+    closed = true;
     socket.close();
   }
 }

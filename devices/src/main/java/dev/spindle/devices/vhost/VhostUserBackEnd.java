@@ -404,6 +404,7 @@ final class VhostUserBackEnd implements AutoCloseable {
       left = inflight.recover(ring.usedIndex());
       ring.resume(ring.usedIndex() + left.length);
     }
+    memory.settle();
     vring.ring = ring;
     vring.tracker = new VringTracker(ring, memory, inflight);
     updateDirtyLog(vring);

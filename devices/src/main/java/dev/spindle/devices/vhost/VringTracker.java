@@ -72,4 +72,9 @@ final class VringTracker implements QueueTracker {
       log.mark(at, RingFormat.usedSize(ring.size()));
     }
   }
+
+  @Override
+  public void settle() {
+    memory.settle();
+  }
 }

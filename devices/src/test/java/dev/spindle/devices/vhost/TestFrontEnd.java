@@ -234,6 +234,24 @@ final class TestFrontEnd implements AutoCloseable {
     return status(0);
   }
 
+  /** One request alone, with its data at a guest-physical address. */
+  int runAt(int type, long sector, long address, int bytes) throws IOException {
+    memory.writeInt(headers[0], type);
+    memory.writeLong(headers[0] + 8, sector);
+    memory.writeByte(statuses[0], BlkDriver.UNANSWERED);
+    queue.readable(headers[0], 16);
+    if (type == BlkDriver.OUT) {
+      queue.readable(address, bytes);
+    } else {
+      queue.writable(address, bytes);
+    }
+    queue.writable(statuses[0], 1);
+    queue.submit(0);
+    kick();
+    assertEquals(0, await());
+    return status(0);
+  }
+
   void write(long sector, byte[] data) throws IOException {
     memory.write(buffers[0], data);
     assertEquals(BlkDriver.OK, run(BlkDriver.OUT, sector, data.length));

@@ -176,6 +176,7 @@ class VhostUserBlkExportTest {
           VhostUserRequest.ADD_MEM_REG,
           new MemoryRegion(TestFrontEnd.region(half, half, half)),
           client.memory.file());
+      client.settle();
       int high = TestFrontEnd.QUEUE_SIZE - 1;
       assertTrue(client.buffer(high) >= half);
       client.submitWrite(high, 1, pattern(2, 512));
@@ -184,6 +185,7 @@ class VhostUserBlkExportTest {
       assertArrayEquals(pattern(2, 512), onDisk(1, 512));
       client.send(
           VhostUserRequest.REM_MEM_REG, new MemoryRegion(TestFrontEnd.region(half, half, half)));
+      client.settle();
       assertArrayEquals(pattern(2, 512), client.read(1, 512));
       client.submitWrite(high, 1, pattern(2, 512));
       client.kick();

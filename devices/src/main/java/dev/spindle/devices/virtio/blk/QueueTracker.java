@@ -19,6 +19,9 @@ public interface QueueTracker {
 
         @Override
         public void published() {}
+
+        @Override
+        public void settle() {}
       };
 
   /** A request has been taken off the ring; nothing has been done about it yet. */
@@ -33,4 +36,10 @@ public interface QueueTracker {
 
   /** The driver can see all that has been finished. */
   void published();
+
+  /**
+   * Has the {@link InternalError} of an access to memory that is not there any more come out now,
+   * in this thread, rather than anywhere later on. Called after each look at the ring.
+   */
+  void settle();
 }

@@ -123,21 +123,50 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
 
   @Override
   public boolean ready() {
-    return running && ring.hasAvailable();
+    if (!running) {
+      return false;
+    }
+    try {
+      boolean available = ring.hasAvailable();
+      tracker.settle();
+      return available;
+    } catch (InternalError e) {
+      vanished(e);
+      return false;
+    }
   }
 
   @Override
   public void beginPolling() {
     polling = true;
-    ring.disableNotifications();
+    try {
+      ring.disableNotifications();
+      tracker.settle();
+    } catch (InternalError e) {
+      vanished(e);
+    }
   }
 
   @Override
   public void endPolling() {
     polling = false;
     if (running) {
-      ring.enableNotifications();
+      try {
+        ring.enableNotifications();
+        tracker.settle();
+      } catch (InternalError e) {
+        vanished(e);
+      }
     }
+  }
+
+  /**
+   * What the driver has shared is not there any more: its own doing, and no fault of the device.
+   */
+  private void vanished(InternalError cause) {
+    failed = true;
+    running = false;
+    broken.accept("queue " + ring.index() + ": memory is gone: " + cause.getMessage());
   }
 
   /** Takes and sends all that is available. */
@@ -154,6 +183,9 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
         ring.disableNotifications();
         takeAvailable();
       } while (running && !polling && ring.enableNotifications());
+      tracker.settle();
+    } catch (InternalError e) {
+      vanished(e);
     } catch (VirtqueueException e) {
       running = false;
       broken.accept(e.getMessage());
@@ -228,7 +260,12 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   /** The backend has carried a request out. */
   void completed(VirtioBlkRequest request, int result) {
     count(request);
-    answer(request, result == 0 ? VirtioBlkFeatures.S_OK : VirtioBlkFeatures.S_IOERR);
+    try {
+      answer(request, result == 0 ? VirtioBlkFeatures.S_OK : VirtioBlkFeatures.S_IOERR);
+      tracker.settle();
+    } catch (InternalError e) {
+      vanished(e);
+    }
   }
 
   private void count(VirtioBlkRequest request) {
@@ -284,8 +321,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       return;
     }
     turnEndAsked = false;
-    boolean interrupts = ring.publish();
-    tracker.published();
+    boolean interrupts = publish();
     if (interrupts) {
       stats.add(Counter.INTERRUPTS, 1);
       queue.interrupt().raise();
@@ -294,6 +330,18 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       Runnable action = whenEmpty;
       whenEmpty = null;
       action.run();
+    }
+  }
+
+  private boolean publish() {
+    try {
+      boolean interrupts = ring.publish();
+      tracker.published();
+      tracker.settle();
+      return interrupts;
+    } catch (InternalError e) {
+      vanished(e);
+      return false;
     }
   }
 }

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.devices.vhost;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.spindle.devices.vhost.VhostUserPayload.Empty;
+import dev.spindle.devices.vhost.VhostUserPayload.Inflight;
+import dev.spindle.devices.vhost.VhostUserPayload.LogArea;
+import dev.spindle.devices.vhost.VhostUserPayload.MemoryRegion;
+import dev.spindle.devices.vhost.VhostUserPayload.MemoryTable;
+import dev.spindle.devices.vhost.VhostUserPayload.Region;
+import dev.spindle.devices.vhost.VhostUserPayload.VringAddress;
+import dev.spindle.devices.vhost.VhostUserPayload.VringFile;
+import dev.spindle.devices.vhost.VhostUserPayload.VringState;
+import dev.spindle.devices.vhost.VhostUserPayload.Word;
+import dev.spindle.devices.virtio.driver.BlkDriver;
+import dev.spindle.linux.EventFd;
+import dev.spindle.linux.Fd;
+import dev.spindle.linux.LinuxFile;
+import dev.spindle.linux.OpenFlag;
+import dev.spindle.linux.Poll;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Clients that break the rules: each loses its connection, and nobody else notices. After each, an
+ * honest client of the same export and one of another export on the same iothread do their I/O.
+ */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class VhostUserHostileTest {
+  @TempDir Path folder;
+  private ExportWorld world;
+  private Path socket;
+  private TestFrontEnd neighbour;
+  private long filesBefore;
+
+  @BeforeEach
+  void serve() throws Exception {
+    world = new ExportWorld();
+    socket = folder.resolve("attacked.sock");
+    Path other = folder.resolve("neighbour.sock");
+    for (String name : List.of("attacked", "neighbour")) {
+      Path image = Files.write(folder.resolve(name + ".img"), new byte[1 << 20]);
+      world.open("driver=file,node-name=" + name + ",filename=" + image);
+      world.export(
+          "vhost-user-blk,id=%s,node-name=%s,writable=on,iothread=io0,addr.type=unix,addr.path=%s"
+              .formatted(name, name, folder.resolve(name + ".sock")));
+    }
+    neighbour = TestFrontEnd.connected(other).start();
+    neighbour.write(1, new byte[512]);
+    filesBefore = openFiles();
+  }
+
+  private static long openFiles() throws IOException {
+    try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
+      return open.count();
+    }
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    try {
+      byte[] data = new byte[4096];
+      data[0] = 1;
+      try (TestFrontEnd honest = TestFrontEnd.connected(socket).start()) {
+        honest.write(8, data);
+        assertArrayEquals(data, honest.read(8, data.length));
+      }
+      neighbour.write(16, data);
+      assertArrayEquals(data, neighbour.read(16, data.length));
+      world.control(() -> world.exports.close("attacked"));
+      // The listening socket and what came with clients; the last of them goes with its thread.
+      while (openFiles() >= filesBefore) {
+        Thread.onSpinWait();
+      }
+    } finally {
+      neighbour.close();
+      world.close();
+    }
+  }
+
+  /** Something a client does. */
+  private interface Attack {
+    void run(TestFrontEnd client) throws Exception;
+  }
+
+  private void hangsUpOn(Attack attack) throws Exception {
+    try (TestFrontEnd client = new TestFrontEnd()) {
+      client.connect(socket);
+      client.negotiate();
+      attack.run(client);
+      client.awaitHangUp();
+    }
+  }
+
+  private static void table(TestFrontEnd client, Region... regions) throws IOException {
+    Fd[] files = new Fd[regions.length];
+    Arrays.fill(files, client.memory.file());
+    client.send(VhostUserRequest.SET_MEM_TABLE, new MemoryTable(List.of(regions)), files);
+  }
+
+  @Test
+  void memoryThatCannotBe() throws Exception {
+    long all = TestFrontEnd.MEMORY_BYTES;
+    hangsUpOn(
+        client -> table(client, new Region(0, all, 1 << 30, 0), new Region(4096, 8192, 1, 0)));
+    hangsUpOn(
+        client -> table(client, new Region(0, 4096, 0, 0), new Region(4096, 4096, 4095, 4096)));
+    hangsUpOn(client -> table(client, new Region(0, all + 1, 0, 0)));
+    hangsUpOn(client -> table(client, new Region(0, all, 0, 1)));
+    hangsUpOn(client -> table(client, new Region(0, 4096, 0, Long.MAX_VALUE - 4095)));
+    hangsUpOn(client -> table(client, new Region(0, 0, 0, 0)));
+    hangsUpOn(client -> table(client, new Region(0, -4096, 0, 0)));
+    hangsUpOn(client -> table(client, new Region(-4096, 8192, 0, 0)));
+    hangsUpOn(client -> table(client, new Region(Long.MAX_VALUE - 4095, 4096, 0, 0)));
+    hangsUpOn(client -> table(client, new Region(0, 4096, -1, 0)));
+    hangsUpOn(client -> table(client, new Region(0, 4096, Long.MAX_VALUE - 10, 0)));
+    hangsUpOn(
+        client ->
+            client.send(
+                VhostUserRequest.ADD_MEM_REG,
+                new MemoryRegion(new Region(0, 4096, 0, 0)),
+                client.kick.fd()));
+    hangsUpOn(
+        client -> {
+          try (LinuxFile directory = LinuxFile.open(folder)) {
+            client.send(
+                VhostUserRequest.ADD_MEM_REG,
+                new MemoryRegion(new Region(0, 4096, 0, 0)),
+                directory.fd());
+          }
+        });
+    hangsUpOn(
+        client -> {
+          Path file = Files.write(folder.resolve("read-only"), new byte[8192]);
+          try (LinuxFile readOnly = LinuxFile.open(file)) {
+            client.send(
+                VhostUserRequest.ADD_MEM_REG,
+                new MemoryRegion(new Region(0, 4096, 0, 0)),
+                readOnly.fd());
+          }
+        });
+    hangsUpOn(
+        client ->
+            client.send(VhostUserRequest.REM_MEM_REG, new MemoryRegion(new Region(0, 4096, 0, 0))));
+  }
+
+  @Test
+  void ringsOutsideMemory() throws Exception {
+    for (int which = 0; which < 3; which++) {
+      int moved = which;
+      for (long place :
+          new long[] {
+            0, -1, Long.MIN_VALUE, TestFrontEnd.USER_BASE + TestFrontEnd.MEMORY_BYTES - 16
+          }) {
+        hangsUpOn(
+            client -> {
+              client.sendMemory();
+              VringAddress at = client.address(0);
+              client.send(VhostUserRequest.SET_VRING_NUM, new VringState(0, 64));
+              client.send(
+                  VhostUserRequest.SET_VRING_ADDR,
+                  new VringAddress(
+                      0,
+                      0,
+                      moved == 0 ? place : at.descriptors(),
+                      moved == 1 ? place : at.used(),
+                      moved == 2 ? place : at.available(),
+                      0));
+              client.send(
+                  VhostUserRequest.SET_VRING_KICK, new VringFile(0, true), client.kick.fd());
+              client.send(VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 1));
+            });
+      }
+    }
+    // Misaligned.
+    hangsUpOn(
+        client -> {
+          client.sendMemory();
+          VringAddress at = client.address(0);
+          client.send(VhostUserRequest.SET_VRING_NUM, new VringState(0, 64));
+          client.send(
+              VhostUserRequest.SET_VRING_ADDR,
+              new VringAddress(0, 0, at.descriptors() + 1, at.used(), at.available(), 0));
+          client.send(VhostUserRequest.SET_VRING_KICK, new VringFile(0, true), client.kick.fd());
+          client.send(VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 1));
+        });
+  }
+
+  @Test
+  void numbersOutOfRange() throws Exception {
+    for (int size : new int[] {0, 3, 2048, -1, Integer.MIN_VALUE}) {
+      hangsUpOn(client -> client.send(VhostUserRequest.SET_VRING_NUM, new VringState(0, size)));
+    }
+    for (int index : new int[] {1, -1, Integer.MIN_VALUE}) {
+      hangsUpOn(client -> client.send(VhostUserRequest.SET_VRING_BASE, new VringState(index, 0)));
+      hangsUpOn(client -> client.send(VhostUserRequest.GET_VRING_BASE, new VringState(index, 0)));
+    }
+    hangsUpOn(
+        client ->
+            client.send(
+                VhostUserRequest.SET_VRING_KICK, new VringFile(255, true), client.kick.fd()));
+    hangsUpOn(client -> client.send(VhostUserRequest.SET_FEATURES, new Word(-1)));
+    hangsUpOn(client -> client.send(VhostUserRequest.SET_PROTOCOL_FEATURES, new Word(-1)));
+    hangsUpOn(
+        client ->
+            client.send(
+                VhostUserRequest.GET_CONFIG, new VhostUserPayload.Config(200, 0, new byte[100])));
+    hangsUpOn(
+        client ->
+            client.send(
+                VhostUserRequest.GET_CONFIG, new VhostUserPayload.Config(-8, 0, new byte[8])));
+    hangsUpOn(client -> client.send(VhostUserRequest.GET_INFLIGHT_FD, new Inflight(0, 0, 2, 64)));
+    hangsUpOn(
+        client -> client.send(VhostUserRequest.GET_INFLIGHT_FD, new Inflight(0, 0, 1, 65535)));
+    hangsUpOn(
+        client ->
+            client.send(
+                VhostUserRequest.SET_INFLIGHT_FD,
+                new Inflight(16, 0, 1, 64),
+                client.memory.file()));
+    hangsUpOn(
+        client ->
+            client.send(
+                VhostUserRequest.SET_INFLIGHT_FD,
+                new Inflight(TestFrontEnd.MEMORY_BYTES + 4096, 0, 1, 64),
+                client.memory.file()));
+    hangsUpOn(
+        client ->
+            client.send(
+                VhostUserRequest.SET_LOG_BASE,
+                new LogArea(TestFrontEnd.MEMORY_BYTES, 4096),
+                client.memory.file()));
+    hangsUpOn(
+        client ->
+            client.send(VhostUserRequest.SET_LOG_BASE, new LogArea(-1, 0), client.memory.file()));
+  }
+
+  @Test
+  void filesThatAreNoEventfds() throws Exception {
+    for (VhostUserRequest request :
+        List.of(
+            VhostUserRequest.SET_VRING_KICK,
+            VhostUserRequest.SET_VRING_CALL,
+            VhostUserRequest.SET_VRING_ERR)) {
+      hangsUpOn(client -> client.send(request, new VringFile(0, true), client.memory.file()));
+    }
+    hangsUpOn(client -> client.send(VhostUserRequest.SET_VRING_KICK, new VringFile(0, false)));
+  }
+
+  @Test
+  void aCallThatWouldBlock() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+      client.call.add(-2);
+      client.write(0, new byte[512]);
+    }
+  }
+
+  @Test
+  void messagesOutOfOrder() throws Exception {
+    try (TestFrontEnd client = new TestFrontEnd()) {
+      client.connect(socket);
+      client.kick.signal();
+      client.send(VhostUserRequest.SET_VRING_KICK, new VringFile(0, true), client.kick.fd());
+      client.send(VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 1));
+      client.send(VhostUserRequest.SET_VRING_NUM, new VringState(0, 64));
+      client.send(VhostUserRequest.RESET_OWNER, new Empty());
+      assertEquals(0, client.stopQueue());
+      client.settle();
+    }
+    hangsUpOn(client -> client.startQueue(0));
+    hangsUpOn(
+        client -> {
+          client.sendMemory();
+          client.startQueue(0);
+          client.write(0, new byte[512]);
+          client.send(VhostUserRequest.SET_VRING_NUM, new VringState(0, 32));
+        });
+    hangsUpOn(
+        client -> {
+          client.sendMemory();
+          client.startQueue(0);
+          client.send(VhostUserRequest.SET_VRING_BASE, new VringState(0, 32));
+        });
+    hangsUpOn(
+        client -> {
+          client.sendMemory();
+          client.startQueue(0);
+          client.send(VhostUserRequest.SET_FEATURES, new Word(0));
+        });
+    hangsUpOn(
+        client -> {
+          client.sendMemory();
+          client.startQueue(0);
+          VringAddress at = client.address(0);
+          client.send(
+              VhostUserRequest.SET_VRING_ADDR,
+              new VringAddress(0, 0, at.descriptors() + 16, at.used(), at.available(), 0));
+        });
+  }
+
+  @Test
+  void aRingThatIsBroken() throws Exception {
+    hangsUpOn(
+        client -> {
+          client.sendMemory();
+          client.startQueue(0);
+          client.write(0, new byte[512]);
+          try (EventFd error = EventFd.create()) {
+            client.send(VhostUserRequest.SET_VRING_ERR, new VringFile(0, true), error.fd());
+            client.settle();
+            client.memory.writeShort(client.queue.config().driverArea() + 2, 30000);
+            client.kick.signal();
+            client.awaitHangUp();
+            Poll.await(Poll.FOREVER, error.fd());
+            assertEquals(1, error.read());
+          }
+        });
+  }
+
+  /** In a file that no seal can be put on: the fault is the client's, not the daemon's end. */
+  @Test
+  void memoryThatVanishesUnderTheQueue() throws Exception {
+    for (int round = 0; round < 20; round++) {
+      Path file = Files.write(folder.resolve("ram"), new byte[(int) TestFrontEnd.MEMORY_BYTES]);
+      try (TestFrontEnd client = new TestFrontEnd();
+          LinuxFile ram = LinuxFile.open(file, OpenFlag.READ_WRITE)) {
+        client.connect(socket);
+        client.negotiate();
+        client.send(
+            VhostUserRequest.SET_MEM_TABLE,
+            new MemoryTable(List.of(TestFrontEnd.region(0, TestFrontEnd.MEMORY_BYTES, 0))),
+            ram.fd());
+        client.startQueue(0);
+        client.settle();
+        try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+          channel.truncate(0);
+        }
+        client.kick.signal();
+        client.awaitHangUp();
+      }
+    }
+  }
+
+  /** The queue itself is in memory that stays, the buffers are in what vanishes. */
+  @Test
+  void buffersThatVanish() throws Exception {
+    long bytes = 1 << 20;
+    long at = 1L << 32;
+    Path file = Files.write(folder.resolve("ram"), new byte[(int) bytes]);
+    try (TestFrontEnd client = new TestFrontEnd();
+        LinuxFile ram = LinuxFile.open(file, OpenFlag.READ_WRITE)) {
+      client.connect(socket);
+      client.negotiate();
+      client.send(
+          VhostUserRequest.SET_MEM_TABLE,
+          new MemoryTable(
+              List.of(
+                  TestFrontEnd.region(0, TestFrontEnd.MEMORY_BYTES, 0),
+                  new Region(at, bytes, 1L << 46, 0))),
+          client.memory.file(),
+          ram.fd());
+      client.startQueue(0);
+      client.write(0, new byte[512]);
+      try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+        channel.truncate(0);
+      }
+      // The kernel finds the data gone: an I/O error, and no more.
+      assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.IN, 0, at, 512));
+      assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.OUT, 0, at, 512));
+    }
+  }
+}
