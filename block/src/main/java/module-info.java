@@ -30,6 +30,7 @@ module dev.spindle.block {
       dev.spindle.block.driver.copyonread.CopyOnReadDriver,
       dev.spindle.block.driver.file.FileDriver,
       dev.spindle.block.driver.javaplugin.JavaDriver,
+      dev.spindle.block.driver.nbd.NbdDriver,
       dev.spindle.block.driver.nullio.NullAioDriver,
       dev.spindle.block.driver.nullio.NullCoDriver,
       dev.spindle.block.driver.quorum.QuorumDriver,
