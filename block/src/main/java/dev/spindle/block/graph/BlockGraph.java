@@ -37,6 +37,9 @@ public final class BlockGraph {
   /** Sections for every node; those that have ended are taken out when it is looked at next. */
   private final List<DrainedSection> allQuiesced = new ArrayList<>();
 
+  /** Memory that every node has been told of. */
+  private final List<SharedMemory> sharedMemory = new ArrayList<>();
+
   /** Makes an empty graph controlled from {@code mainLoop}. */
   public BlockGraph(MainLoop mainLoop) {
     this.mainLoop = mainLoop;
@@ -142,7 +145,26 @@ public final class BlockGraph {
     }
     allQuiesced.removeIf(DrainedSection::hasEnded);
     allQuiesced.forEach(section -> section.join(node));
+    sharedMemory.forEach(node::memoryShared);
     return node;
+  }
+
+  /**
+   * Tells every node, those too that come later, of memory in which requests have their buffers,
+   * for those that hand it on to another process. Control side; waits.
+   */
+  public void share(SharedMemory memory) {
+    mainLoop.assertControl();
+    sharedMemory.add(memory);
+    nodes.values().forEach(node -> node.memoryShared(memory));
+  }
+
+  /** Ends {@link #share}: nothing is on its way from or to that memory. Control side; waits. */
+  public void unshare(SharedMemory memory) {
+    mainLoop.assertControl();
+    if (sharedMemory.remove(memory)) {
+      nodes.values().forEach(node -> node.memoryUnshared(memory));
+    }
   }
 
   private String checkNewName(String name) throws BlockException {

@@ -174,6 +174,15 @@ public abstract non-sealed class BlockNode implements BlockParent {
         "Block driver '%s' used by node '%s' does not support reopening".formatted(driver, name));
   }
 
+  /**
+   * There is memory in which requests may have their buffers, for a driver that hands it on to
+   * another process. Control side; may wait. What cannot be handed on is copied.
+   */
+  protected void memoryShared(SharedMemory memory) {}
+
+  /** Ends {@link #memoryShared}; nothing is on its way from or to that memory. */
+  protected void memoryUnshared(SharedMemory memory) {}
+
   /** Refuses a context that this driver cannot work in. */
   protected void checkContextChange(AioContext target) throws BlockException {}
 

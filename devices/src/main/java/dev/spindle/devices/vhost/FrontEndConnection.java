@@ -172,6 +172,22 @@ final class FrontEndConnection implements AutoCloseable {
     }
   }
 
+  /** Whether memory may come and go while the queues work. */
+  boolean takesMoreMemory() {
+    return has(VhostUserFeatures.CONFIGURE_MEM_SLOTS);
+  }
+
+  /** Adds a region to those that the back end can reach. */
+  void addMemory(SharedRegions.Region shared) throws IOException {
+    tell(VhostUserRequest.ADD_MEM_REG, new MemoryRegion(describe(shared)), shared.memory().file());
+  }
+
+  /** Takes a region from those that the back end can reach. */
+  void removeMemory(SharedRegions.Region shared) throws IOException {
+    // Some insist on a descriptor, which others close unseen.
+    tell(VhostUserRequest.REM_MEM_REG, new MemoryRegion(describe(shared)), shared.memory().file());
+  }
+
   private static Region describe(SharedRegions.Region shared) {
     return region(
         shared.address(), shared.memory().segment().byteSize(), shared.memory().fileOffset());

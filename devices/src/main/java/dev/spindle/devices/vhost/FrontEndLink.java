@@ -2,12 +2,15 @@
 package dev.spindle.devices.vhost;
 
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.SharedMemory;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.EventFd;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.Poll;
 import java.io.IOException;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -42,6 +45,9 @@ final class FrontEndLink implements AutoCloseable {
 
   /** What the back end has done wrong, once it has. */
   private final AtomicReference<String> violation = new AtomicReference<>();
+
+  /** For the thread; added to under the lock. */
+  private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
 
   private volatile FrontEndDisk disk;
   private volatile boolean closing;
@@ -127,12 +133,97 @@ final class FrontEndLink implements AutoCloseable {
     return disk;
   }
 
+  /** Lets the back end reach some memory, if it can. Any thread that may wait. */
+  void share(SharedMemory memory) {
+    onThread(() -> startSharing(memory));
+  }
+
+  private void startSharing(SharedMemory memory) throws IOException {
+    SharedRegions more = queues.shared().with(memory);
+    if (more == null) {
+      LOG.warn("{}: too many pieces of memory for a vhost-user back end", nodeName);
+      return;
+    }
+    if (connection != null) {
+      if (!connection.takesMoreMemory()) {
+        LOG.info("{}: the back end takes no more memory; its data are copied", nodeName);
+        return;
+      }
+      connection.addMemory(more.find(memory));
+    }
+    queues.setShared(more);
+  }
+
+  /** Ends {@link #share}; nothing is on its way from or to that memory. */
+  void unshare(SharedMemory memory) {
+    onThread(() -> stopSharing(memory));
+  }
+
+  private void stopSharing(SharedMemory memory) throws IOException {
+    SharedRegions.Region region = queues.shared().find(memory);
+    if (region != null) {
+      queues.setShared(queues.shared().without(memory));
+      if (connection != null) {
+        connection.removeMemory(region);
+      }
+    }
+  }
+
+  /** Something for the thread to do between waits, which may fail as the connection does. */
+  private interface Work {
+    void run() throws IOException;
+  }
+
+  /** Has the thread do something, and waits until it has. */
+  private void onThread(Work work) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    synchronized (lock) {
+      if (finished) {
+        return;
+      }
+      tasks.add(
+          () -> {
+            try {
+              work.run();
+            } catch (VhostUserException e) {
+              failed(e);
+            } catch (IOException e) {
+              // The thread sees next that the back end is gone.
+              LOG.debug("{}: {}", nodeName, e.getMessage());
+            } finally {
+              done.complete(null);
+            }
+          });
+      wake.signal();
+    }
+    done.join();
+  }
+
+  /** An answer was wrong, or there was none since the back end has gone. */
+  private void failed(VhostUserException e) {
+    try {
+      if (connection == null || !connection.isHungUp()) {
+        violated(e.getMessage());
+      }
+    } catch (LinuxException hangUp) {
+      violated(e.getMessage());
+    }
+  }
+
+  private void runTasks() {
+    Runnable task;
+    while ((task = tasks.poll()) != null) {
+      task.run();
+    }
+  }
+
   private void run() {
     try {
       connect();
       opened.complete(null);
       while (!closing) {
         turn();
+        runTasks();
       }
     } catch (IOException | RuntimeException | Error e) {
       if (!opened.completeExceptionally(e)) {
@@ -147,6 +238,7 @@ final class FrontEndLink implements AutoCloseable {
         finished = true;
         wake.close();
       }
+      runTasks();
       ended.complete(null);
     }
   }

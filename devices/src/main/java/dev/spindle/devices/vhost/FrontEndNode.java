@@ -6,6 +6,7 @@ import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.SharedMemory;
 
 /** A disk that another process serves over vhost-user. */
 final class FrontEndNode extends BlockNode {
@@ -46,6 +47,16 @@ final class FrontEndNode extends BlockNode {
   @Override
   protected String detail() {
     return options.path().toString();
+  }
+
+  @Override
+  protected void memoryShared(SharedMemory memory) {
+    link.share(memory);
+  }
+
+  @Override
+  protected void memoryUnshared(SharedMemory memory) {
+    link.unshare(memory);
   }
 
   @Override

@@ -4,9 +4,12 @@ package dev.spindle.devices.vhost;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.devices.virtio.driver.BlkDriver;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * A request on its way through a queue, in as many pieces as it takes. Pooled by its queue; the
@@ -41,6 +44,15 @@ final class FrontEndOp {
   private int piecesOut;
   private int result;
 
+  /** Whether it has to take, or has taken, the lock of its range. */
+  private boolean locking;
+
+  /** The lock of its range, if it had to take that. */
+  private RangeLocks.Held held;
+
+  /** Run when the request in progress has ended. */
+  private final List<Runnable> watchers = new ArrayList<>();
+
   /** Whether it waits for room, with some of it still to be sent. */
   private boolean waiting;
 
@@ -64,6 +76,38 @@ final class FrontEndOp {
     result = 0;
     boolean flush = stage == Stage.FLUSH_AFTER || request.operation == Operation.FLUSH;
     toSend = flush ? 1 : length;
+  }
+
+  boolean isWrite() {
+    return switch (request.operation) {
+      case READ, FLUSH -> false;
+      case WRITE, WRITE_ZEROES, DISCARD -> true;
+    };
+  }
+
+  /** Whether it writes to some of a range without a lock, at which others would wait for it. */
+  boolean isWriting(long start, long end) {
+    return request != null
+        && !locking
+        && isWrite()
+        && !(request instanceof FrontEndPart)
+        && offset < end
+        && start < offset + length;
+  }
+
+  /** Runs {@code action} when the request in progress has ended. */
+  void whenEnded(Runnable action) {
+    watchers.add(action);
+  }
+
+  /** It will have to wait for the lock of its range. */
+  void mustLock() {
+    locking = true;
+  }
+
+  /** Waits for the lock of its range; gives it back at the end. Virtual threads only. */
+  void lock(FrontEndWrites writes) {
+    held = writes.lockWhole(offset, offset + length);
   }
 
   void setWaiting(boolean on) {
@@ -219,6 +263,16 @@ final class FrontEndOp {
     AioContext home = origin;
     request = null;
     origin = null;
+    if (held != null) {
+      held.close();
+      held = null;
+    }
+    locking = false;
+    if (!watchers.isEmpty()) {
+      List<Runnable> told = List.copyOf(watchers);
+      watchers.clear();
+      told.forEach(Runnable::run);
+    }
     queue.ended(this);
     if (home == null) {
       ended.complete(status);

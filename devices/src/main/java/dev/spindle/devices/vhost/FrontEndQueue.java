@@ -6,12 +6,15 @@ import dev.spindle.block.aio.FdWatch;
 import dev.spindle.block.aio.Pollable;
 import dev.spindle.block.aio.TurnEnd;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.linux.Errno;
 import dev.spindle.linux.EventFd;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
 import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * One queue of a front end, whatever connection it has at the time. It belongs to one context at a
@@ -51,6 +54,9 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
 
   /** Requests with something to be sent that there was no room for, or no connection. */
   private final ArrayDeque<FrontEndOp> waiting = new ArrayDeque<>();
+
+  /** All there are, in use or not. */
+  private final List<FrontEndOp> operations = new ArrayList<>();
 
   private FrontEndOp[] free = new FrontEndOp[64];
   private int freeCount;
@@ -121,13 +127,68 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
    * @param origin the context to complete it on, or null if it is this one
    */
   void start(BlockRequest request, long offset, AioContext origin) {
-    FrontEndOp op = freeCount > 0 ? free[--freeCount] : new FrontEndOp(this);
-    busy++;
+    FrontEndOp op = takeOperation();
     op.begin(request, offset, origin);
+    if (op.isWrite() && queues.writes().mustLock() && !(request instanceof FrontEndPart)) {
+      op.mustLock();
+      context.startVirtual("write", () -> startLocked(op));
+    } else {
+      start(op);
+    }
+  }
+
+  private FrontEndOp takeOperation() {
+    busy++;
+    if (freeCount > 0) {
+      return free[--freeCount];
+    }
+    FrontEndOp op = new FrontEndOp(this);
+    operations.add(op);
+    return op;
+  }
+
+  private void start(FrontEndOp op) {
     if (refusal != 0) {
       op.end(refusal);
     } else {
       goOn(op);
+    }
+  }
+
+  /** As {@link #start} for one that may have to wait for others; it is busy meanwhile. */
+  private void startLocked(FrontEndOp op) {
+    boolean locked = false;
+    try {
+      op.lock(queues.writes());
+      locked = true;
+    } finally {
+      if (!locked) {
+        op.end(-Errno.EIO);
+      }
+    }
+    start(op);
+  }
+
+  /** Runs {@code action} once those writes to a range are done that are on their way. */
+  void whenWritten(long start, long end, Runnable action) {
+    List<FrontEndOp> writing = new ArrayList<>();
+    for (FrontEndOp op : operations) {
+      if (op.isWriting(start, end)) {
+        writing.add(op);
+      }
+    }
+    if (writing.isEmpty()) {
+      action.run();
+      return;
+    }
+    int[] left = {writing.size()};
+    for (FrontEndOp op : writing) {
+      op.whenEnded(
+          () -> {
+            if (--left[0] == 0) {
+              action.run();
+            }
+          });
     }
   }
 

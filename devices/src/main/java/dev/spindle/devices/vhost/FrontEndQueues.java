@@ -16,9 +16,10 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /**
- * A front end's queues, and which context has which. A context takes one when its first request
- * comes, and gives it back with its last lane; where there are more contexts than queues, the
- * others send theirs through a queue of somebody else, which costs two hops.
+ * A front end's queues, and which context has which. A lane gets one of its own when its first
+ * request comes, as long as there are any, or shares one with others of its context; where there
+ * are more contexts than queues, some send theirs through a queue of another context, which costs
+ * two hops.
  */
 final class FrontEndQueues implements AutoCloseable {
   private final ShortLock lock = new ShortLock();
@@ -31,6 +32,7 @@ final class FrontEndQueues implements AutoCloseable {
   /** Guarded by the lock: which queue helps out next. */
   private int nextHelper;
 
+  private final FrontEndWrites writes = new FrontEndWrites(this);
   private volatile SharedRegions shared = SharedRegions.NONE;
 
   /**
@@ -54,6 +56,24 @@ final class FrontEndQueues implements AutoCloseable {
     return queues;
   }
 
+  FrontEndWrites writes() {
+    return writes;
+  }
+
+  /** Waits until those writes to a range are done that are on their way. Virtual threads only. */
+  void awaitWrites(long start, long end) {
+    List<CompletableFuture<Void>> written = new ArrayList<>();
+    onEach(
+        queue -> {
+          CompletableFuture<Void> done = new CompletableFuture<>();
+          synchronized (written) {
+            written.add(done);
+          }
+          queue.whenWritten(start, end, () -> done.complete(null));
+        });
+    written.forEach(CompletableFuture::join);
+  }
+
   /** What the back end can reach besides the rings' own memory. Any thread. */
   SharedRegions shared() {
     return shared;
@@ -72,49 +92,38 @@ final class FrontEndQueues implements AutoCloseable {
     return lock.get(
         () -> {
           FrontEndSeat seat = seats.computeIfAbsent(context, FrontEndSeat::new);
-          seat.lanes++;
+          seat.countLanes(1);
           return seat;
         });
   }
 
   /** A lane closes, with nothing on its way. On its context. */
   void closed(FrontEndSeat seat) {
-    boolean last =
+    int lanes =
         lock.get(
             () -> {
-              seat.lanes--;
-              return seat.lanes == 0 && seats.remove(seat.context(), seat);
+              int left = seat.countLanes(-1);
+              if (left == 0) {
+                seats.remove(seat.context());
+              }
+              return left;
             });
-    if (last && seat.queue != null) {
-      FrontEndQueue left = seat.queue;
-      seat.queue = null;
-      left.leave();
-    }
+    seat.giveBack(lanes);
   }
 
-  /** Carries out a request for a context that may have no queue yet. On that context. */
-  void send(FrontEndSeat seat, BlockRequest request, long offset) {
-    if (seat.queue == null) {
-      seat.queue = take(seat.context());
+  /** A queue for a lane that has none; null if all are elsewhere. On the seat's context. */
+  FrontEndQueue assign(FrontEndSeat seat) {
+    FrontEndQueue taken = lock.get(() -> seat.wantsMore() ? takeFree(seat.context()) : null);
+    if (taken == null) {
+      return seat.assign();
     }
-    if (seat.queue != null) {
-      seat.queue.start(request, offset, null);
-    } else {
-      askForHelp(seat, request, offset);
+    try {
+      taken.arrive(seat.context());
+    } catch (RuntimeException | Error e) {
+      free(taken);
+      throw e;
     }
-  }
-
-  /** Takes a queue that has no context; null if all have one. */
-  private FrontEndQueue take(AioContext context) {
-    FrontEndQueue taken = lock.get(() -> takeFree(context));
-    if (taken != null) {
-      try {
-        taken.arrive(context);
-      } catch (RuntimeException | Error e) {
-        free(taken);
-        throw e;
-      }
-    }
+    seat.add(taken);
     return taken;
   }
 
@@ -128,12 +137,13 @@ final class FrontEndQueues implements AutoCloseable {
     return null;
   }
 
-  private void askForHelp(FrontEndSeat seat, BlockRequest request, long offset) {
+  /** Carries out a request for a context that has no queue. On that context. */
+  void askForHelp(FrontEndSeat seat, BlockRequest request, long offset) {
     FrontEndQueue helper = lock.get(() -> queues.get(nextHelper++ % queues.size()));
     AioContext there = lock.get(helper::owner);
     if (there == null) {
       // It is to be had by now.
-      execute(seat.context(), () -> send(seat, request, offset), request);
+      execute(seat.context(), () -> again(seat, request, offset), request);
     } else {
       execute(there, () -> help(helper, there, seat, request, offset), request);
     }
@@ -145,7 +155,16 @@ final class FrontEndQueues implements AutoCloseable {
     if (lock.get(helper::owner) == here) {
       helper.start(request, offset, seat.context());
     } else {
-      execute(seat.context(), () -> send(seat, request, offset), request);
+      execute(seat.context(), () -> again(seat, request, offset), request);
+    }
+  }
+
+  private void again(FrontEndSeat seat, BlockRequest request, long offset) {
+    FrontEndQueue queue = assign(seat);
+    if (queue == null) {
+      askForHelp(seat, request, offset);
+    } else {
+      queue.start(request, offset, null);
     }
   }
 

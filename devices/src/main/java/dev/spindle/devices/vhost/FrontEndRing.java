@@ -259,13 +259,18 @@ final class FrontEndRing {
     }
     int status = memory.readByte(statuses + slot);
     FrontEndOp op = operations[slot];
-    if (status == BlkDriver.OK && firstChunks[slot] != NONE && writable[slot] > 1) {
-      copyOut(slot, op.buffers());
+    boolean right = false;
+    try {
+      if (status == BlkDriver.OK && firstChunks[slot] != NONE && writable[slot] > 1) {
+        copyOut(slot, op.buffers());
+      }
+      right = true;
+    } finally {
+      operations[slot] = null;
+      freeChunks(slot);
+      freeSlots[freeSlotCount++] = slot;
+      op.pieceDone(right ? status : BlkDriver.IOERR);
     }
-    operations[slot] = null;
-    freeChunks(slot);
-    freeSlots[freeSlotCount++] = slot;
-    op.pieceDone(status);
     return true;
   }
 

@@ -38,6 +38,14 @@ final class SharedRegions {
     return regions;
   }
 
+  /** The region of some memory, or null. */
+  Region find(SharedMemory memory) {
+    return regions.stream()
+        .filter(region -> region.memory().equals(memory))
+        .findFirst()
+        .orElse(null);
+  }
+
   /** With one more; null if there is no room. */
   SharedRegions with(SharedMemory memory) {
     for (int i = 1; i <= MOST; i++) {

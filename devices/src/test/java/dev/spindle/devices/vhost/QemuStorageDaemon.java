@@ -7,12 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
 /** A {@code qemu-storage-daemon} of the test's own that serves a file over vhost-user. */
-final class QemuStorageDaemon implements AutoCloseable {
+public final class QemuStorageDaemon implements AutoCloseable {
   private final Process process;
 
   /**
@@ -21,7 +22,7 @@ final class QemuStorageDaemon implements AutoCloseable {
    * @param blockdev its node {@code disk}, but for the name
    * @param export what the export has besides a node and a socket
    */
-  QemuStorageDaemon(Path socket, String blockdev, String export) throws IOException {
+  public QemuStorageDaemon(Path socket, String blockdev, String export) throws IOException {
     process =
         new ProcessBuilder(
                 "qemu-storage-daemon",
@@ -44,8 +45,20 @@ final class QemuStorageDaemon implements AutoCloseable {
     assertTrue(greeting != null && greeting.contains("QMP"), () -> "it says " + greeting);
   }
 
+  /** Whether it has mapped memory of a name and a size. */
+  boolean hasMapped(String name, long bytes) throws IOException {
+    for (String line : Files.readAllLines(Path.of("/proc/" + process.pid() + "/maps"))) {
+      String[] range = line.substring(0, line.indexOf(' ')).split("-", 2);
+      long length = Long.parseUnsignedLong(range[1], 16) - Long.parseUnsignedLong(range[0], 16);
+      if (line.contains(name) && length == bytes) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Ends it at once, as a crash would. */
-  void kill() throws InterruptedException {
+  public void kill() throws InterruptedException {
     process.destroyForcibly().waitFor();
   }
 
@@ -57,7 +70,7 @@ final class QemuStorageDaemon implements AutoCloseable {
   }
 
   /** Has {@code qemu-io} check what is in a file. */
-  static void check(Path file, List<String> commands) throws Exception {
+  public static void check(Path file, List<String> commands) throws Exception {
     List<String> command = new ArrayList<>(List.of("qemu-io", "-r", "-f", "raw"));
     commands.forEach(each -> command.addAll(List.of("-c", each)));
     command.add(file.toString());

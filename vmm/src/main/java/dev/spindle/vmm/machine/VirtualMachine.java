@@ -6,6 +6,7 @@ import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.SharedMemory;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.devices.serial.Uart16550;
 import dev.spindle.devices.virtio.VirtioDevice;
@@ -62,6 +63,7 @@ public final class VirtualMachine implements AutoCloseable {
       if (config.machine().memoryLocked()) {
         registerMemory();
       }
+      shareMemory();
       for (DeviceOption device : config.devices()) {
         addDevice(device);
       }
@@ -273,6 +275,25 @@ public final class VirtualMachine implements AutoCloseable {
     MemoryRegistrations registrations =
         closer.add(new MemoryRegistrations(machine.memory().segment()));
     blockLayer.contexts().forEach(registrations::add);
+  }
+
+  /** Lets nodes hand guest memory on, until the devices are gone. */
+  private void shareMemory() {
+    SharedMemory memory = new SharedMemory(machine.memory().segment(), machine.memory().file(), 0);
+    control(
+        "share-memory",
+        () -> {
+          graph().share(memory);
+          return null;
+        });
+    closer.add(
+        () ->
+            control(
+                "unshare-memory",
+                () -> {
+                  graph().unshare(memory);
+                  return null;
+                }));
   }
 
   private Void closeMachine() {

@@ -88,7 +88,7 @@ class MoveTest {
   }
 
   /** Keeps a queue full of random requests, and checks each answer against what it wrote. */
-  private static final class BusyQueue {
+  static final class BusyQueue {
     private final GuestMemory memory;
     private final BlkDriver queue;
     private final Random random;
