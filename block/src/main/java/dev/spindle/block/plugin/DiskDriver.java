@@ -23,8 +23,9 @@ public non-sealed interface DiskDriver extends DiskPlugin {
   long size() throws Exception;
 
   /**
-   * Whether the disk can be written. Asked once, after {@link #open}; true if {@link #write} is
-   * overridden.
+   * Whether the disk can be written. Asked once, after {@link #open}.
+   *
+   * @return whether {@link #write} is overridden, unless this is
    */
   default boolean canWrite() {
     return Overridden.write(this);

@@ -30,7 +30,11 @@ public final class DiskException extends IOException {
     this.errno = errno;
   }
 
-  /** Which error, one of {@link Errno}. */
+  /**
+   * Which error it is.
+   *
+   * @return one of {@link Errno}
+   */
   public int errno() {
     return errno;
   }

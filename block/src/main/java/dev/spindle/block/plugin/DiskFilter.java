@@ -13,6 +13,8 @@ public non-sealed interface DiskFilter extends DiskPlugin {
    * Whether its users see the same bytes with it as without it, and it may so be taken out again,
    * or looked through: a filter that counts is transparent, one that encrypts is not. Asked once,
    * after {@link #open}. A transparent filter's {@link #size} is the next disk's.
+   *
+   * @return false unless overridden
    */
   default boolean isTransparent() {
     return false;
@@ -30,7 +32,11 @@ public non-sealed interface DiskFilter extends DiskPlugin {
     return next;
   }
 
-  /** Whether the disk can be written if the next one can. Asked once, after {@link #open}. */
+  /**
+   * Whether the disk can be written if the next one can. Asked once, after {@link #open}.
+   *
+   * @return true unless overridden
+   */
   default boolean canWrite() {
     return true;
   }

@@ -15,6 +15,8 @@ public sealed interface DiskPlugin extends AutoCloseable permits DiskDriver, Dis
   /**
    * The name in {@code driver=…} for a plugin that is found as a service; unused otherwise. The
    * class's own name in lower case unless overridden. Any thread.
+   *
+   * @return a word, as {@code file} is one
    */
   default String name() {
     return getClass().getSimpleName().toLowerCase(Locale.ROOT);
@@ -29,6 +31,7 @@ public sealed interface DiskPlugin extends AutoCloseable permits DiskDriver, Dis
    * <p>The names {@code driver}, {@code node-name}, {@code read-only}, {@code source}, {@code
    * class}, {@code jar} and a filter's {@code file} are taken already.
    *
+   * @param options what the user gave, but for those
    * @throws OptionException if an option is missing or has no such value: {@link Options} throws
    *     it, or the plugin with a sentence of its own
    */
@@ -42,7 +45,11 @@ public sealed interface DiskPlugin extends AutoCloseable permits DiskDriver, Dis
    */
   default void open() throws Exception {}
 
-  /** How many requests may come at once. Asked once, after {@link #open}. */
+  /**
+   * How many requests may come at once. Asked once, after {@link #open}.
+   *
+   * @return {@link ThreadModel#SERIALIZED} unless overridden
+   */
   default ThreadModel threadModel() {
     return ThreadModel.SERIALIZED;
   }
@@ -57,6 +64,8 @@ public sealed interface DiskPlugin extends AutoCloseable permits DiskDriver, Dis
    * name look-ups, native code), every other disk on that iothread waits too. A driver that does
    * more than microseconds of that returns true, and its requests come on platform threads, at most
    * 64, which cost a hand-over each way (tens of microseconds).
+   *
+   * @return false unless overridden
    */
   default boolean needsOwnThreads() {
     return false;

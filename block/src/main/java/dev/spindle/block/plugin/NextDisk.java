@@ -12,7 +12,11 @@ import java.lang.foreign.MemorySegment;
  * <p>Filters call it; only their tests implement it.
  */
 public interface NextDisk {
-  /** The size of the next disk in bytes. */
+  /**
+   * The size of the next disk. Any thread, at any time.
+   *
+   * @return bytes
+   */
   long size();
 
   /**
