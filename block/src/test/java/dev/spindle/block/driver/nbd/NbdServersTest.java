@@ -211,6 +211,44 @@ class NbdServersTest {
     }
   }
 
+  /** A write of one half of a block reads and writes the whole block, around the zeroes too. */
+  @Test
+  void writesOfPartsOfABlockDoNotUndoEachOther() throws Exception {
+    try (NbdPeer server =
+            NbdPeer.nbdkit(
+                directory,
+                "--filter=blocksize-policy",
+                "memory",
+                "1M",
+                "blocksize-minimum=4096",
+                "blocksize-error-policy=error");
+        Disk disk = new Disk(server.node(""));
+        Arena arena = Arena.ofShared()) {
+      assertEquals(4096, disk.node.limits().requestAlignment());
+      MemorySegment ones = arena.allocate(4096).fill((byte) 1);
+      byte[] expected = new byte[4096];
+      java.util.Arrays.fill(expected, 2048, 4096, (byte) 2);
+      for (int round = 0; round < 200; round++) {
+        assertEquals(0, disk.run(TestRequest.transfer(WRITE, 0, ones)));
+        MemorySegment twos = arena.allocate(2048).fill((byte) 2);
+        TestRequest write = TestRequest.transfer(WRITE, 2048, twos);
+        TestRequest zeroes = TestRequest.range(WRITE_ZEROES, 0, 2048);
+        disk.lane()
+            .context()
+            .execute(
+                () -> {
+                  disk.lane().submit(write);
+                  disk.lane().submit(zeroes);
+                });
+        assertEquals(0, write.result.join());
+        assertEquals(0, zeroes.result.join());
+        MemorySegment read = arena.allocate(4096);
+        assertEquals(0, disk.run(TestRequest.transfer(READ, 0, read)));
+        assertArrayEquals(expected, read.toArray(ValueLayout.JAVA_BYTE), "round " + round);
+      }
+    }
+  }
+
   @Test
   void tellsHolesFromData() throws Exception {
     Path image = image(8 * MIB);
