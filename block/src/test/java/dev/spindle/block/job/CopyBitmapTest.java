@@ -10,10 +10,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.DirtyBitmap;
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BackendUser;
+import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.Permission;
+import dev.spindle.block.graph.TestGraph;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -212,6 +220,55 @@ class CopyBitmapTest extends CopyFixture {
     assertEquals(Optional.empty(), copy(kind, SyncMode.BITMAP, BitmapMode.ALWAYS).error());
     assertEquals(0, bitmap.bits().dirtyGranules());
     assertEquals(0, images.compare("source", "target"));
+  }
+
+  /** A guest that writes until it is told to stop, and once more as it is told. */
+  private final class LastWriter implements BackendUser {
+    private static final long PLACE = 50L * CLUSTER;
+
+    private final BackendLane lane;
+
+    /** The last write, once it is to be sent; control side. */
+    private TestRequest last;
+
+    LastWriter() throws BlockException {
+      BlockBackend backend =
+          new BlockBackend(
+              source, this, TestGraph.READ_WRITE, EnumSet.of(Permission.CONSISTENT_READ));
+      lane = backend.openLane(world.test.mainLoop.context());
+    }
+
+    @Override
+    public String describe() {
+      return "the last writer";
+    }
+
+    @Override
+    public Runnable drainedBegin() {
+      if (last != null) {
+        lane.submit(last);
+        last = null;
+      }
+      return () -> {};
+    }
+  }
+
+  /** What is written while a failed job's filter is taken away is marked as all else is. */
+  @ParameterizedTest
+  @EnumSource
+  void aBitmapTellsOfTheLastWritesBeforeAFailedJobEnds(Kind kind) throws Exception {
+    addBitmap(CLUSTER);
+    world.test.control(guest::leave);
+    LastWriter writer = world.test.get(LastWriter::new);
+    create(kind, JOB, SyncMode.BITMAP, given(SyncMode.BITMAP), BitmapMode.ALWAYS);
+    TestRequest last = TestRequest.range(Operation.WRITE_ZEROES, LastWriter.PLACE, CLUSTER);
+    world.test.control(() -> writer.last = last);
+    world.monitor(monitor -> monitor.cancel(JOB.id(), true));
+    assertEquals(0, last.result.join());
+    world.awaitGone(JOB.id());
+    assertTrue(bitmap.bits().get(LastWriter.PLACE));
+    assertEquals(1, bitmap.bits().dirtyGranules());
+    world.test.closeLane(writer.lane);
   }
 
   /** A refused job leaves the bitmap bit for bit as it was. */

@@ -283,10 +283,14 @@ public final class MirrorJob extends CopyJob {
 
   /** Prepares that whoever uses the filter uses {@code successor}. */
   private Transaction replaceFilter(BlockNode successor) throws BlockException {
-    state.setStopped(true);
-    GraphChange change = new GraphChange();
-    change.replace(filter, successor);
-    return change.begin();
+    // What comes to the filter until all stand still, it notes yet.
+    DrainedSection still = DrainedSection.begin(filter);
+    try (still) {
+      state.setStopped(true);
+      GraphChange change = new GraphChange();
+      change.replace(filter, successor);
+      return change.begin();
+    }
   }
 
   @Override
