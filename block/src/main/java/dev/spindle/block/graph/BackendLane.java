@@ -182,7 +182,13 @@ public final class BackendLane {
   private void letGo() {
     // A request that completes at once may close the gate again: what is left then stays held.
     while (gates == 0 && !held.isEmpty()) {
-      admit(held.remove());
+      try {
+        admit(held.remove());
+      } catch (RuntimeException | Error e) {
+        // Nobody else would let go those behind it.
+        context.execute(this::letGo);
+        throw e;
+      }
     }
   }
 

@@ -48,7 +48,13 @@ public final class ThrottleLane implements ThrottleRing.Waiter {
    */
   public void timerFired(ThrottleDirection direction, long nowNs) {
     while (member.group.take(this, direction, nowNs)) {
-      requests.release(direction);
+      try {
+        requests.release(direction);
+      } catch (RuntimeException | Error e) {
+        // The next turn may be this lane's, with no timer: the whole group would wait for it.
+        member.group.restartTimers(this, nowNs);
+        throw e;
+      }
     }
   }
 

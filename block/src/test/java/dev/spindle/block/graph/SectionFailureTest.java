@@ -316,7 +316,6 @@ class SectionFailureTest extends GraphFixture {
     assertEquals("", format.label);
   }
 
-  /** A newcomer is told at once to stand still, and does not take it. */
   /** What a request never comes back from would be waited for by every section. */
   @Test
   void aRequestThatCannotBeSubmittedFailsAndIsWaitedForByNobody() throws Exception {
@@ -337,6 +336,26 @@ class SectionFailureTest extends GraphFixture {
     assertEquals(0, TestGraph.send(lane).result.join());
   }
 
+  /** Those behind it go on, and so do those that come later. */
+  @Test
+  void aHeldRequestThatCannotBeSubmittedHoldsUpNobody() throws Exception {
+    TestNode node = test.node("broken");
+    BlockBackend backend = test.use(node, new User("u"));
+    BackendLane lane = test.lane(backend, test.io0);
+    test.control(backend::quiesceBegin);
+    node.onCallback =
+        callback -> {
+          node.onCallback = later -> {};
+          throw new Planted();
+        };
+    List<TestRequest> held = List.of(TestGraph.send(lane), TestGraph.send(lane));
+    test.control(backend::quiesceEnd);
+    assertEquals(-Errno.EIO, held.getFirst().result.join());
+    assertEquals(0, held.getLast().result.join());
+    assertEquals(0, TestGraph.send(lane).result.join());
+  }
+
+  /** A newcomer is told at once to stand still, and does not take it. */
   @Test
   void aNewUserOfANodeThatStandsStill() throws Exception {
     Thrower newcomer = new Thrower();

@@ -73,6 +73,23 @@ final class ThrottleTurnsTest {
   }
 
   @Test
+  void aRequestThatCannotBeSentOnHoldsUpNobody() throws Exception {
+    ThrottleWorld world = ThrottleWorld.of("iops-total=1");
+    ThrottleWorld.Disk broken = world.disk();
+    broken.submit(READ, 512, 5);
+    assertEquals(1, broken.passedCount);
+    world.group.configure(ThrottleLimits.NONE, world.now);
+    broken.breaks = true;
+    assertThrows(IllegalStateException.class, () -> world.advance(0));
+    world.advance(0);
+    assertEquals(4, broken.passedCount);
+    broken.checkCounts();
+    ThrottleWorld.Disk other = world.disk();
+    other.submit(READ, 512);
+    assertEquals(1, other.passedCount);
+  }
+
+  @Test
   void drainedSectionsNestAndOutdoHeldOnes() throws Exception {
     ThrottleWorld world = ThrottleWorld.of("iops-total=1");
     ThrottleWorld.Disk disk = world.disk();

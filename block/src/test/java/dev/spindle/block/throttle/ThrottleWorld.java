@@ -142,6 +142,9 @@ final class ThrottleWorld {
       }
     }
 
+    /** Whether the next request that is released cannot be sent on. */
+    boolean breaks;
+
     private void pass(ThrottleDirection direction, Request request, boolean overtook) {
       passedCount++;
       passed.add(new Passed(this, direction, request, overtook));
@@ -174,7 +177,12 @@ final class ThrottleWorld {
 
     @Override
     public void release(ThrottleDirection direction) {
-      pass(direction, waiting.get(direction).remove(), false);
+      Request request = waiting.get(direction).remove();
+      if (breaks) {
+        breaks = false;
+        throw new IllegalStateException("planted");
+      }
+      pass(direction, request, false);
     }
 
     @Override
