@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.driver.TestRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.linux.Errno;
 import java.util.List;
@@ -37,6 +38,15 @@ class BlkverifyTest extends GraphFixture {
         List.of("WRITE 512+512", "WRITE_ZEROES 1024+512", "FLUSH 0+0", "READ 512+512"),
         tested.requests);
     assertEquals(List.of("WRITE 512+512", "WRITE_ZEROES 1024+512", "READ 512+512"), raw.requests);
+  }
+
+  @Test
+  void fastZeroesDoNotMakeThemDiffer() {
+    tested.slowZeroes = true;
+    TestRequest zeroes = TestRequest.range(Operation.WRITE_ZEROES, 1024, 512);
+    zeroes.mustBeFast = true;
+    assertEquals(-Errno.EOPNOTSUPP, io.send(zeroes).result.join());
+    assertArrayEquals(Io.repeated(512, 1), io.bytes(1024, 512));
   }
 
   @Test

@@ -2,6 +2,7 @@
 package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.linux.Errno;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.List;
@@ -26,6 +27,9 @@ public final class LayerDisk extends BlockNode {
 
   /** The errno with which requests end that are not flushes; 0 for none. */
   volatile int errno;
+
+  /** Whether it cannot zero a range faster than by writing. */
+  public volatile boolean slowZeroes;
 
   LayerDisk(String name, AioContext home, LayerDisk backing, int size) throws BlockException {
     super(name, "layer", home);
@@ -129,6 +133,10 @@ public final class LayerDisk extends BlockNode {
         requests.add(request.operation + " " + offset + "+" + request.length);
         if (errno != 0 && request.operation != BlockRequest.Operation.FLUSH) {
           request.complete(-errno);
+          return;
+        }
+        if (slowZeroes && request.mustBeFast) {
+          request.complete(-Errno.EOPNOTSUPP);
           return;
         }
         carryOut(request, offset);

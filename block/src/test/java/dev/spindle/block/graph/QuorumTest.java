@@ -49,6 +49,19 @@ class QuorumTest extends GraphFixture {
     assertArrayEquals(Io.repeated(1024, 5), io.bytes(512, 1024));
   }
 
+  /** Zeroing one member fast and leaving another as it is would make them differ. */
+  @Test
+  void noMemberIsLeftOutOfFastZeroes() throws Exception {
+    disks.get(2).slowZeroes = true;
+    Io io = open("");
+    TestRequest zeroes = TestRequest.range(Operation.WRITE_ZEROES, 4096, 512);
+    zeroes.mustBeFast = true;
+    assertEquals(-Errno.EOPNOTSUPP, io.send(zeroes).result.join());
+    assertArrayEquals(disks.getFirst().seen(), disks.get(2).seen());
+    assertEquals(0, io.range(Operation.WRITE_ZEROES, 4096, 512));
+    assertArrayEquals(disks.getFirst().seen(), disks.get(2).seen());
+  }
+
   @Test
   void theMajorityIsRight() throws Exception {
     disks.getFirst().fill(3, 1, 9);

@@ -51,6 +51,11 @@ public final class Guest implements AutoCloseable {
     return request.result.join();
   }
 
+  /** Sends a request of the test's own. */
+  public TestRequest send(TestRequest request) {
+    return TestGraph.send(lanes.getFirst(), request);
+  }
+
   public int write(long offset, byte[] data) {
     try (Arena own = Arena.ofShared()) {
       MemorySegment buffer = own.allocate(data.length, BLOCK);

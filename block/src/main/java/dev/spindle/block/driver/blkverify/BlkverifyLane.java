@@ -39,6 +39,11 @@ final class BlkverifyLane extends FilterLane {
 
   @Override
   public void submit(BlockRequest request, long offset) {
+    if (request.operation == BlockRequest.Operation.WRITE_ZEROES && request.mustBeFast) {
+      // One image might refuse what the other one does, and they would differ.
+      request.complete(-Errno.EOPNOTSUPP);
+      return;
+    }
     switch (request.operation) {
       // What the raw image loses in a crash of the host is of no interest.
       case FLUSH -> test.submit(request, offset);

@@ -9,6 +9,7 @@ import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
 import dev.spindle.block.graph.RangeLocks;
+import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 import java.util.ArrayDeque;
 import java.util.function.IntSupplier;
@@ -56,6 +57,11 @@ final class QuorumLane extends BlockLane {
 
   @Override
   public void submit(BlockRequest request, long offset) {
+    if (request.operation == Operation.WRITE_ZEROES && request.mustBeFast) {
+      // A member that refuses would keep what it has, and differ from those that do not.
+      request.complete(-Errno.EOPNOTSUPP);
+      return;
+    }
     switch (request.operation) {
       case READ -> straightLine(request, () -> read(request, offset));
       case WRITE, WRITE_ZEROES -> {

@@ -74,7 +74,10 @@ final class MirrorWrite implements ChildRequest.Owner {
       targetEnded(result);
     } else if (blocking && result == 0) {
       atTarget = true;
-      child().send(lane.target, this);
+      ChildRequest copy = child();
+      // The source has done it. A target that would refuse is behind the source otherwise.
+      copy.mustBeFast = false;
+      copy.send(lane.target, this);
     } else {
       // Of a write that failed, nobody knows how much was written.
       state.mark(offset, request.length);

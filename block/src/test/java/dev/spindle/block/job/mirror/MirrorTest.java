@@ -10,8 +10,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.DirtyBitmap;
 import dev.spindle.block.bitmap.DirtyBitmaps;
+import dev.spindle.block.driver.TestRequest;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.LayerDisk;
 import dev.spindle.block.graph.TestNode;
 import dev.spindle.block.job.BitmapMode;
 import dev.spindle.block.job.CopyFixture;
@@ -250,6 +253,22 @@ class MirrorTest extends CopyFixture {
         world.ended("mirror0").error());
     assertEquals(0, guest.write(0, new byte[4096]));
     assertSame(source, world.test.get(guest.backend::node));
+  }
+
+  /** The source is done with it by then, and the target must not be left behind. */
+  @Test
+  void zeroesThatAreFastAtTheSourceReachASlowTarget() throws Exception {
+    useInstead(LayerDisk.add(world.test, "fast", null, LayerDisk.SIZE).fill(0, 128, 1));
+    LayerDisk slow = LayerDisk.add(world.test, "slow", null, LayerDisk.SIZE);
+    slow.slowZeroes = true;
+    mirror(slow, full(CopyMode.WRITE_BLOCKING));
+    awaitReady();
+    TestRequest zeroes = TestRequest.range(Operation.WRITE_ZEROES, 4096, 8192);
+    zeroes.mustBeFast = true;
+    assertEquals(0, guest.send(zeroes).result.join());
+    assertEquals(Optional.empty(), complete().error());
+    assertEquals(0, slow.seen()[4096]);
+    assertArrayEquals(((LayerDisk) source).seen(), slow.seen());
   }
 
   /** The job and its nodes are on the context on which the write ends. */
