@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.spindle.vmm.guest.QemuGuest;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The daemon is killed again and again while a guest in QEMU writes and reads back: QEMU connects
+ * to the next one, which finds the requests that were under way, and the guest notices nothing.
+ */
+@Timeout(value = 900, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+final class StorageDaemonRestartTest {
+  private static final int KILLS = 3;
+
+  @TempDir Path folder;
+
+  private Process startDaemon(Path data) throws Exception {
+    Path pidFile = folder.resolve("daemon.pid");
+    Files.deleteIfExists(pidFile);
+    // Its coming back tells that the daemon is ready; the other socket stays as the kill left it.
+    Files.deleteIfExists(folder.resolve("data.sock"));
+    Process daemon =
+        SpindleProcess.prepare(
+                folder,
+                List.of(),
+                "storage-daemon",
+                "--object=iothread,id=io0",
+                "--blockdev=driver=file,node-name=root,read-only=on,filename="
+                    + QemuGuest.rootDisk(),
+                "--blockdev=driver=file,node-name=data,cache.direct=on,filename=" + data,
+                "--export=vhost-user-blk,id=root,node-name=root,addr.type=unix,addr.path=root.sock",
+                "--export=vhost-user-blk,id=data,node-name=data,writable=on,iothread=io0,"
+                    + "num-queues=2,addr.type=unix,addr.path=data.sock",
+                "--pidfile=" + pidFile)
+            .inheritIO()
+            .start();
+    while (daemon.isAlive() && !Files.exists(folder.resolve("data.sock"))) {
+      Thread.onSpinWait();
+    }
+    assertTrue(daemon.isAlive());
+    return daemon;
+  }
+
+  @Test
+  void aGuestDoesNotNoticeThatTheDaemonIsKilled() throws Exception {
+    QemuGuest guest = new QemuGuest(folder);
+    Path data = guest.makeDataDisk();
+    Process daemon = startDaemon(data);
+    Process qemu = guest.start(48, ",reconnect=1");
+    int kills = 0;
+    try {
+      while (!qemu.waitFor(2, TimeUnit.SECONDS)) {
+        if (kills < KILLS && guest.isVerifying()) {
+          daemon.destroyForcibly().waitFor();
+          kills++;
+          daemon = startDaemon(data);
+        }
+      }
+      guest.assertVerified(qemu);
+      assertEquals(KILLS, kills);
+      daemon.toHandle().destroy();
+      assertEquals(0, daemon.waitFor());
+    } finally {
+      qemu.destroyForcibly().waitFor();
+      daemon.destroyForcibly().waitFor();
+    }
+  }
+}
