@@ -15,6 +15,8 @@ final class PluginFailures {
   private static final Logger LOG = LoggerFactory.getLogger(PluginFailures.class);
 
   private final String node;
+
+  /** Whether the latest request known of has failed. Set by any of the node's lanes, unlocked. */
   private volatile boolean failing;
 
   PluginFailures(String node) {
