@@ -286,9 +286,10 @@ public final class VirtualMachine implements AutoCloseable {
           graph().share(memory);
           return null;
         });
+    // Past the check that nobody has closed the machine: that is what goes on then.
     closer.add(
         () ->
-            control(
+            mainLoop.control(
                 "unshare-memory",
                 () -> {
                   graph().unshare(memory);
