@@ -54,12 +54,17 @@ final class FrontEndConnection implements AutoCloseable {
   private static final long PROTOCOL_FEATURES =
       VhostUserFeatures.MQ
           | VhostUserFeatures.REPLY_ACK
+          | VhostUserFeatures.BACKEND_REQ
           | VhostUserFeatures.CONFIG
           | VhostUserFeatures.CONFIGURE_MEM_SLOTS
           | VhostUserFeatures.STATUS;
 
   private final UnixSocket stream;
   private final VhostUserSocket socket;
+
+  /** Null if the back end has nothing to say there. */
+  private volatile FrontEndChannel channel;
+
   private long protocol;
   private long features;
   private FrontEndDisk disk;
@@ -104,7 +109,12 @@ final class FrontEndConnection implements AutoCloseable {
       throw new VhostUserException(
           "'num-queues' is " + queues + ", but it has " + Long.toUnsignedString(most));
     }
-    disk = FrontEndDisk.of(features, config());
+    if (has(VhostUserFeatures.BACKEND_REQ)) {
+      channel = new FrontEndChannel();
+      tell(VhostUserRequest.SET_BACKEND_REQ_FD, new Empty(), channel.theirEnd());
+      channel.handedOver();
+    }
+    disk = readDisk();
     setStatus(DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER);
     tell(VhostUserRequest.SET_FEATURES, new Word(features));
     setStatus(DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER | DeviceStatus.FEATURES_OK);
@@ -115,8 +125,12 @@ final class FrontEndConnection implements AutoCloseable {
     }
   }
 
-  /** The configuration space as it is now. */
-  byte[] config() throws IOException {
+  /** The disk as the configuration space says now. */
+  FrontEndDisk readDisk() throws IOException {
+    return FrontEndDisk.of(features, config());
+  }
+
+  private byte[] config() throws IOException {
     Config wanted = new Config(0, 0, new byte[FrontEndDisk.CONFIG_BYTES]);
     Config answer = ask(VhostUserRequest.GET_CONFIG, wanted, Config.class);
     if (answer.offset() != 0 || answer.bytes().length != FrontEndDisk.CONFIG_BYTES) {
@@ -269,6 +283,22 @@ final class FrontEndConnection implements AutoCloseable {
     return stream.fd();
   }
 
+  /** What is to be watched: the connection, {@code wake}, and the channel if there is one. */
+  Fd[] fds(Fd wake) {
+    FrontEndChannel open = channel;
+    return open == null ? new Fd[] {fd(), wake} : new Fd[] {fd(), wake, open.fd()};
+  }
+
+  /** Takes the message that is there on the back end's channel; whether the disk has changed. */
+  boolean hear() throws IOException {
+    FrontEndChannel.Received received = channel.receive();
+    if (received == FrontEndChannel.Received.END) {
+      channel.close();
+      channel = null;
+    }
+    return received == FrontEndChannel.Received.CONFIG_CHANGE;
+  }
+
   /** Whether the back end has hung up. */
   boolean isHungUp() throws LinuxException {
     return Poll.isHungUp(stream.fd());
@@ -278,6 +308,10 @@ final class FrontEndConnection implements AutoCloseable {
   void shutdown() {
     try {
       socket.shutdown();
+      FrontEndChannel open = channel;
+      if (open != null) {
+        open.shutdown();
+      }
     } catch (LinuxException e) {
       // It has ended by itself.
     }
@@ -285,6 +319,9 @@ final class FrontEndConnection implements AutoCloseable {
 
   @Override
   public void close() {
+    if (channel != null) {
+      channel.close();
+    }
     socket.close();
   }
 }

@@ -117,9 +117,9 @@ record FrontEndDisk(
     return has(features, RO);
   }
 
-  /** Whether requests made for another disk, or for this one before, can go to it. */
+  /** Whether requests that were made for another disk, this one before for one, can go to it. */
   boolean serves(FrontEndDisk other) {
-    return length == other.length
+    return length >= other.length
         && blockSize <= other.blockSize
         && (other.readOnly() || !readOnly());
   }

@@ -31,7 +31,7 @@ final class FrontEndLink implements AutoCloseable {
   /** How long all of the negotiation may take. */
   private static final long OPENING_SECONDS = 60;
 
-  /** How long after the last try the next one is. */
+  /** How long after the last try the next one is, in nanoseconds. */
   private static final long RETRY_NS = 100_000_000;
 
   private static final long SECOND_NS = 1_000_000_000;
@@ -50,6 +50,7 @@ final class FrontEndLink implements AutoCloseable {
   private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
 
   private volatile FrontEndDisk disk;
+  private volatile FrontEndDisk newest;
   private volatile boolean closing;
 
   /** Keeps the thread from closing what others want to wake it with. */
@@ -67,6 +68,9 @@ final class FrontEndLink implements AutoCloseable {
   /** Whether the queues refuse requests. */
   private boolean refusing;
 
+  /** How long to wait before the next try. */
+  private long pauseNs;
+
   /** Until when requests wait while there is no connection. */
   private long deadlineNs;
 
@@ -75,7 +79,7 @@ final class FrontEndLink implements AutoCloseable {
     this.options = options;
     this.wake = EventFd.create();
     try {
-      this.queues = new FrontEndQueues(options.queues(), (ring, reason) -> violated(reason));
+      this.queues = new FrontEndQueues(options.queues(), this::violated);
     } catch (LinuxException e) {
       wake.close();
       throw e;
@@ -128,9 +132,19 @@ final class FrontEndLink implements AutoCloseable {
     return queues;
   }
 
-  /** The disk as it was found at first. Any thread. */
+  /** The disk as the node shows it. Any thread. */
   FrontEndDisk disk() {
     return disk;
+  }
+
+  /** The disk as the back end has described it last. Any thread. */
+  FrontEndDisk newest() {
+    return newest;
+  }
+
+  /** Has the node show the disk so, which stands still. Control side. */
+  void show(FrontEndDisk shown) {
+    disk = shown;
   }
 
   /** Lets the back end reach some memory, if it can. Any thread that may wait. */
@@ -184,12 +198,7 @@ final class FrontEndLink implements AutoCloseable {
       tasks.add(
           () -> {
             try {
-              work.run();
-            } catch (VhostUserException e) {
-              failed(e);
-            } catch (IOException e) {
-              // The thread sees next that the back end is gone.
-              LOG.debug("{}: {}", nodeName, e.getMessage());
+              carefully(work);
             } finally {
               done.complete(null);
             }
@@ -197,6 +206,31 @@ final class FrontEndLink implements AutoCloseable {
       wake.signal();
     }
     done.join();
+  }
+
+  private void carefully(Work work) {
+    try {
+      work.run();
+    } catch (VhostUserException e) {
+      failed(e);
+    } catch (IOException e) {
+      // The thread sees next that the back end is gone.
+      LOG.debug("{}: {}", nodeName, e.getMessage());
+    }
+  }
+
+  /** The back end has something to say: its disk has changed, perhaps. */
+  private void hear() throws IOException {
+    if (connection.hear()) {
+      FrontEndDisk found = connection.readDisk();
+      if (found.length() != newest.length()) {
+        LOG.info(
+            "{}: the back end's disk has {} bytes now: reopen the node to use them",
+            nodeName,
+            found.length());
+      }
+      newest = found;
+    }
   }
 
   /** An answer was wrong, or there was none since the back end has gone. */
@@ -250,8 +284,13 @@ final class FrontEndLink implements AutoCloseable {
     } else if (violation.get() != null) {
       await(Poll.FOREVER);
     } else {
-      await(RETRY_NS);
+      await(pauseNs);
+      pauseNs = RETRY_NS;
       if (!refusing && System.nanoTime() - deadlineNs >= 0) {
+        LOG.error(
+            "{}: the vhost-user back end at {} has not come back; requests fail",
+            nodeName,
+            options.path());
         refuse();
       }
       if (!closing) {
@@ -267,15 +306,18 @@ final class FrontEndLink implements AutoCloseable {
   }
 
   private void watch() throws LinuxException {
-    if (Poll.await(Poll.FOREVER, connection.fd(), wake.fd()) == 0) {
-      if (closing) {
-        return;
-      }
+    int ready = Poll.await(Poll.FOREVER, connection.fds(wake.fd()));
+    if (closing) {
+      return;
+    }
+    if (ready == 0) {
       if (connection.isHungUp()) {
         lost();
         return;
       }
       violated("it sends what nobody has asked for");
+    } else if (ready > 1) {
+      carefully(this::hear);
     }
     wake.read();
     if (violation.get() != null) {
@@ -301,6 +343,7 @@ final class FrontEndLink implements AutoCloseable {
 
   private void lost() {
     disconnect();
+    pauseNs = 0;
     deadlineNs = System.nanoTime() + options.reconnectDelay() * SECOND_NS;
     if (options.reconnectDelay() == 0) {
       LOG.error("{}: the vhost-user back end at {} is gone", nodeName, options.path());
@@ -361,7 +404,10 @@ final class FrontEndLink implements AutoCloseable {
       disconnect();
       throw e;
     }
-    disk = disk == null ? fresh.disk() : disk;
+    newest = fresh.disk();
+    if (disk == null) {
+      disk = newest;
+    }
     refusing = false;
     for (int i = 0; i < queues.list().size(); i++) {
       FrontEndRing ring = memory.ring(i);

@@ -3,14 +3,21 @@ package dev.spindle.devices.vhost;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.SharedMemory;
+import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 
 /** A disk that another process serves over vhost-user. */
 final class FrontEndNode extends BlockNode {
-  private final FrontEndOptions options;
+  /** Changed by reopening, in a drained section. */
+  private volatile FrontEndOptions options;
+
   private final FrontEndLink link;
 
   private FrontEndNode(String name, AioContext home, FrontEndOptions options, FrontEndLink link) {
@@ -47,6 +54,29 @@ final class FrontEndNode extends BlockNode {
   @Override
   protected String detail() {
     return options.path().toString();
+  }
+
+  /** What can change is whether it is read-only; its length becomes what the back end has now. */
+  @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options given, GraphChange links)
+      throws BlockException, OptionException {
+    FrontEndOptions before = options;
+    FrontEndDisk shown = link.disk();
+    FrontEndOptions wanted = FrontEndOptions.from(given);
+    before.checkSame(wanted);
+    FrontEndDisk newest = link.newest();
+    if (newest.readOnly() && !wanted.readOnly()) {
+      throw new BlockException("The back end of node '" + name() + "' takes no writes");
+    }
+    options = wanted;
+    link.show(newest);
+    return new Transaction.Action() {
+      @Override
+      public void abort() {
+        options = before;
+        link.show(shown);
+      }
+    };
   }
 
   @Override

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.devices.vhost;
 
+import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.nio.file.Path;
@@ -33,5 +34,23 @@ record FrontEndOptions(Path path, int queues, int queueSize, boolean readOnly, i
           options.owner() + ": 'queue-size' is " + queueSize + ", which is no power of two");
     }
     return new FrontEndOptions(path, queues, queueSize, readOnly, delay);
+  }
+
+  /**
+   * Refuses others that differ in more than {@code read-only}.
+   *
+   * @throws BlockException naming the first that does
+   */
+  void checkSame(FrontEndOptions other) throws BlockException {
+    checkSame("path", path, other.path);
+    checkSame("num-queues", queues, other.queues);
+    checkSame("queue-size", queueSize, other.queueSize);
+    checkSame("reconnect-delay", reconnectDelay, other.reconnectDelay);
+  }
+
+  private static void checkSame(String option, Object before, Object after) throws BlockException {
+    if (!before.equals(after)) {
+      throw new BlockException("Cannot change the option '" + option + "'");
+    }
   }
 }

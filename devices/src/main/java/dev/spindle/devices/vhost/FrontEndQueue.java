@@ -6,6 +6,7 @@ import dev.spindle.block.aio.FdWatch;
 import dev.spindle.block.aio.Pollable;
 import dev.spindle.block.aio.TurnEnd;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.devices.virtio.driver.DeviceFaultException;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.EventFd;
 import dev.spindle.linux.Fd;
@@ -265,12 +266,16 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
         // With notifications off there is nothing to ask for.
         more = current == ring && !polling && current.queue().enableInterrupts();
       }
-    } catch (IllegalStateException e) {
+    } catch (DeviceFaultException e) {
       // Nothing that it says is believed from here on.
       ring = null;
       abandoned = current;
-      queues.broken(current, e.getMessage());
+      queues.broken(e.getMessage());
       return;
+    } catch (RuntimeException | Error e) {
+      // Somebody's request did not take its end; the others go on.
+      context.execute(this::run);
+      throw e;
     }
     if (!waiting.isEmpty()) {
       sendWaiting();
@@ -304,7 +309,7 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
         while (gone.reap()) {
           // Each has been handed back.
         }
-      } catch (IllegalStateException e) {
+      } catch (DeviceFaultException e) {
         // What was right before it has been taken; the rest counts as not done.
       }
     } else {

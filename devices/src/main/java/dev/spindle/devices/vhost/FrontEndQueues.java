@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /**
@@ -24,7 +23,7 @@ import java.util.function.Consumer;
 final class FrontEndQueues implements AutoCloseable {
   private final ShortLock lock = new ShortLock();
   private final List<FrontEndQueue> queues = new ArrayList<>();
-  private final BiConsumer<FrontEndRing, String> whenBroken;
+  private final Consumer<String> whenBroken;
 
   /** Guarded by the lock. */
   private final Map<AioContext, FrontEndSeat> seats = new HashMap<>();
@@ -40,7 +39,7 @@ final class FrontEndQueues implements AutoCloseable {
    *
    * @param whenBroken told, on a queue's context, of a back end that breaks the rules
    */
-  FrontEndQueues(int count, BiConsumer<FrontEndRing, String> whenBroken) throws LinuxException {
+  FrontEndQueues(int count, Consumer<String> whenBroken) throws LinuxException {
     this.whenBroken = whenBroken;
     try {
       for (int i = 0; i < count; i++) {
@@ -83,8 +82,8 @@ final class FrontEndQueues implements AutoCloseable {
     shared = regions;
   }
 
-  void broken(FrontEndRing ring, String reason) {
-    whenBroken.accept(ring, reason);
+  void broken(String reason) {
+    whenBroken.accept(reason);
   }
 
   /** A lane opens. On its context. */

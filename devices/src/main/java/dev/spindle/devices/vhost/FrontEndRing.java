@@ -3,6 +3,7 @@ package dev.spindle.devices.vhost;
 
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.virtio.driver.BlkDriver;
+import dev.spindle.devices.virtio.driver.DeviceFaultException;
 import dev.spindle.devices.virtio.driver.DriverQueue;
 import dev.spindle.devices.virtio.driver.GuestArea;
 import dev.spindle.linux.IoVector;
@@ -245,7 +246,7 @@ final class FrontEndRing {
    * Takes back the next piece that the back end is done with, and tells its operation.
    *
    * @return whether there was one
-   * @throws IllegalStateException if the back end breaks the rules: a clause that says how
+   * @throws DeviceFaultException if the back end breaks the rules
    */
   boolean reap() {
     if (!queue.reap()) {
@@ -253,7 +254,7 @@ final class FrontEndRing {
     }
     int slot = queue.token();
     if (Integer.compareUnsigned(queue.usedLength(), writable[slot]) > 0) {
-      throw new IllegalStateException(
+      throw new DeviceFaultException(
           "the device has written %s bytes into buffers of %d"
               .formatted(Integer.toUnsignedString(queue.usedLength()), writable[slot]));
     }

@@ -81,6 +81,11 @@ final class FrontEndFixture implements AutoCloseable {
     }
   }
 
+  /** The number of an iothread's Java thread, for the JVM's own statistics. */
+  long threadId(int lane) {
+    return ioThreads.get(lane).threadId();
+  }
+
   static Options options(String blockdev) throws Exception {
     return new Options("--blockdev", KeyValues.parse("--blockdev", blockdev, null));
   }

@@ -126,6 +126,7 @@ class FrontEndHostileTest {
         Arguments.of("too long", (Deed) backEnd -> backEnd.use(0, backEnd.available(0), 4098, 1)),
         Arguments.of(
             "much too long", (Deed) backEnd -> backEnd.use(0, backEnd.available(0), -1, 1)),
+        Arguments.of("4 GiB on its channel", (Deed) backEnd -> backEnd.say(3, -1)),
         Arguments.of(
             "a reply that nobody has asked for",
             (Deed)
@@ -167,6 +168,28 @@ class FrontEndHostileTest {
           new FrontEndFixture.Request(Operation.READ, 0, 4096)
               .buffer(FrontEndFixture.bytes(new byte[4096]));
       assertEquals(-Errno.EIO, disk.run(0, read));
+      assertEquals(1, backEnd.connections.get());
+    }
+  }
+
+  @Test
+  void showsAnotherLengthOnceItIsReopened() throws Exception {
+    try (HandMadeBackEnd backEnd =
+            new HandMadeBackEnd(socket(), message -> Optional.empty(), NOTHING);
+        FrontEndFixture disk = open("")) {
+      backEnd.resize(4096);
+      // The node hears of that when it does: each reopening looks.
+      while (disk.node.length() != 4096 * 512) {
+        disk.mainLoop.<Void, Exception>control(
+            "reopen",
+            () -> {
+              disk.graph.reopen(
+                  List.of(
+                      FrontEndFixture.options(
+                          "driver=virtio-blk-vhost-user,node-name=disk,path=" + socket())));
+              return null;
+            });
+      }
       assertEquals(1, backEnd.connections.get());
     }
   }

@@ -15,7 +15,9 @@ import dev.spindle.linux.Mapping;
 import dev.spindle.linux.Poll;
 import dev.spindle.linux.UnixSocket;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -30,6 +32,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class HandMadeBackEnd implements AutoCloseable {
   static final int SECTORS = 2048;
+
+  private static final int CONFIG_CHANGED = 2;
 
   /** Says what is answered, or nothing for the usual answer. */
   interface Answers {
@@ -47,6 +51,8 @@ final class HandMadeBackEnd implements AutoCloseable {
   private final Answers answers;
   private final Deed whenKicked;
   private volatile boolean closing;
+  private volatile long sectors = SECTORS;
+  private volatile Fd channel;
   private VhostUserSocket socket;
   private Mapping memory;
   private VringAddress ring;
@@ -108,19 +114,21 @@ final class HandMadeBackEnd implements AutoCloseable {
       case SET_VRING_ADDR -> ring = (VringAddress) request.payload();
       case SET_VRING_KICK -> kick = request.descriptors().getFirst();
       case SET_VRING_CALL -> call = EventFd.of(request.descriptors().getFirst());
+      case SET_BACKEND_REQ_FD -> channel = request.descriptors().getFirst();
       default -> {
         // Nothing to remember.
       }
     }
   }
 
-  private static Optional<VhostUserMessage> usual(VhostUserMessage request) {
+  private Optional<VhostUserMessage> usual(VhostUserMessage request) {
     VhostUserPayload answer =
         switch (request.request()) {
           case GET_FEATURES ->
               new Word(VirtioFeatures.VERSION_1 | VhostUserFeatures.PROTOCOL_FEATURES);
-          case GET_PROTOCOL_FEATURES -> new Word(VhostUserFeatures.CONFIG);
-          case GET_CONFIG -> config(SECTORS);
+          case GET_PROTOCOL_FEATURES ->
+              new Word(VhostUserFeatures.CONFIG | VhostUserFeatures.BACKEND_REQ);
+          case GET_CONFIG -> config(sectors);
           default -> null;
         };
     return Optional.ofNullable(answer).map(payload -> request.answer(payload, List.of()));
@@ -147,6 +155,19 @@ final class HandMadeBackEnd implements AutoCloseable {
     RingFormat.INT.set(segment, entry + 4, length);
     RingFormat.SHORT.setRelease(segment, used + RingFormat.RING_INDEX, (short) index);
     call.signal();
+  }
+
+  /** Has the disk another length, and says so. From any thread. */
+  void resize(long newSectors) throws LinuxException {
+    sectors = newSectors;
+    say(CONFIG_CHANGED, 0);
+  }
+
+  /** Sends the head of a message on the channel. */
+  void say(int code, int payloadBytes) throws LinuxException {
+    try (Arena arena = Arena.ofConfined()) {
+      channel.write(arena.allocateFrom(ValueLayout.JAVA_INT, code, 1, payloadBytes));
+    }
   }
 
   private static long place(long userAddress) {

@@ -135,6 +135,7 @@ public abstract sealed class DriverQueue permits SplitDriverQueue, PackedDriverQ
    * Takes back the next used buffer.
    *
    * @return whether there was one; {@link #token} and {@link #usedLength} then tell about it
+   * @throws DeviceFaultException if the device has used what it was not given
    */
   public abstract boolean reap();
 

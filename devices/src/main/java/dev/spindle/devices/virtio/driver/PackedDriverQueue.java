@@ -142,7 +142,7 @@ public final class PackedDriverQueue extends DriverQueue {
     }
     int id = (int) (word >>> 32) & 0xffff;
     if (id >= size || slotsOf[id] == 0) {
-      throw new IllegalStateException("the device has used buffer " + id + ", never offered");
+      throw new DeviceFaultException("the device has used buffer " + id + ", never offered");
     }
     // Without the WRITE flag the length means nothing (section 2.8.4).
     boolean written = ((word >>> 48) & WRITE) != 0;

@@ -119,7 +119,7 @@ public final class SplitDriverQueue extends DriverQueue {
     long entry = RING_ENTRIES + 8L * (lastUsed & mask);
     int head = (int) INT.get(used, entry);
     if (head < 0 || head >= size || chainLengths[head] == 0) {
-      throw new IllegalStateException("the device has used buffer " + head + ", never offered");
+      throw new DeviceFaultException("the device has used buffer " + head + ", never offered");
     }
     reaped(tokens[head], (int) INT.get(used, entry + 4));
     int last = head;
