@@ -10,7 +10,6 @@ import dev.spindle.linux.uring.SubmissionQueue;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -164,7 +163,6 @@ public final class AioContext implements Executor {
             result.completeExceptionally(e);
           }
         });
-    Outcome.expect(List.of(result));
     return Outcome.of(result);
   }
 

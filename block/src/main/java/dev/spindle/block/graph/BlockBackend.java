@@ -365,13 +365,9 @@ public final class BlockBackend implements BlockParent {
                 }
               });
     }
-    return () -> {
-      if (lanes.stream().noneMatch(lane -> lane.context().isOwner())) {
-        Outcome.expect(answers);
-      }
-      Outcome.<Void, RuntimeException>of(
-          CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)));
-    };
+    return () ->
+        Outcome.<Void, RuntimeException>of(
+            CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)));
   }
 
   /**
