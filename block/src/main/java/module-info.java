@@ -16,6 +16,7 @@ module dev.spindle.block {
   exports dev.spindle.block.options;
   exports dev.spindle.block.plugin;
   exports dev.spindle.block.throttle;
+  exports dev.spindle.block.tls;
 
   uses dev.spindle.block.export.ExportType;
   uses dev.spindle.block.graph.BlockDriver;

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 
 /** Straight-line code that reads from a socket, and writes to it, by the context's ring. */
 public final class PlainChannel implements HandshakeChannel {
@@ -46,6 +47,20 @@ public final class PlainChannel implements HandshakeChannel {
       done += part;
     }
     return bytes;
+  }
+
+  /**
+   * Waits for some bytes, as many as there are and have room.
+   *
+   * @throws IOException if the client sends no more, or the connection fails
+   */
+  int readSome(ByteBuffer target) throws IOException {
+    int part = transfer(false, Math.min(target.remaining(), BUFFER_BYTES));
+    if (part == 0) {
+      throw new EOFException("the connection ended");
+    }
+    target.put(buffer.asSlice(0, part).asByteBuffer());
+    return part;
   }
 
   @Override

@@ -31,7 +31,8 @@ final class DiskOptionSpecs {
     return list("--object")
         .paramLabel("TYPE,id=ID[,...]")
         .description(
-            "An object: iothread,id=ID[,...], throttle-group,id=ID[,...] or secret,id=ID[,...].")
+            "An object: iothread,id=ID[,...], throttle-group,id=ID[,...], secret,id=ID[,...] or"
+                + " tls-creds-x509,id=ID,dir=DIR[,...].")
         .build();
   }
 

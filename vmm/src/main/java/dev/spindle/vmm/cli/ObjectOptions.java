@@ -8,6 +8,7 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleLimits;
+import dev.spindle.block.tls.X509Credentials;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.util.ArrayList;
@@ -38,7 +39,8 @@ record ObjectOptions(
     UserObject read(Options options) throws OptionException;
   }
 
-  private static final Map<String, UserObjectReader> OTHER_KINDS = Map.of("secret", Secret::read);
+  private static final Map<String, UserObjectReader> OTHER_KINDS =
+      Map.of("secret", Secret::read, X509Credentials.TYPE, X509Credentials::read);
 
   /** The types of {@code --object}, and what reads their options. */
   static final Map<String, OptionList.Reader> KINDS = kinds();

@@ -9,8 +9,10 @@ import dev.spindle.block.export.BlockExports;
 import dev.spindle.block.export.ExportServer;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.nbd.PlainChannel;
+import dev.spindle.block.nbd.TlsChannel;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.block.tls.X509Credentials;
 import dev.spindle.linux.Endpoint;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.Fd;
@@ -45,7 +47,7 @@ public final class NbdServer implements ExportServer {
   private final MainLoop mainLoop;
   private final AioContext context;
   private final NbdServerOptions options;
-  private final TlsAcceptor tls;
+  private final X509Credentials tls;
   private final Endpoint endpoint;
   private final StreamSocket socket;
   private final Accepting accepting;
@@ -60,7 +62,7 @@ public final class NbdServer implements ExportServer {
   private boolean closed;
 
   private NbdServer(
-      MainLoop mainLoop, NbdServerOptions options, TlsAcceptor tls, StreamSocket socket)
+      MainLoop mainLoop, NbdServerOptions options, X509Credentials tls, StreamSocket socket)
       throws LinuxException {
     this.mainLoop = mainLoop;
     this.context = mainLoop.context();
@@ -86,7 +88,7 @@ public final class NbdServer implements ExportServer {
       throw new BlockException("NBD server already running");
     }
     try {
-      exports.addServer(start(exports.mainLoop(), wanted, null));
+      exports.addServer(start(exports.mainLoop(), wanted, credentials(exports, wanted)));
     } catch (LinuxException e) {
       throw new BlockException(
           "%s: cannot listen at %s: %s"
@@ -95,13 +97,27 @@ public final class NbdServer implements ExportServer {
     }
   }
 
+  private static X509Credentials credentials(BlockExports exports, NbdServerOptions wanted)
+      throws BlockException {
+    if (wanted.credentials().isEmpty()) {
+      return null;
+    }
+    String id = wanted.credentials().get();
+    X509Credentials found =
+        exports.graph().objects().require(id, X509Credentials.class, X509Credentials.TYPE);
+    if (!found.isServer()) {
+      throw new BlockException("Expecting TLS credentials with a server endpoint: '" + id + "'");
+    }
+    return found;
+  }
+
   /**
    * Starts to listen. Control side.
    *
    * @param tls what clients have to use, or null for none
    * @throws LinuxException if the endpoint cannot be listened at
    */
-  static NbdServer start(MainLoop mainLoop, NbdServerOptions options, TlsAcceptor tls)
+  static NbdServer start(MainLoop mainLoop, NbdServerOptions options, X509Credentials tls)
       throws LinuxException {
     StreamSocket socket = listen(options.endpoint());
     try {
@@ -251,7 +267,8 @@ public final class NbdServer implements ExportServer {
       boolean taken = false;
       try {
         PlainChannel channel = new PlainChannel(context, client);
-        TlsUpgrade upgrade = tls == null ? null : () -> tls.accept(context, channel, client);
+        TlsUpgrade upgrade =
+            tls == null ? null : () -> TlsChannel.begin(channel, tls.serverEngine());
         Negotiation.Chosen chosen = new Negotiation(() -> offered(), channel, upgrade).run();
         finished();
         taken = chosen != null && use(chosen);

@@ -7,6 +7,7 @@ import dev.spindle.linux.Endpoint;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * How a server listens ({@code --nbd-server}).
@@ -15,8 +16,10 @@ import java.nio.file.Path;
  * @param maxConnections clients at a time, 0 for as many as come; with 1, an export does not offer
  *     to be used by several connections
  * @param handshakeSeconds how long a client may take to choose an export, 0 for as long as it likes
+ * @param credentials the object that clients are served by TLS with, and only so
  */
-public record NbdServerOptions(Endpoint endpoint, int maxConnections, int handshakeSeconds) {
+public record NbdServerOptions(
+    Endpoint endpoint, int maxConnections, int handshakeSeconds, Optional<String> credentials) {
   // As QEMU has them.
   private static final int DEFAULT_MAX_CONNECTIONS = 100;
   private static final int DEFAULT_HANDSHAKE_SECONDS = 10;
@@ -36,7 +39,8 @@ public record NbdServerOptions(Endpoint endpoint, int maxConnections, int handsh
     Options address = options.nested("addr");
     Endpoint endpoint = endpoint(address);
     address.finish();
-    return new NbdServerOptions(endpoint, maxConnections, handshakeSeconds);
+    return new NbdServerOptions(
+        endpoint, maxConnections, handshakeSeconds, options.string("tls-creds"));
   }
 
   private static Endpoint endpoint(Options address) throws OptionException {

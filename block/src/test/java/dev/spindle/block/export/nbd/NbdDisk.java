@@ -13,6 +13,7 @@ import dev.spindle.block.export.BlockExports;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.object.UserObject;
 import dev.spindle.block.options.Options;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
@@ -37,7 +38,21 @@ final class NbdDisk implements AutoCloseable {
   /** An export that the user says more about, as of the server. */
   NbdDisk(Path directory, String blockdev, String serverOptions, String exportOptions)
       throws Exception {
+    this(directory, blockdev, null, serverOptions, exportOptions);
+  }
+
+  /** An export by TLS, unless there is no object for it. */
+  NbdDisk(
+      Path directory,
+      String blockdev,
+      UserObject object,
+      String serverOptions,
+      String exportOptions)
+      throws Exception {
     path = directory.resolve("nbd.sock");
+    if (object != null) {
+      control(() -> graph.objects().add(object));
+    }
     node = mainLoop.control("open", () -> graph.open(Disk.options(blockdev)));
     String server = "addr.type=unix,addr.path=" + path;
     control(() -> NbdServer.open(exports, options(server, serverOptions)));
