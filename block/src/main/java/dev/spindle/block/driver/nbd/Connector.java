@@ -3,7 +3,6 @@ package dev.spindle.block.driver.nbd;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.Timer;
-import dev.spindle.block.nbd.HandshakeChannel;
 import dev.spindle.block.nbd.PlainChannel;
 import dev.spindle.linux.Endpoint;
 import dev.spindle.linux.Errno;
@@ -13,6 +12,8 @@ import dev.spindle.linux.StreamSocket;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
 
 /**
  * Makes one connection to a server, if need be by many attempts. Straight-line code on the main
@@ -28,6 +29,9 @@ final class Connector {
   private final AioContext main;
   private final NbdOptions options;
 
+  /** Makes the client's end of TLS; null for no TLS. */
+  private final Supplier<SSLEngine> tls;
+
   /** What the connection must be like; null if it is the first. */
   private final ExportTerms before;
 
@@ -39,10 +43,11 @@ final class Connector {
 
   private StreamSocket connected;
 
-  Connector(AioContext main, NbdOptions options, ExportTerms before) {
+  Connector(AioContext main, NbdOptions options, Supplier<SSLEngine> tls, ExportTerms before) {
     main.assertOwner();
     this.main = main;
     this.options = options;
+    this.tls = tls;
     this.before = before;
   }
 
@@ -128,9 +133,8 @@ final class Connector {
       if (endpoint instanceof Endpoint.Inet) {
         socket.setNoDelay();
       }
-      HandshakeChannel channel = new PlainChannel(main, socket);
-      ExportTerms terms = Negotiation.run(channel, options);
-      String unlike = before == null ? null : terms.unlike(before);
+      Link link = Negotiation.run(new PlainChannel(main, socket), options, tls);
+      String unlike = before == null ? null : link.terms().unlike(before);
       if (unlike != null) {
         throw new NegotiationException(unlike);
       }
@@ -138,7 +142,7 @@ final class Connector {
         throw new NegotiationException("nobody wants it any more");
       }
       kept = true;
-      return new Link(channel.toStream(), terms);
+      return link;
     } finally {
       connected = null;
       if (!kept) {

@@ -14,14 +14,18 @@ import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.nbd.TransmissionFlags;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.block.tls.X509Credentials;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
 
 /** An export of an NBD server. */
 final class NbdNode extends BlockNode {
   private final AioContext main;
   private final OpeningOptions opening;
   private final NbdOptions options;
+  private final Supplier<SSLEngine> tls;
   private final ExportTerms terms;
   private final Channels channels;
 
@@ -29,11 +33,17 @@ final class NbdNode extends BlockNode {
   private final RangeLocks locks = new RangeLocks();
 
   private NbdNode(
-      String name, AioContext main, OpeningOptions opening, NbdOptions options, Link link) {
+      String name,
+      AioContext main,
+      OpeningOptions opening,
+      NbdOptions options,
+      Supplier<SSLEngine> tls,
+      Link link) {
     super(name, "nbd", main);
     this.main = main;
     this.opening = opening;
     this.options = options;
+    this.tls = tls;
     this.terms = link.terms();
     boolean many = terms.has(TransmissionFlags.CAN_MULTI_CONN);
     this.channels = new Channels(this, link, many);
@@ -43,10 +53,11 @@ final class NbdNode extends BlockNode {
   static NbdNode open(BlockGraph graph, String nodeName, OpeningOptions opening, NbdOptions options)
       throws BlockException {
     AioContext main = graph.mainContext();
+    Supplier<SSLEngine> tls = tls(graph, options);
     Link link;
     try {
       long patience = TimeUnit.SECONDS.toNanos(options.openTimeout());
-      link = new Connector(main, options, null).connect(patience);
+      link = new Connector(main, options, tls, null).connect(patience);
     } catch (IOException e) {
       throw new BlockException("Could not open " + options.target() + ": " + e.getMessage(), e);
     }
@@ -56,7 +67,27 @@ final class NbdNode extends BlockNode {
           "Could not open %s: it is read-only, and read-only=on is not given"
               .formatted(options.target()));
     }
-    return new NbdNode(nodeName, main, opening, options, link);
+    return new NbdNode(nodeName, main, opening, options, tls, link);
+  }
+
+  private static Supplier<SSLEngine> tls(BlockGraph graph, NbdOptions options)
+      throws BlockException {
+    if (options.tlsCreds().isEmpty()) {
+      return null;
+    }
+    String id = options.tlsCreds().get();
+    X509Credentials found =
+        graph.objects().require(id, X509Credentials.class, X509Credentials.TYPE);
+    if (found.isServer()) {
+      throw new BlockException("Expecting TLS credentials with a client endpoint: '" + id + "'");
+    }
+    String host = options.tlsHostname().orElse(options.server().hostName());
+    return () -> found.clientEngine(host, 0);
+  }
+
+  /** Makes the client's end of TLS; null for no TLS. Any thread. */
+  Supplier<SSLEngine> tls() {
+    return tls;
   }
 
   /** The main loop's context. Any thread. */

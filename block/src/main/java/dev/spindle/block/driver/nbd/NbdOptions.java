@@ -6,12 +6,15 @@ import dev.spindle.block.nbd.MetaContexts;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 
 /**
  * What a user says of an {@code nbd} node, in QAPI's words.
  *
  * @param server where it is
  * @param export the name of the export there; empty for the server's default
+ * @param tlsCreds id of the certificates that TLS is used with; empty for no TLS
+ * @param tlsHostname whose certificate the server must have; empty for the host's that is named
  * @param metaContext what block status is asked for: {@code x-dirty-bitmap}, else {@code
  *     base:allocation}
  * @param metaContextRequired whether a server without that is refused
@@ -23,6 +26,8 @@ import java.nio.charset.StandardCharsets;
 record NbdOptions(
     ServerAddress server,
     String export,
+    Optional<String> tlsCreds,
+    Optional<String> tlsHostname,
     String metaContext,
     boolean metaContextRequired,
     int reconnectDelay,
@@ -32,12 +37,25 @@ record NbdOptions(
 
   /** Of all options but {@code read-only}. */
   static final String[] NAMES = {
-    "server", "export", "x-dirty-bitmap", "reconnect-delay", "open-timeout", "discard", "cache"
+    "server",
+    "export",
+    "tls-creds",
+    "tls-hostname",
+    "x-dirty-bitmap",
+    "reconnect-delay",
+    "open-timeout",
+    "discard",
+    "cache"
   };
 
   static NbdOptions from(Options options) throws OptionException {
     ServerAddress server = ServerAddress.from(options);
     String export = shortString(options, "export", "");
+    Optional<String> tlsCreds = options.string("tls-creds");
+    Optional<String> tlsHostname = options.string("tls-hostname");
+    if (tlsHostname.isPresent() && tlsCreds.isEmpty()) {
+      throw new OptionException(options.owner() + ": 'tls-hostname' needs 'tls-creds'");
+    }
     String bitmap = shortString(options, "x-dirty-bitmap", MetaContexts.BASE_ALLOCATION);
     int reconnectDelay = (int) options.number("reconnect-delay", 0, 0, Integer.MAX_VALUE);
     int openTimeout = (int) options.number("open-timeout", 0, 0, Integer.MAX_VALUE);
@@ -46,6 +64,8 @@ record NbdOptions(
     return new NbdOptions(
         server,
         export,
+        tlsCreds,
+        tlsHostname,
         bitmap,
         !bitmap.equals(MetaContexts.BASE_ALLOCATION),
         reconnectDelay,

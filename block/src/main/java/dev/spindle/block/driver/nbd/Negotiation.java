@@ -8,10 +8,15 @@ import dev.spindle.block.nbd.HeaderStyle;
 import dev.spindle.block.nbd.InfoType;
 import dev.spindle.block.nbd.OptionReply;
 import dev.spindle.block.nbd.OptionType;
+import dev.spindle.block.nbd.PlainChannel;
+import dev.spindle.block.nbd.TlsChannel;
 import dev.spindle.block.nbd.TransmissionFlags;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
 
 /**
  * The client's side of the newstyle negotiation (doc/proto.md, "Newstyle negotiation" and "Fixed
@@ -28,8 +33,13 @@ final class Negotiation {
 
   private static final long NO_CONTEXT = -1;
 
-  private final HandshakeChannel channel;
+  private final PlainChannel plain;
+  private final Supplier<SSLEngine> tls;
   private final NbdOptions options;
+
+  /** By what the two speak: plainly at first. */
+  private HandshakeChannel channel;
+
   private boolean noZeroes;
 
   private long size;
@@ -37,24 +47,33 @@ final class Negotiation {
   private int flags;
   private BlockSizes sizes = BlockSizes.DEFAULT;
 
-  private Negotiation(HandshakeChannel channel, NbdOptions options) {
-    this.channel = channel;
+  private Negotiation(PlainChannel plain, NbdOptions options, Supplier<SSLEngine> tls) {
+    this.plain = plain;
+    this.channel = plain;
     this.options = options;
+    this.tls = tls;
   }
 
   /**
    * Negotiates until requests can be sent.
    *
-   * @param channel newly connected
+   * @param plain newly connected
+   * @param tls makes the client's end of TLS; null for no TLS
    * @throws NegotiationException if that is not possible
    * @throws IOException if the connection fails
    */
-  static ExportTerms run(HandshakeChannel channel, NbdOptions options) throws IOException {
-    return new Negotiation(channel, options).run();
+  static Link run(PlainChannel plain, NbdOptions options, Supplier<SSLEngine> tls)
+      throws IOException {
+    Negotiation negotiation = new Negotiation(plain, options, tls);
+    ExportTerms terms = negotiation.run();
+    return new Link(negotiation.channel.toStream(), terms);
   }
 
   private ExportTerms run() throws IOException {
     boolean fixed = greet();
+    if (tls != null) {
+      startTls(fixed);
+    }
     HeaderStyle style = fixed ? agreeOnStyle() : HeaderStyle.SIMPLE;
     long context = style == HeaderStyle.SIMPLE ? NO_CONTEXT : chooseContext();
     if (options.metaContextRequired() && context == NO_CONTEXT) {
@@ -87,6 +106,18 @@ final class Negotiation {
         (fixed ? Handshake.CLIENT_FIXED_NEWSTYLE : 0) | (noZeroes ? Handshake.CLIENT_NO_ZEROES : 0);
     channel.write(ByteBuffer.allocate(Handshake.CLIENT_FLAGS_BYTES).putInt(client).array());
     return fixed;
+  }
+
+  /** From here on nothing is sent or believed that is not encrypted. */
+  private void startTls(boolean fixed) throws IOException {
+    if (!fixed || !isGranted(OptionType.STARTTLS)) {
+      throw new NegotiationException("the server does not offer TLS");
+    }
+    try {
+      channel = TlsChannel.begin(plain, tls.get());
+    } catch (SSLException e) {
+      throw new NegotiationException("TLS: " + e.getMessage());
+    }
   }
 
   private HeaderStyle agreeOnStyle() throws IOException {

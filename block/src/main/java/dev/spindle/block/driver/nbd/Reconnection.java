@@ -118,7 +118,7 @@ final class Reconnection {
     Link link = null;
     String failure = null;
     try {
-      connector = new Connector(main, node.options(), terms);
+      connector = new Connector(main, node.options(), node.tls(), terms);
       if (!cancelled) {
         connector.pause(pauseNs);
         link = connector.connect(patienceNs - pauseNs);

@@ -25,11 +25,20 @@ sealed interface ServerAddress {
    */
   List<Endpoint> resolve() throws UnknownHostException;
 
+  /** Whose certificate the server has, unless the user names another. */
+  String hostName();
+
   /** A local socket. */
   record Local(Path path) implements ServerAddress {
     @Override
     public List<Endpoint> resolve() {
       return List.of(new Endpoint.Unix(path));
+    }
+
+    /** It is on this machine. */
+    @Override
+    public String hostName() {
+      return "localhost";
     }
 
     @Override
@@ -54,6 +63,11 @@ sealed interface ServerAddress {
       } catch (CompletionException e) {
         throw new UnknownHostException("the name '" + host + "' is not known");
       }
+    }
+
+    @Override
+    public String hostName() {
+      return host;
     }
 
     private void lookUp(CompletableFuture<InetAddress[]> found) {

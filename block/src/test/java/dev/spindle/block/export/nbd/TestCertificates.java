@@ -5,11 +5,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** A folder with an authority, a server and a client, made by openssl. */
-final class TestCertificates {
+public final class TestCertificates {
   private TestCertificates() {}
 
   /** Makes the files. */
-  static Path make(Path folder) throws Exception {
+  public static Path make(Path folder) throws Exception {
     Files.createDirectories(folder);
     String path = folder + "/";
     NbdDisk.run(

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.nbd;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.spindle.block.driver.Disk;
+import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.export.nbd.TestCertificates;
+import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BlockBackend;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.graph.Permission;
+import dev.spindle.block.graph.TestGraph;
+import dev.spindle.block.tls.X509Credentials;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** TLS with servers that use GnuTLS. */
+@Timeout(value = 240, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class NbdTlsClientTest {
+  private static final int BYTES = 1 << 20;
+  private static final int PIECES = 16;
+
+  @TempDir static Path certificates;
+  @TempDir static Path strangers;
+  @TempDir Path directory;
+
+  @BeforeAll
+  static void makeCertificates() throws Exception {
+    TestCertificates.make(certificates);
+    TestCertificates.make(strangers);
+  }
+
+  private static TestGraph graph(Path dir, String more) throws Exception {
+    TestGraph test = new TestGraph();
+    test.control(
+        () ->
+            test.graph
+                .objects()
+                .add(X509Credentials.read(Disk.options("id=tls0,dir=" + dir + more))));
+    return test;
+  }
+
+  private Path image() throws Exception {
+    Path image = directory.resolve("image.raw");
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength((long) PIECES * BYTES);
+    }
+    return image;
+  }
+
+  private NbdPeer nbdkit(Path image, String... more) throws Exception {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of("--tls=require", "--tls-verify-peer", "--tls-certificates=" + certificates));
+    arguments.addAll(List.of(more));
+    arguments.addAll(List.of("file", image.toString()));
+    return NbdPeer.nbdkit(directory, arguments.toArray(String[]::new));
+  }
+
+  @Test
+  void whatIsWrittenByTlsIsThere() throws Exception {
+    Path image = image();
+    try (NbdPeer server = nbdkit(image);
+        TestGraph test = graph(certificates, "");
+        Arena arena = Arena.ofShared()) {
+      BlockNode node = test.open(server.node(",tls-creds=tls0,reconnect-delay=100"));
+      BlockBackend backend =
+          test.get(
+              () ->
+                  new BlockBackend(
+                      node, new TestGraph.User("u"), TestGraph.READ_WRITE, Permission.all()));
+      BackendLane lane = test.lane(backend, test.io0);
+      byte[] model = new byte[PIECES * BYTES];
+      new Random(5).nextBytes(model);
+      for (int round = 0; round < 2; round++) {
+        List<TestRequest> requests = new ArrayList<>();
+        for (int i = 0; i < PIECES; i++) {
+          MemorySegment buffer = arena.allocate(BYTES);
+          MemorySegment.copy(model, i * BYTES, buffer, ValueLayout.JAVA_BYTE, 0, BYTES);
+          requests.add(TestRequest.transfer(Operation.WRITE, (long) i * BYTES, buffer));
+        }
+        for (TestRequest request : requests) {
+          TestGraph.send(lane, request);
+        }
+        // In the second round amid the writes, which are sent again.
+        if (round == 1) {
+          server.kill();
+          server.start();
+        }
+        for (TestRequest request : requests) {
+          assertEquals(0, request.result.join());
+        }
+      }
+      MemorySegment read = arena.allocate((long) PIECES * BYTES);
+      TestRequest all = TestRequest.transfer(Operation.READ, 0, read);
+      assertEquals(0, TestGraph.send(lane, all).result.join());
+      assertArrayEquals(model, read.toArray(ValueLayout.JAVA_BYTE));
+      assertArrayEquals(model, Files.readAllBytes(image));
+      test.closeLane(lane);
+      test.control(
+          () -> {
+            backend.close();
+            test.graph.closeAll();
+          });
+    }
+  }
+
+  @Test
+  void whoDoesNotBelongTogetherIsRefused() throws Exception {
+    Path image = image();
+    try (NbdPeer server = nbdkit(image)) {
+      awaitServer(server, ",tls-creds=tls0");
+      String node = server.node("").replace("open-timeout=60,", "");
+      assertRefused("the server asks for TLS", certificates, "", node);
+      assertRefused("TLS: ", strangers, "", node + ",tls-creds=tls0");
+      assertRefused(
+          "TLS: ", certificates, "", node + ",tls-creds=tls0,tls-hostname=elsewhere.example");
+      assertRefused("'tls-hostname' needs 'tls-creds'", certificates, "", node + ",tls-hostname=x");
+      assertRefused(
+          "Expecting TLS credentials with a client endpoint: 'tls0'",
+          certificates,
+          ",endpoint=server",
+          node + ",tls-creds=tls0");
+      assertRefused(
+          "there is no tls-creds-x509 object 'tls1'", certificates, "", node + ",tls-creds=tls1");
+    }
+    try (NbdPeer server = NbdPeer.qemuNbd(directory, image)) {
+      awaitServer(server, "");
+      String node = server.node(",tls-creds=tls0").replace("open-timeout=60,", "");
+      assertRefused("the server does not offer TLS", certificates, "", node);
+    }
+  }
+
+  private static void awaitServer(NbdPeer server, String more) throws Exception {
+    try (TestGraph test = graph(certificates, "")) {
+      test.open(server.node(more));
+      test.control(test.graph::closeAll);
+    }
+  }
+
+  private static void assertRefused(String reason, Path dir, String more, String node)
+      throws Exception {
+    try (TestGraph test = graph(dir, more)) {
+      String refusal = test.refusal(() -> test.graph.open(Disk.options(node)));
+      assertTrue(refusal.contains(reason), refusal);
+    }
+  }
+}
