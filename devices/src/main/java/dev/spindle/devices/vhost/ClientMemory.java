@@ -23,8 +23,8 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
   /** How many regions there may be at a time. */
   static final int MOST_REGIONS = 509;
 
-  /** Room for the largest guests there are, and a fraction of the addresses of a process. */
-  private static final long SPACE_BYTES = 1L << 44;
+  /** Room for large guests, and so little of the 2^47 addresses that many clients find some. */
+  private static final long SPACE_BYTES = 1L << 41;
 
   /** Guest-physical addresses have at most 52 bits on x86-64. */
   private static final long ADDRESS_END = 1L << 52;

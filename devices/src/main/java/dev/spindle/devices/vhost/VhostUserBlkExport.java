@@ -15,6 +15,7 @@ import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
 import dev.spindle.devices.virtio.blk.VirtioBlkQueues;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.UnixSocket;
+import java.time.Duration;
 import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +34,9 @@ final class VhostUserBlkExport implements BlockExport, BackendUser {
   private static final int CHAIN_DESCRIPTORS = 128;
 
   private static final long MOST_SECTORS = Integer.MAX_VALUE >> 9;
+
+  /** How long not to accept anybody when there are no descriptors left. */
+  private static final Duration PAUSE = Duration.ofSeconds(1);
 
   private final ExportSite site;
   private final VirtioBlkQueues queues;
@@ -148,14 +152,26 @@ final class VhostUserBlkExport implements BlockExport, BackendUser {
   private void serve() {
     try {
       while (!closing) {
-        serve(listener.accept());
+        serveNext();
       }
-    } catch (LinuxException | RejectedExecutionException e) {
-      if (!closing) {
-        LOG.error("{} takes no more clients: {}", describe(), e.getMessage());
-      }
+    } catch (RejectedExecutionException e) {
+      LOG.debug("{} ends with the main loop", describe());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     } finally {
       listener.close();
+    }
+  }
+
+  /** What one client cannot have, descriptors or memory, the next one may. */
+  private void serveNext() throws InterruptedException {
+    try {
+      serve(listener.accept());
+    } catch (LinuxException e) {
+      if (!closing) {
+        LOG.warn("{} cannot serve a client: {}", describe(), e.getMessage());
+        Thread.sleep(PAUSE);
+      }
     }
   }
 

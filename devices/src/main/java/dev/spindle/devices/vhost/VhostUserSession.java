@@ -34,6 +34,9 @@ final class VhostUserSession {
   /** Completed once nothing of the client is served any more. */
   private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
+  /** Completed when the client has to go: a queue that has failed may never have nothing to do. */
+  private final CompletableFuture<Void> failed = new CompletableFuture<>();
+
   /** Takes over a connection. */
   VhostUserSession(VhostUserBlkExport export, UnixSocket client) throws LinuxException {
     this.export = export;
@@ -132,13 +135,18 @@ final class VhostUserSession {
         });
     CompletableFuture<Void> all =
         CompletableFuture.allOf(still.toArray(CompletableFuture<?>[]::new));
-    CompletableFuture.anyOf(all, ended).join();
+    CompletableFuture.anyOf(all, ended, failed).join();
+    String reason = failure.get();
+    if (reason != null) {
+      throw new VhostUserException(reason);
+    }
     return stopping;
   }
 
   /** The client has broken the rules: disconnects it. Any thread; must not wait. */
   void fail(String reason) {
     if (!ended.isDone() && failure.compareAndSet(null, reason)) {
+      failed.complete(null);
       hangUp();
     }
   }

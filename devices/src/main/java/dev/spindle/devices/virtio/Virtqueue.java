@@ -240,7 +240,9 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
   static MemorySegment area(
       DeviceMemory memory, int queue, String what, long address, long length, int alignment)
       throws VirtqueueException {
-    if (address % alignment != 0) {
+    long offset = memory.offsetOf(address, length);
+    // A piece may lie in the segment otherwise than in the guest.
+    if (address % alignment != 0 || (offset > 0 && offset % alignment != 0)) {
       throw new VirtqueueException(
           queue,
           VirtqueueFault.RING_MISALIGNED,
@@ -251,7 +253,6 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
               + alignment
               + " bytes");
     }
-    long offset = memory.offsetOf(address, length);
     if (offset < 0) {
       throw new VirtqueueException(
           queue,

@@ -252,6 +252,17 @@ final class TestFrontEnd implements AutoCloseable {
     return status(0);
   }
 
+  /** A read with its status byte at a guest-physical address; nobody waits for it. */
+  void readWithStatusAt(long address) {
+    memory.writeInt(headers[0], BlkDriver.IN);
+    memory.writeLong(headers[0] + 8, 0);
+    queue.readable(headers[0], 16);
+    queue.writable(buffers[0], 512);
+    queue.writable(address, 1);
+    queue.submit(0);
+    kick();
+  }
+
   void write(long sector, byte[] data) throws IOException {
     memory.write(buffers[0], data);
     assertEquals(BlkDriver.OK, run(BlkDriver.OUT, sector, data.length));

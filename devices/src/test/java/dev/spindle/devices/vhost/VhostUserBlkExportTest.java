@@ -24,6 +24,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -102,6 +103,24 @@ class VhostUserBlkExportTest {
         client.send(VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 1));
         assertArrayEquals(pattern(i, 512), client.read(i + 8, 512));
       }
+    }
+  }
+
+  @Test
+  void manyClientsAreServedAtATime() throws Exception {
+    List<TestFrontEnd> clients = new ArrayList<>();
+    try {
+      for (int i = 0; i < 20; i++) {
+        Path place = folder.resolve("many" + i);
+        world.open("driver=null-co,size=1M,node-name=many" + i);
+        world.export(
+            "vhost-user-blk,id=many%d,node-name=many%d,writable=on,addr.type=unix,addr.path=%s"
+                .formatted(i, i, place));
+        clients.add(TestFrontEnd.connected(place).start());
+        clients.getLast().read(0, 512);
+      }
+    } finally {
+      clients.forEach(TestFrontEnd::close);
     }
   }
 

@@ -382,4 +382,36 @@ class VhostUserHostileTest {
       assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.OUT, 0, at, 512));
     }
   }
+
+  /** Nor may the connection's thread wait for ever, so that the next client is never served. */
+  @Test
+  void aRequestThatCannotBeGivenBackToAQueueThatStops() throws Exception {
+    Path file = Files.write(folder.resolve("ram"), new byte[4096]);
+    try (TestFrontEnd client = new TestFrontEnd();
+        LinuxFile ram = LinuxFile.open(file, OpenFlag.READ_WRITE)) {
+      client.connect(socket);
+      client.negotiate();
+      long at = 1L << 32;
+      client.send(
+          VhostUserRequest.SET_MEM_TABLE,
+          new MemoryTable(
+              List.of(
+                  TestFrontEnd.region(0, TestFrontEnd.MEMORY_BYTES, 0),
+                  new Region(at, 4096, 1L << 46, 0))),
+          client.memory.file(),
+          ram.fd());
+      client.startQueue(0);
+      client.write(0, new byte[512]);
+      try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+        channel.truncate(0);
+      }
+      // The message has come by the time that the queue fails, but is not handled before.
+      world.control(
+          () -> {
+            client.send(VhostUserRequest.GET_VRING_BASE, new VringState(0, 0));
+            client.readWithStatusAt(at);
+            client.awaitHangUp();
+          });
+    }
+  }
 }
