@@ -123,16 +123,19 @@ public final class PlainStream implements NbdStream {
 
     @Override
     protected void complete(int result, boolean more) {
-      if (whenStopped == null && (result == -Errno.EINTR || result == -Errno.EAGAIN)) {
+      boolean interrupted = result == -Errno.EINTR || result == -Errno.EAGAIN;
+      if (interrupted && whenStopped == null) {
         submit();
         return;
       }
       inFlight = false;
+      // The kernel's worker threads end what is cancelled by interrupting it.
+      int told = interrupted ? -Errno.ECANCELED : result;
       try {
         if (out) {
-          listener.sent(result);
+          listener.sent(told);
         } else {
-          listener.received(result);
+          listener.received(told);
         }
       } finally {
         checkStopped();

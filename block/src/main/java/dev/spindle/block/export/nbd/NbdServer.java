@@ -313,6 +313,7 @@ public final class NbdServer implements ExportServer {
       } finally {
         if (!used) {
           connections--;
+          accepting.submit();
         }
       }
       return used;

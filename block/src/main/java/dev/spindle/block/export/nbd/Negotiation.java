@@ -48,7 +48,10 @@ final class Negotiation {
 
   // What the client has negotiated so far.
   private HeaderStyle style = HeaderStyle.SIMPLE;
-  private String contextsOf = "";
+
+  /** Null until contexts are chosen. */
+  private OfferedExport contextsOf;
+
   private List<MetaContext> contexts = List.of();
 
   Negotiation(ExportDirectory directory, HandshakeChannel channel, TlsUpgrade tls) {
@@ -170,7 +173,7 @@ final class Negotiation {
     if (export == null) {
       throw new NegotiationException("asked for export '" + name + "', which does not exist");
     }
-    ClientTerms terms = terms(export, name, BlockSizes.DEFAULT);
+    ClientTerms terms = terms(export, BlockSizes.DEFAULT);
     writer.tellExport(export.size(), terms.transmissionFlags(), !noZeroes);
     return new Chosen(export, terms, channel);
   }
@@ -207,15 +210,16 @@ final class Negotiation {
     OfferedExport export = find(name);
     boolean keepsToSizes = wanted.contains(InfoType.BLOCK_SIZE);
     BlockSizes sizes = keepsToSizes ? export.blockSizes() : BlockSizes.DEFAULT;
-    ClientTerms terms = terms(export, name, sizes);
+    ClientTerms terms = terms(export, sizes);
     int option = type.number();
     writer.tellInfo(option, export, terms, wanted);
     writer.acknowledge(option);
     return type == OptionType.GO ? new Chosen(export, terms, channel) : null;
   }
 
-  private ClientTerms terms(OfferedExport export, String name, BlockSizes sizes) {
-    boolean aboutThis = contextsOf.equals(name);
+  private ClientTerms terms(OfferedExport export, BlockSizes sizes) {
+    // Not by name: another export may have it meanwhile.
+    boolean aboutThis = contextsOf == export;
     List<MetaContext> chosen = aboutThis ? contexts : List.of();
     int flags = export.transmissionFlags();
     if (style != HeaderStyle.SIMPLE) {
@@ -295,7 +299,7 @@ final class Negotiation {
       }
     }
     writer.acknowledge(OptionType.SET_META_CONTEXT.number());
-    contextsOf = name;
+    contextsOf = export;
     contexts = chosen;
     return null;
   }

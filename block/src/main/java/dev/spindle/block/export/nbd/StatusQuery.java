@@ -19,6 +19,9 @@ final class StatusQuery {
 
   private static final long LEAST_BYTES_FOR_CONTEXT = 64;
 
+  /** Extents that are looked at in one go; others on the context have their turn then. */
+  private static final int EXTENTS_AT_ONCE = 32;
+
   /** A piece takes lengths of 32 bits, and multiples of any block size, unless it is extended. */
   private static final long LONGEST_COMPACT_EXTENT = 0xffff_ffffL & -(1 << 16);
 
@@ -102,7 +105,10 @@ final class StatusQuery {
     long left = compact ? Math.min(length, LONGEST_COMPACT_EXTENT) : length;
     long run = 0;
     int status = 0;
-    while (left > 0) {
+    for (int looked = 1; left > 0; looked++) {
+      if (looked % EXTENTS_AT_ONCE == 0) {
+        Thread.yield();
+      }
       MetaContext.Extent extent = context.extent(lane, offset, left);
       if (run > 0 && extent.status() != status) {
         write(memory, first + count * extentBytes, run, status);

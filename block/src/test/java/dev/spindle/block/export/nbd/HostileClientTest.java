@@ -285,6 +285,33 @@ class HostileClientTest {
   }
 
   @Test
+  void oneThatTakesTheLastPlaceInAnExportThatIsClosed() throws Exception {
+    bystander.close();
+    disk.close();
+    open("max-connections=2");
+    try (RawClient chooser = greeted();
+        RawClient negotiating = greeted()) {
+      disk.control(
+          () -> {
+            chooser.go();
+            // The server has counted the client by now, and accepts one more but not another.
+            negotiating.ask(OptionType.LIST, ByteBuffer.allocate(0));
+            RawClient waiting = greeted();
+            negotiating.ask(OptionType.LIST, ByteBuffer.allocate(0));
+            waiting.close();
+            disk.exports.close("e0");
+          });
+      chooser.assertClosed();
+    }
+    bystander.close();
+    disk.control(
+        () ->
+            disk.exports.open(
+                Disk.options("type=nbd,id=e1,name=disk,node-name=d,writable=on,iothread=io0")));
+    bystander = RawClient.using(disk.path, HeaderStyle.SIMPLE);
+  }
+
+  @Test
   void oneThatDoesNotTakeItsReplies() throws Exception {
     try (RawClient client = using()) {
       client.channel.configureBlocking(false);
