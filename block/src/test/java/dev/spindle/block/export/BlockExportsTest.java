@@ -17,6 +17,7 @@ import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -143,7 +144,7 @@ class BlockExportsTest {
   }
 
   private String uses() throws Exception {
-    return world.get(() -> Permission.words(node.parents().getFirst().used()));
+    return world.get(() -> Permission.words(EnumSet.copyOf(node.parents().getFirst().used())));
   }
 
   private void assertRefusedLookup() {

@@ -64,13 +64,22 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
     }
   }
 
-  private ClientMemory(MappingSpace space) {
+  /** Whether memory is taken that its owner could cut off. */
+  private final boolean unsealedAllowed;
+
+  private ClientMemory(MappingSpace space, boolean unsealedAllowed) {
     this.space = space;
+    this.unsealedAllowed = unsealedAllowed;
   }
 
-  /** Begins without any region. */
-  static ClientMemory empty() throws LinuxException {
-    return new ClientMemory(MappingSpace.reserve(SPACE_BYTES));
+  /**
+   * Begins without any region.
+   *
+   * @param unsealedAllowed whether to take memory that its owner could cut off, and so end this
+   *     process: the JVM survives most accesses to a page that is gone, but not every one
+   */
+  static ClientMemory empty(boolean unsealedAllowed) throws LinuxException {
+    return new ClientMemory(MappingSpace.reserve(SPACE_BYTES), unsealedAllowed);
   }
 
   @Override
@@ -190,6 +199,11 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
     }
     // First of all sealed, if that is possible, and then measured.
     if (!MemFd.sealAgainstShrinking(file.fd())) {
+      if (!unsealedAllowed) {
+        throw new VhostUserException(
+            "memory that its owner could cut off: it must be a memfd that can be sealed, unless the"
+                + " export has unsealed-memory=on");
+      }
       mayVanish = true;
     }
     if (!isInside(region.fileOffset(), region.bytes(), file.size())) {

@@ -44,7 +44,7 @@ final class VhostUserBackEnd implements AutoCloseable {
   private static final int MOST_DESCRIPTORS = 1024;
 
   private final VhostUserBlkExport export;
-  private final ClientMemory memory = ClientMemory.empty();
+  private final ClientMemory memory;
   private final SharedLogs logs = new SharedLogs();
   private final Vring[] vrings;
   private long features;
@@ -54,6 +54,7 @@ final class VhostUserBackEnd implements AutoCloseable {
 
   VhostUserBackEnd(VhostUserBlkExport export) throws LinuxException {
     this.export = export;
+    this.memory = ClientMemory.empty(export.takesUnsealedMemory());
     this.vrings =
         IntStream.range(0, export.queueCount()).mapToObj(Vring::new).toArray(Vring[]::new);
   }

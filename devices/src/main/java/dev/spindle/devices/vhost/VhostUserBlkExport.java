@@ -43,6 +43,7 @@ final class VhostUserBlkExport implements BlockExport, BackendUser {
   private final BlockBackend backend;
   private final VirtioBlkModel model;
   private final int queueCount;
+  private final boolean unsealedMemory;
   private final Listener listener;
 
   /** The client that is served, or null. Written by control work; any thread reads. */
@@ -54,6 +55,7 @@ final class VhostUserBlkExport implements BlockExport, BackendUser {
   private VhostUserBlkExport(ExportSite site, VhostUserBlkOptions options) throws BlockException {
     this.site = site;
     this.queueCount = options.queues();
+    this.unsealedMemory = options.unsealedMemory();
     int block = options.logicalBlockSize();
     BlockNode node = site.node();
     if (node.length() % block != 0) {
@@ -147,6 +149,10 @@ final class VhostUserBlkExport implements BlockExport, BackendUser {
 
   int queueCount() {
     return queueCount;
+  }
+
+  boolean takesUnsealedMemory() {
+    return unsealedMemory;
   }
 
   private void serve() {

@@ -12,8 +12,10 @@ import java.util.Optional;
  * @param address where it listens
  * @param queues 1 to {@link #MOST_QUEUES}
  * @param logicalBlockSize bytes, a power of two from 512 on
+ * @param unsealedMemory whether clients are trusted not to cut off the memory that they share
  */
-record VhostUserBlkOptions(Address address, int queues, int logicalBlockSize) {
+record VhostUserBlkOptions(
+    Address address, int queues, int logicalBlockSize, boolean unsealedMemory) {
   /** A message names a queue by one byte. */
   static final int MOST_QUEUES = 256;
 
@@ -37,8 +39,9 @@ record VhostUserBlkOptions(Address address, int queues, int logicalBlockSize) {
     addr.finish();
     int queues = (int) options.number("num-queues", 1, 1, MOST_QUEUES);
     long block = options.size("logical-block-size", LEAST_BLOCK);
+    boolean unsealed = options.bool("unsealed-memory", false);
     if (options.isNoting()) {
-      return new VhostUserBlkOptions(new Address.Inherited(0), queues, LEAST_BLOCK);
+      return new VhostUserBlkOptions(new Address.Inherited(0), queues, LEAST_BLOCK, unsealed);
     }
     if (block < LEAST_BLOCK || block > MOST_BLOCK || Long.bitCount(block) != 1) {
       throw new OptionException(
@@ -48,7 +51,7 @@ record VhostUserBlkOptions(Address address, int queues, int logicalBlockSize) {
               + " and "
               + MOST_BLOCK);
     }
-    return new VhostUserBlkOptions(address(addr, type, path, descriptor), queues, (int) block);
+    return new VhostUserBlkOptions(address(addr, type, path, descriptor), queues, (int) block, unsealed);
   }
 
   private static Address address(
