@@ -180,6 +180,7 @@ class NbdPeersTest {
           "--iodepth=32",
           "--size=" + SIZE,
           "--verify=crc32c",
+          "--verify_state_save=0",
           "--randseed=7");
     }
   }
@@ -199,6 +200,7 @@ class NbdPeersTest {
               "--number_ios=20000",
               "--size=" + SIZE,
               "--verify=crc32c",
+              "--verify_state_save=0",
               "--randseed=7");
       int moves = 0;
       while (fio.isAlive()) {
