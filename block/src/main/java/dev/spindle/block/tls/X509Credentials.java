@@ -35,7 +35,7 @@ public final class X509Credentials implements UserObject {
   /** As users write it. */
   public static final String TYPE = "tls-creds-x509";
 
-  private static final String[] PROTOCOLS = {"TLSv1.3", "TLSv1.2"};
+  private static final String[] PROTOCOLS = {"TLSv1.3"};
   private static final char[] NO_PASSWORD = {};
 
   private final String id;
@@ -152,7 +152,7 @@ public final class X509Credentials implements UserObject {
     return server;
   }
 
-  /** The server's end of a new connection, by TLS 1.3 or 1.2. */
+  /** The server's end of a new connection, by TLS 1.3. */
   public SSLEngine serverEngine() {
     SSLEngine engine = context.createSSLEngine();
     engine.setUseClientMode(false);
@@ -162,7 +162,7 @@ public final class X509Credentials implements UserObject {
   }
 
   /**
-   * The client's end of a new connection, by TLS 1.3 or 1.2.
+   * The client's end of a new connection, by TLS 1.3.
    *
    * @param host whose name the server's certificate must have, if peers are verified
    * @param port for resuming sessions; 0 if there is none
