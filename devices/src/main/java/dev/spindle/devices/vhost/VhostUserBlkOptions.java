@@ -51,7 +51,8 @@ record VhostUserBlkOptions(
               + " and "
               + MOST_BLOCK);
     }
-    return new VhostUserBlkOptions(address(addr, type, path, descriptor), queues, (int) block, unsealed);
+    return new VhostUserBlkOptions(
+        address(addr, type, path, descriptor), queues, (int) block, unsealed);
   }
 
   private static Address address(

@@ -70,6 +70,7 @@ class VhostUserHostileTest {
   }
 
   @AfterEach
+  @Timeout(60)
   void end() throws Exception {
     try {
       byte[] data = new byte[4096];
@@ -344,50 +345,25 @@ class VhostUserHostileTest {
     }
   }
 
-  /** The queue itself is in memory that stays, the buffers are in what vanishes. */
-  @Test
-  void buffersThatVanish() throws Exception {
-    long bytes = 1 << 20;
-    long at = 1L << 32;
+  /** Serves the attacked node to clients that are trusted not to cut their memory off. */
+  private Path serveLeniently() throws Exception {
     Path lenient = folder.resolve("lenient.sock");
     world.export(
         "vhost-user-blk,id=lenient,node-name=attacked,writable=on,unsealed-memory=on,"
             + "addr.type=unix,addr.path="
             + lenient);
-    Path file = Files.write(folder.resolve("ram"), new byte[(int) bytes]);
-    try (TestFrontEnd client = new TestFrontEnd();
-        LinuxFile ram = LinuxFile.open(file, OpenFlag.READ_WRITE)) {
-      client.connect(lenient);
-      client.negotiate();
-      client.send(
-          VhostUserRequest.SET_MEM_TABLE,
-          new MemoryTable(
-              List.of(
-                  TestFrontEnd.region(0, TestFrontEnd.MEMORY_BYTES, 0),
-                  new Region(at, bytes, 1L << 46, 0))),
-          client.memory.file(),
-          ram.fd());
-      client.startQueue(0);
-      client.write(0, new byte[512]);
-      try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-        channel.truncate(0);
-      }
-      // The kernel finds the data gone: an I/O error, and no more.
-      assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.IN, 0, at, 512));
-      assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.OUT, 0, at, 512));
-    }
-    world.control(() -> world.exports.close("lenient"));
+    return lenient;
   }
 
-  /** Nor may the connection's thread wait for ever, so that the next client is never served. */
-  @Test
-  void aRequestThatCannotBeGivenBackToAQueueThatStops() throws Exception {
+  /**
+   * Starts a queue that is in memory that stays, with a page elsewhere that vanishes then.
+   *
+   * @param at the page's address
+   */
+  private void startWithVanishingPage(TestFrontEnd client, long at) throws Exception {
     Path file = Files.write(folder.resolve("ram"), new byte[4096]);
-    try (TestFrontEnd client = new TestFrontEnd();
-        LinuxFile ram = LinuxFile.open(file, OpenFlag.READ_WRITE)) {
-      client.connect(socket);
+    try (LinuxFile ram = LinuxFile.open(file, OpenFlag.READ_WRITE)) {
       client.negotiate();
-      long at = 1L << 32;
       client.send(
           VhostUserRequest.SET_MEM_TABLE,
           new MemoryTable(
@@ -398,9 +374,32 @@ class VhostUserHostileTest {
           ram.fd());
       client.startQueue(0);
       client.write(0, new byte[512]);
-      try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-        channel.truncate(0);
-      }
+    }
+    try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.truncate(0);
+    }
+  }
+
+  @Test
+  void buffersThatVanish() throws Exception {
+    long at = 1L << 32;
+    try (TestFrontEnd client = new TestFrontEnd()) {
+      client.connect(serveLeniently());
+      startWithVanishingPage(client, at);
+      // The kernel finds the data gone: an I/O error, and no more.
+      assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.IN, 0, at, 512));
+      assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.OUT, 0, at, 512));
+    }
+    world.control(() -> world.exports.close("lenient"));
+  }
+
+  /** Nor may the connection's thread wait for ever, so that the next client is never served. */
+  @Test
+  void aRequestThatCannotBeGivenBackToAQueueThatStops() throws Exception {
+    long at = 1L << 32;
+    try (TestFrontEnd client = new TestFrontEnd()) {
+      client.connect(serveLeniently());
+      startWithVanishingPage(client, at);
       // The message has come by the time that the queue fails, but is not handled before.
       world.control(
           () -> {
@@ -409,5 +408,6 @@ class VhostUserHostileTest {
             client.awaitHangUp();
           });
     }
+    world.control(() -> world.exports.close("lenient"));
   }
 }

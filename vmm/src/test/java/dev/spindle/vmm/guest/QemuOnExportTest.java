@@ -45,7 +45,9 @@ class QemuOnExportTest {
                 "driver=file,node-name=root,read-only=on,filename=" + QemuGuest.rootDisk(),
                 null),
             options(
-                "--blockdev", "driver=file,node-name=data,cache.direct=on,filename=" + guest.makeDataDisk(), null));
+                "--blockdev",
+                "driver=file,node-name=data,cache.direct=on,filename=" + guest.makeDataDisk(),
+                null));
     int moves = 0;
     try (BlockLayer blockLayer = new BlockLayer(threads, List.of(), List.of(), nodes)) {
       MainLoop mainLoop = blockLayer.mainLoop();

@@ -76,9 +76,15 @@ class ReconnectTest {
           }
         }
         AtomicInteger next = new AtomicInteger();
-        for (int i = 0; i < DEPTH; i++) {
-          sendNext(disk, requests, next, under);
-        }
+        // On the context, as those that follow: no other thread may be late with its request.
+        disk.lane()
+            .context()
+            .execute(
+                () -> {
+                  for (int i = 0; i < DEPTH; i++) {
+                    sendNext(disk, requests, next, under);
+                  }
+                });
         under.await();
         server.kill();
         server.start();
@@ -99,12 +105,12 @@ class ReconnectTest {
       return;
     }
     TestRequest request = requests.get(index);
-    disk.lane().context().execute(() -> disk.lane().submit(request));
     request.result.thenRun(
         () -> {
           ended.countDown();
-          sendNext(disk, requests, next, ended);
+          disk.lane().context().execute(() -> sendNext(disk, requests, next, ended));
         });
+    disk.lane().submit(request);
   }
 
   @Test
