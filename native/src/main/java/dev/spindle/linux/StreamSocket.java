@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.linux;
 
+import dev.spindle.linux.internal.StatxConstants;
 import dev.spindle.linux.internal.Syscall;
 import dev.spindle.linux.internal.SyscallNumber;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 
 /**
@@ -60,9 +64,12 @@ public final class StreamSocket implements AutoCloseable {
 
   /**
    * Whether a path is that of a local socket which nobody listens at any more: left behind by a
-   * process that was killed.
+   * process that was killed. What is no socket is not, although connecting to it is refused alike.
    */
   public static boolean isStale(Path path) throws LinuxException {
+    if (!isSocket(path)) {
+      return false;
+    }
     Endpoint endpoint = new Endpoint.Unix(path);
     try (StreamSocket probe = create(endpoint);
         Arena arena = Arena.ofConfined()) {
@@ -70,6 +77,15 @@ public final class StreamSocket implements AutoCloseable {
       return Syscall.invoke(
               SyscallNumber.CONNECT, probe.fd.number(), address.address(), address.byteSize())
           == -Errno.ECONNREFUSED;
+    }
+  }
+
+  private static boolean isSocket(Path path) {
+    try {
+      int mode = (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+      return (mode & StatxConstants.S_IFMT) == StatxConstants.S_IFSOCK;
+    } catch (IOException e) {
+      return false; // there is nothing, or nothing to be seen
     }
   }
 

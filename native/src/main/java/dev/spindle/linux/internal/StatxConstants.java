@@ -12,6 +12,7 @@ public final class StatxConstants {
   public static final int S_IFBLK = 0060000;
   public static final int S_IFCHR = 0020000;
   public static final int S_IFDIR = 0040000;
+  public static final int S_IFSOCK = 0140000;
 
   private StatxConstants() {}
 }

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Timeout(value = 900, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class StorageDaemonRestartTest {
-  private static final int KILLS = 3;
+  private static final int MOST_KILLS = 3;
 
   @TempDir Path folder;
 
@@ -58,15 +58,17 @@ final class StorageDaemonRestartTest {
     Process qemu = guest.start(48, ",reconnect=1");
     int kills = 0;
     try {
-      while (!qemu.waitFor(2, TimeUnit.SECONDS)) {
-        if (kills < KILLS && guest.isVerifying()) {
+      // Early for the first time, then with a while for the guest to go on in between.
+      while (!qemu.waitFor(kills == 0 ? 50 : 2000, TimeUnit.MILLISECONDS)) {
+        if (kills < MOST_KILLS && guest.isVerifying()) {
           daemon.destroyForcibly().waitFor();
           kills++;
           daemon = startDaemon(data);
         }
       }
       guest.assertVerified(qemu);
-      assertEquals(KILLS, kills);
+      // How many fit in depends on how fast the guest is.
+      assertTrue(kills > 0);
       daemon.toHandle().destroy();
       assertEquals(0, daemon.waitFor());
     } finally {
