@@ -303,6 +303,15 @@ public final class BackendLane {
     return former;
   }
 
+  /** As {@link #close}, for those outside the lane's context. Any thread that may wait. */
+  public void closeInContext() {
+    context.call(
+        () -> {
+          close();
+          return null;
+        });
+  }
+
   /** Ends the lane. Nothing may be in flight, held or throttled. */
   public void close() {
     if (inFlight > 0 || !held.isEmpty() || !nothingThrottled()) {

@@ -31,18 +31,9 @@ public final class JobBackend {
     return former;
   }
 
-  static void closeLane(BackendLane lane) {
-    lane.context()
-        .call(
-            () -> {
-              lane.close();
-              return null;
-            });
-  }
-
   void close() {
     try {
-      closeLane(lane);
+      lane.closeInContext();
     } finally {
       backend.close();
     }

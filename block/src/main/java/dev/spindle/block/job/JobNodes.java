@@ -174,7 +174,7 @@ final class JobNodes implements BackendUser {
 
     @Override
     public void clean() {
-      unused.forEach(JobBackend::closeLane);
+      unused.forEach(BackendLane::closeInContext);
     }
   }
 }

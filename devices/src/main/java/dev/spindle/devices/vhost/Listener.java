@@ -9,7 +9,6 @@ import dev.spindle.linux.StreamSocket;
 import dev.spindle.linux.UnixSocket;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -40,7 +39,7 @@ final class Listener {
     try {
       return switch (address) {
         case Address.Unix(Path at) -> {
-          if (Files.exists(at, LinkOption.NOFOLLOW_LINKS) && StreamSocket.isStale(at)) {
+          if (StreamSocket.isStale(at)) {
             Files.delete(at);
           }
           yield new Listener(

@@ -119,15 +119,7 @@ public final class GraphUnderTest implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    for (BackendLane lane : lanes) {
-      ioThread
-          .context()
-          .call(
-              () -> {
-                lane.close();
-                return null;
-              });
-    }
+    lanes.forEach(BackendLane::closeInContext);
     mainLoop.<Void, IOException>control(
         "close",
         () -> {

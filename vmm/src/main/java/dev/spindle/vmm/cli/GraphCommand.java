@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -50,10 +49,7 @@ final class GraphCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, OptionException {
     ParseResult parsed = spec.commandLine().getParseResult();
-    Optional<String> help = OptionHelp.asked(parsed);
-    if (help.isPresent()) {
-      spec.commandLine().getOut().print(help.get());
-      spec.commandLine().getOut().flush();
+    if (OptionHelp.printed(spec.commandLine())) {
       return ExitCode.OK;
     }
     RunOptions.DiskConfig config = RunOptions.from(parsed).disks(1);

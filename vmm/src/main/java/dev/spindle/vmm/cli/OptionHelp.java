@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParseResult;
 
@@ -82,11 +83,19 @@ final class OptionHelp {
   }
 
   /**
-   * The answer, if help is what the user asks one of the options for.
+   * Prints the answer, if help is what the user asks one of the options for.
    *
+   * @return whether he does
    * @throws OptionException if it is about a kind that does not exist
    */
-  static Optional<String> asked(ParseResult parsed) throws OptionException {
+  static boolean printed(CommandLine command) throws OptionException {
+    Optional<String> help = asked(command.getParseResult());
+    help.ifPresent(command.getOut()::print);
+    command.getOut().flush();
+    return help.isPresent();
+  }
+
+  private static Optional<String> asked(ParseResult parsed) throws OptionException {
     for (Option option : Option.values()) {
       for (String argument : parsed.matchedOptionValue(option.option, List.<String>of())) {
         List<String> words = List.of(argument.split(",", -1));

@@ -10,7 +10,6 @@ import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -86,10 +85,7 @@ final class RunCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, OptionException {
     ParseResult parsed = spec.commandLine().getParseResult();
-    Optional<String> help = OptionHelp.asked(parsed);
-    if (help.isPresent()) {
-      spec.commandLine().getOut().print(help.get());
-      spec.commandLine().getOut().flush();
+    if (OptionHelp.printed(spec.commandLine())) {
       return ExitCode.OK;
     }
     // Not left to the parser, which would complain of it before it does of what is there and wrong.

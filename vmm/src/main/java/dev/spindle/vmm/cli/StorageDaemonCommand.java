@@ -3,7 +3,6 @@ package dev.spindle.vmm.cli;
 
 import dev.spindle.block.options.OptionException;
 import java.io.IOException;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
@@ -58,10 +57,7 @@ final class StorageDaemonCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, OptionException {
     ParseResult parsed = spec.commandLine().getParseResult();
-    Optional<String> help = OptionHelp.asked(parsed);
-    if (help.isPresent()) {
-      spec.commandLine().getOut().print(help.get());
-      spec.commandLine().getOut().flush();
+    if (OptionHelp.printed(spec.commandLine())) {
       return ExitCode.OK;
     }
     StorageDaemonOptions options = StorageDaemonOptions.from(parsed);

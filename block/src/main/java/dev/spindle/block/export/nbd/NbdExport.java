@@ -201,22 +201,13 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
 
   private Void forget(NbdConnection connection) {
     if (connections.remove(connection)) {
-      closeLane(connection.lane());
+      connection.lane().closeInContext();
     }
     return null;
   }
 
   private BackendLane openLane(AioContext home) {
     return home.call(() -> backend.openLane(home));
-  }
-
-  private static void closeLane(BackendLane lane) {
-    lane.context()
-        .call(
-            () -> {
-              lane.close();
-              return null;
-            });
   }
 
   private static void start(NbdConnection connection) {
@@ -266,7 +257,7 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
                   return null;
                 });
         connection.gone().join();
-        closeLane(connection.lane());
+        connection.lane().closeInContext();
       }
     } finally {
       backend.quiesceEnd();
@@ -303,7 +294,7 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
 
     @Override
     public void clean() {
-      unused.forEach(NbdExport::closeLane);
+      unused.forEach(BackendLane::closeInContext);
     }
   }
 }

@@ -160,7 +160,7 @@ public final class VirtioBlkQueues {
   public void close(int index) {
     Slot slot = find(index);
     active.remove(slot);
-    closeLane(slot.lane);
+    slot.lane.closeInContext();
   }
 
   /** The context that a queue works on. */
@@ -214,7 +214,7 @@ public final class VirtioBlkQueues {
     RuntimeException failure = null;
     for (Slot slot : ended) {
       try {
-        closeLane(slot.lane);
+        slot.lane.closeInContext();
       } catch (RuntimeException e) {
         failure = failure == null ? e : failure;
       }
@@ -275,15 +275,6 @@ public final class VirtioBlkQueues {
             });
   }
 
-  private static void closeLane(BackendLane lane) {
-    lane.context()
-        .call(
-            () -> {
-              lane.close();
-              return null;
-            });
-  }
-
   /** The queues' own part in a move: themselves, their kicks, and requests that wait. */
   private final class Move implements Transaction.Action {
     private final QueuePlacement next;
@@ -316,7 +307,7 @@ public final class VirtioBlkQueues {
 
     @Override
     public void clean() {
-      unused.forEach(VirtioBlkQueues::closeLane);
+      unused.forEach(BackendLane::closeInContext);
     }
   }
 }
