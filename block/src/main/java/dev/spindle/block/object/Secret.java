@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.object;
 
+import dev.spindle.block.options.FileTrouble;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.io.IOException;
@@ -49,7 +50,8 @@ public record Secret(String id, byte[] data) implements UserObject {
     try (var input = Files.newInputStream(file)) {
       bytes = input.readNBytes(MOST_BYTES + 1);
     } catch (IOException e) {
-      throw new OptionException(owner + ": '" + file + "' cannot be read");
+      throw new OptionException(
+          "%s: '%s' cannot be read: %s".formatted(owner, file, FileTrouble.reason(e)));
     }
     if (bytes.length > MOST_BYTES) {
       throw new OptionException(owner + ": '" + file + "' is larger than 1 MiB");

@@ -21,10 +21,12 @@ public final class NearNames {
         .orElse("");
   }
 
-  /** A slip of the finger, or the beginning of a longer name. */
+  /** A slip of the finger, the beginning of a longer name, or a dotted name's last part. */
   private static boolean isNear(String given, String name) {
     boolean isBeginning = given.length() >= SHORTEST_BEGINNING && name.startsWith(given);
-    return isBeginning || distance(given, name) <= Math.clamp(given.length() / 3, 1, MOST_SLIPS);
+    return isBeginning
+        || name.endsWith("." + given)
+        || distance(given, name) <= Math.clamp(given.length() / 3, 1, MOST_SLIPS);
   }
 
   /** The single-letter changes and swaps of neighbours that turn one into the other. */

@@ -34,6 +34,11 @@ public final class Options {
 
   private final String prefix;
 
+  /** What it is nested in, or null. */
+  private Options outer;
+
+  private String nameInOuter;
+
   private final Map<String, String> givenWithHelp = new LinkedHashMap<>();
 
   /**
@@ -91,9 +96,16 @@ public final class Options {
   }
 
   private void note(String key, String kind, String otherwise, boolean required) {
-    known.add(key);
+    know(key);
     if (list != null) {
       list.note(prefix + key, kind, otherwise, required);
+    }
+  }
+
+  private void know(String key) {
+    known.add(key);
+    if (outer != null) {
+      outer.know(nameInOuter + "." + key);
     }
   }
 
@@ -237,10 +249,18 @@ public final class Options {
     return bytes.getAsLong();
   }
 
-  /** One of a few words. */
+  /**
+   * One of a few words.
+   *
+   * @param otherwise the word if none is given; empty if one must be
+   */
   public String choice(String key, String otherwise, String... words) throws OptionException {
     note(key, String.join("|", words), otherwise, false);
-    String value = takeText(key).orElse(list != null && otherwise.isEmpty() ? words[0] : otherwise);
+    Optional<String> given = takeText(key);
+    if (given.isEmpty() && otherwise.isEmpty() && list == null) {
+      throw missing(key);
+    }
+    String value = given.orElse(otherwise.isEmpty() ? words[0] : otherwise);
     if (!Arrays.asList(words).contains(value)) {
       String hint = NearNames.hint(value, Arrays.asList(words));
       if (words.length > MOST_WORDS_TO_LIST && !hint.isEmpty()) {
@@ -268,7 +288,11 @@ public final class Options {
     if (list != null) {
       list.noteNested(prefix + name);
     }
-    return new Options(owner + ": " + name, inner, innerNotText, list, prefix + name + ".");
+    Options nested =
+        new Options(owner + ": " + name, inner, innerNotText, list, prefix + name + ".");
+    nested.outer = this;
+    nested.nameInOuter = name;
+    return nested;
   }
 
   /**
@@ -285,11 +309,23 @@ public final class Options {
     while (true) {
       Options element = members.nested(Integer.toString(elements.size()));
       if (element.isEmpty()) {
-        members.finish();
+        members.finishElements(elements.size());
         return elements;
       }
       elements.add(element);
     }
+  }
+
+  private void finishElements(int count) throws OptionException {
+    for (String key : values.keySet()) {
+      String number = key.replaceFirst("\\..*", "");
+      if (number.matches("\\d+")) {
+        throw new OptionException(
+            "%s.%s is given, but not %d: they are numbered from 0 on"
+                .formatted(owner, number, count));
+      }
+    }
+    finish();
   }
 
   private Options nestedElement() {

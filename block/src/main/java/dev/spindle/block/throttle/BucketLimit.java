@@ -46,9 +46,17 @@ public record BucketLimit(long average, long max, long maxLength) {
   /** Reads {@code name}, {@code name-max} and {@code name-max-length}. */
   static BucketLimit read(LimitNumbers numbers, String name, BucketLimit otherwise)
       throws OptionException {
-    return new BucketLimit(
-        numbers.read(name, otherwise.average, 0, MOST),
-        numbers.read(name + "-max", otherwise.max, 0, MOST),
-        numbers.read(name + "-max-length", otherwise.maxLength, 0, MOST_LENGTH));
+    long average = numbers.read(name, otherwise.average, 0, MOST);
+    long max = numbers.read(name + "-max", otherwise.max, 0, MOST);
+    long maxLength = numbers.read(name + "-max-length", otherwise.maxLength, 0, MOST_LENGTH);
+    // QEMU's sentences do not say which.
+    if (max > 0 && average == 0) {
+      throw new IllegalArgumentException("%s-max needs %s".formatted(name, name));
+    }
+    if (max > 0 && max < average) {
+      throw new IllegalArgumentException(
+          "%s-max (%d) is less than %s (%d)".formatted(name, max, name, average));
+    }
+    return new BucketLimit(average, max, maxLength);
   }
 }

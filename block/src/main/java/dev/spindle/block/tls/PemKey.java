@@ -31,9 +31,6 @@ final class PemKey {
   private PemKey() {}
 
   static PrivateKey read(Path file) throws IOException, GeneralSecurityException {
-    if (!Files.isReadable(file)) {
-      throw new IOException("'" + file + "' cannot be read");
-    }
     Matcher block = BLOCK.matcher(Files.readString(file, StandardCharsets.ISO_8859_1));
     if (!block.find()) {
       throw new IOException("there is no private key in '" + file + "'");

@@ -2,6 +2,7 @@
 package dev.spindle.block.tls;
 
 import dev.spindle.block.object.UserObject;
+import dev.spindle.block.options.FileTrouble;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.io.IOException;
@@ -67,7 +68,7 @@ public final class X509Credentials implements UserObject {
     try {
       return new X509Credentials(id, context(Path.of(dir), server), server, verifyPeer);
     } catch (IOException | GeneralSecurityException e) {
-      throw new OptionException(options.owner() + ": " + e.getMessage());
+      throw new OptionException(options.owner() + ": " + FileTrouble.sentence(e));
     }
   }
 
@@ -124,9 +125,6 @@ public final class X509Credentials implements UserObject {
 
   private static Collection<? extends Certificate> certificates(Path file)
       throws IOException, GeneralSecurityException {
-    if (!Files.isReadable(file)) {
-      throw new IOException("'" + file + "' cannot be read");
-    }
     try (InputStream input = Files.newInputStream(file)) {
       Collection<? extends Certificate> found =
           CertificateFactory.getInstance("X.509").generateCertificates(input);

@@ -293,7 +293,9 @@ class BlkdebugRulesTest extends GraphFixture {
   @Test
   void badOptionsAreNamed() {
     refused("--blockdev: inject-error: 0: parameter 'event' is missing", ",inject-error.0.errno=5");
-    refused("--blockdev: inject-error: unknown parameter '1.event'", ",inject-error.1.event=none");
+    refused(
+        "--blockdev: inject-error.1 is given, but not 0: they are numbered from 0 on",
+        ",inject-error.1.event=none");
     refused(
         "--blockdev: set-state: 0: parameter 'new_state' is missing", ",set-state.0.event=none");
     refused("--blockdev: Cannot meet constraints with align 3000", ",align=3000");

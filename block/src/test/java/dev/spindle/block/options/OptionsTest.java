@@ -5,8 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.spindle.block.driver.Disk;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -64,5 +70,54 @@ class OptionsTest {
     assertEquals(1 << 20, options.size("offset", 0));
     assertEquals("raw", options.require("driver"));
     options.finish();
+  }
+
+  private static String refusal(Executable what) {
+    return assertThrows(OptionException.class, what).getMessage();
+  }
+
+  @Test
+  void aWordThatMustBeThereIsMissingRatherThanWrong() throws Exception {
+    assertEquals(
+        "--blockdev: parameter 'type' is missing",
+        refusal(() -> Disk.options("a=b").choice("type", "", "unix", "inet")));
+    assertEquals(
+        "--blockdev: parameter 'type' is '', expected one of unix, inet",
+        refusal(() -> Disk.options("type=").choice("type", "", "unix", "inet")));
+    assertEquals("inet", Disk.options("a=b").choice("type", "inet", "unix", "inet"));
+  }
+
+  @Test
+  void elementsAreNumberedFrom0On() throws Exception {
+    assertEquals(
+        "--blockdev: rules.1 is given, but not 0: they are numbered from 0 on",
+        refusal(() -> Disk.options("rules.1.event=x").elements("rules")));
+    assertEquals(
+        "--blockdev: rules.3 is given, but not 1: they are numbered from 0 on",
+        refusal(() -> Disk.options("rules.0.event=x,rules.3.event=y").elements("rules")));
+    assertEquals(
+        "--blockdev: rules: unknown parameter 'event'",
+        refusal(() -> Disk.options("rules.event=x").elements("rules")));
+    assertEquals(2, Disk.options("rules.0.event=x,rules.1.event=y").elements("rules").size());
+  }
+
+  @Test
+  void whatBelongsIntoANestedObjectIsHinted() throws Exception {
+    Options options = Disk.options("path=x");
+    options.nested("addr").string("path");
+    assertEquals(
+        "--blockdev: unknown parameter 'path' (did you mean 'addr.path'?)",
+        refusal(options::finish));
+  }
+
+  @Test
+  void troubleWithFilesIsASentence() {
+    assertEquals("'a': there is no such file", FileTrouble.sentence(new NoSuchFileException("a")));
+    assertEquals("'a': permission denied", FileTrouble.sentence(new AccessDeniedException("a")));
+    assertEquals(
+        "'a': Not a directory",
+        FileTrouble.sentence(new FileSystemException("a", null, "Not a directory")));
+    assertEquals("no tape", FileTrouble.sentence(new IOException("no tape")));
+    assertEquals("EOFException", FileTrouble.sentence(new EOFException()));
   }
 }

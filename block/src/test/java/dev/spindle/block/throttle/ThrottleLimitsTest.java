@@ -76,8 +76,8 @@ final class ThrottleLimitsTest {
         "iops-read=1,iops-read-max-length=2|burst length set without burst rate",
         "iops-read=1,iops-read-max=1000000000000000,iops-read-max-length=2|burst length too high"
             + " for this burst rate",
-        "iops-write-max=5|bps_max/iops_max require corresponding bps/iops values",
-        "iops-write=5,iops-write-max=4|bps_max/iops_max cannot be lower than bps/iops",
+        "iops-write-max=5|iops-write-max needs iops-write",
+        "iops-write=5,iops-write-max=4|iops-write-max (4) is less than iops-write (5)",
         "iops-write=5,iops-write-max=9,iops-write-max-length=4294967296|parameter"
             + " 'iops-write-max-length' is '4294967296', expected a number from 0 to 4294967295",
         "bps-total=fast|parameter 'bps-total' is 'fast', expected a number from 0 to"

@@ -32,9 +32,9 @@ final class KeyValueOptions {
     return new Options(owner(option, values), values);
   }
 
-  /** Names the object by what the user called it, if he did. */
+  /** Names the object by what the user called it, if he did: an export by its own id. */
   private static String owner(String option, Map<String, String> values) {
-    for (String key : new String[] {"node-name", "id", "driver", "qom-type"}) {
+    for (String key : new String[] {"id", "node-name", "driver", "qom-type"}) {
       if (values.containsKey(key)) {
         return option + " " + values.get(key);
       }

@@ -72,11 +72,16 @@ public final class Main {
             .description("Show this help.")
             .build());
     root.addOption(
-        OptionSpec.builder("--version").versionHelp(true).description("Show the version.").build());
+        OptionSpec.builder("--version")
+            .versionHelp(true)
+            .scopeType(ScopeType.INHERIT)
+            .description("Show the version.")
+            .build());
     for (Subcommand subcommand : subcommands) {
       boolean invoked = arguments.length > 0 && arguments[0].equals(subcommand.name());
       CommandSpec spec = invoked ? subcommand.spec().get() : CommandSpec.create();
       spec.usageMessage().description(subcommand.description());
+      spec.version(root.version());
       root.addSubcommand(subcommand.name(), spec);
     }
     return new CommandLine(root)

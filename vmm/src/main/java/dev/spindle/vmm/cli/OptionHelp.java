@@ -3,6 +3,7 @@ package dev.spindle.vmm.cli;
 
 import dev.spindle.block.export.ExportOptions;
 import dev.spindle.block.export.ExportTypes;
+import dev.spindle.block.export.nbd.NbdServerOptions;
 import dev.spindle.block.graph.BlockDrivers;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
@@ -21,7 +22,8 @@ import picocli.CommandLine.ParseResult;
 
 /**
  * What {@code --object}, {@code --blockdev}, {@code --device} and {@code --export} answer to {@code
- * help} and to {@code KIND,help}, as in QEMU, and what a command's help says of them.
+ * help} and to {@code KIND,help}, as in QEMU, {@code --nbd-server} to {@code help}, and what a
+ * command's help says of them.
  */
 final class OptionHelp {
   private static final int WIDTH = 80;
@@ -96,6 +98,13 @@ final class OptionHelp {
   }
 
   private static Optional<String> asked(ParseResult parsed) throws OptionException {
+    for (String argument :
+        parsed.matchedOptionValue(StorageDaemonOptions.NBD_SERVER, List.<String>of())) {
+      if (List.of(argument.split(",", -1)).contains(HELP)) {
+        return Optional.of(
+            table(StorageDaemonOptions.NBD_SERVER, OptionList.of(NbdServerOptions::read)));
+      }
+    }
     for (Option option : Option.values()) {
       for (String argument : parsed.matchedOptionValue(option.option, List.<String>of())) {
         List<String> words = List.of(argument.split(",", -1));
@@ -115,7 +124,15 @@ final class OptionHelp {
         text.append(String.format("%n%s", kinds(option)));
       }
     }
+    if (command.findOption(StorageDaemonOptions.NBD_SERVER) != null) {
+      text.append(String.format("%n"));
+      text.append(wrapped(StorageDaemonOptions.NBD_SERVER, keys(NbdServerOptions::read)));
+    }
     return text.toString();
+  }
+
+  private static List<String> keys(OptionList.Reader reader) {
+    return OptionList.of(reader).stream().map(OptionList.Entry::key).toList();
   }
 
   private static String kinds(Option option) {
@@ -126,12 +143,7 @@ final class OptionHelp {
             option.option, option.option, option.before));
     option
         .kinds()
-        .forEach(
-            (kind, reader) -> {
-              List<String> keys =
-                  OptionList.of(reader).stream().map(OptionList.Entry::key).toList();
-              text.append(wrapped("  " + option.before + kind, keys));
-            });
+        .forEach((kind, reader) -> text.append(wrapped("  " + option.before + kind, keys(reader))));
     return text.toString();
   }
 
@@ -166,7 +178,10 @@ final class OptionHelp {
       throw new OptionException(
           option.option + ": there is no '" + name + "'" + NearNames.hint(name, kinds.keySet()));
     }
-    List<OptionList.Entry> entries = entries(reader, words);
+    return table(option.option + " " + option.before + name, entries(reader, words));
+  }
+
+  private static String table(String what, List<OptionList.Entry> entries) {
     int width = entries.stream().mapToInt(entry -> usage(entry).length()).max().orElse(0);
     return entries.stream()
         .map(
@@ -175,7 +190,7 @@ final class OptionHelp {
         .collect(
             Collectors.joining(
                 System.lineSeparator(),
-                String.format("%s %s%s takes:%n", option.option, option.before, name),
+                String.format("%s takes:%n", what),
                 System.lineSeparator()));
   }
 

@@ -47,6 +47,10 @@ final class MainTest {
   void versionIsTheModules() {
     assertEquals(0, execute(() -> 3, "--version"));
     assertTrue(out.toString().matches("spindle \\d+\\.\\d+\\.\\d+\\n"), out::toString);
+    String version = out.toString();
+    out.getBuffer().setLength(0);
+    assertEquals(0, execute(() -> 3, "work", "--version"));
+    assertEquals(version, out.toString());
   }
 
   @Test

@@ -18,7 +18,8 @@ class OptionHelpTest {
     List<Subcommand> commands =
         List.of(
             new Subcommand("run", "", RunCommand::spec),
-            new Subcommand("graph", "", GraphCommand::spec));
+            new Subcommand("graph", "", GraphCommand::spec),
+            new Subcommand("storage-daemon", "", StorageDaemonCommand::spec));
     return Main.commandLine(commands, arguments)
         .setOut(new PrintWriter(out, true))
         .setErr(new PrintWriter(err, true))
@@ -47,6 +48,29 @@ class OptionHelpTest {
         "run",
         "--blockdev",
         "driver=file,help");
+  }
+
+  @Test
+  void theNbdServerHasNoKinds() {
+    assertAnswers(
+        """
+        --nbd-server takes:
+          max-connections=N        default: 100
+          handshake-max-seconds=N  default: 10
+          tls-creds=TEXT
+          addr.type=unix|inet
+          addr.path=TEXT
+          addr.host=TEXT
+          addr.port=N
+        """,
+        "storage-daemon",
+        "--nbd-server",
+        "help");
+    out.getBuffer().setLength(0);
+    assertEquals(0, execute("storage-daemon", "--help"));
+    assertTrue(
+        out.toString().contains("\n--nbd-server: max-connections, handshake"), out::toString);
+    assertTrue(out.toString().lines().allMatch(line -> line.length() <= 80), out::toString);
   }
 
   @Test

@@ -231,7 +231,7 @@ class RunOptionsTest {
             "--object",
             "throttle-group,id=g,x-iops-total=5,x-iops-read=5"),
         refusal(
-            "--object g: bps_max/iops_max require corresponding bps/iops values",
+            "--object g: bps-read-max needs bps-read",
             "--object",
             "throttle-group,id=g,limits.bps-read-max=5"),
         refusal(

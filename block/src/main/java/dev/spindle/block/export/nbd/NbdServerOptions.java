@@ -24,6 +24,8 @@ public record NbdServerOptions(
   private static final int DEFAULT_MAX_CONNECTIONS = 100;
   private static final int DEFAULT_HANDSHAKE_SECONDS = 10;
 
+  private static final int MOST_PORT = 65535;
+
   /**
    * Reads what a user says of a server. May wait for the host's name to be resolved.
    *
@@ -36,29 +38,52 @@ public record NbdServerOptions(
         (int)
             options.number(
                 "handshake-max-seconds", DEFAULT_HANDSHAKE_SECONDS, 0, Integer.MAX_VALUE);
+    Optional<String> credentials = options.string("tls-creds");
     Options address = options.nested("addr");
-    Endpoint endpoint = endpoint(address);
+    boolean isThere = !address.isEmpty();
+    String type = isThere || options.isNoting() ? address.choice("type", "", "unix", "inet") : "";
+    Optional<String> path = address.string("path");
+    Optional<String> host = address.string("host");
+    int port = (int) address.number("port", -1, 0, MOST_PORT);
+    if (options.isNoting()) {
+      return new NbdServerOptions(
+          new Endpoint.Unix(Path.of("")), maxConnections, handshakeSeconds, credentials);
+    }
+    if (!isThere) {
+      // What is there instead says more than what is not.
+      options.finish();
+      throw options.missing("addr.type");
+    }
     address.finish();
     return new NbdServerOptions(
-        endpoint, maxConnections, handshakeSeconds, options.string("tls-creds"));
+        endpoint(address, type, path, host, port), maxConnections, handshakeSeconds, credentials);
   }
 
-  private static Endpoint endpoint(Options address) throws OptionException {
-    return switch (address.choice("type", "", "unix", "inet")) {
-      case "unix" -> new Endpoint.Unix(Path.of(address.require("path")));
-      case "inet" -> {
-        String host = address.require("host");
-        int port = (int) address.number("port", -1, 0, 65535);
-        if (port < 0) {
-          throw address.missing("port");
-        }
-        try {
-          yield new Endpoint.Inet(InetAddress.getByName(host.isEmpty() ? "::" : host), port);
-        } catch (UnknownHostException e) {
-          throw new OptionException(address.owner() + ": there is no host '" + host + "'");
-        }
+  private static Endpoint endpoint(
+      Options address, String type, Optional<String> path, Optional<String> host, int port)
+      throws OptionException {
+    if (type.equals("unix")) {
+      if (host.isPresent() || port >= 0) {
+        throw notOf(address, "unix", host.isPresent() ? "host" : "port");
       }
-      default -> throw address.missing("type");
-    };
+      return new Endpoint.Unix(Path.of(path.orElseThrow(() -> address.missing("path"))));
+    }
+    if (path.isPresent()) {
+      throw notOf(address, "inet", "path");
+    }
+    String name = host.orElseThrow(() -> address.missing("host"));
+    if (port < 0) {
+      throw address.missing("port");
+    }
+    try {
+      return new Endpoint.Inet(InetAddress.getByName(name.isEmpty() ? "::" : name), port);
+    } catch (UnknownHostException e) {
+      throw new OptionException(address.owner() + ": there is no host '" + name + "'");
+    }
+  }
+
+  private static OptionException notOf(Options address, String type, String key) {
+    return new OptionException(
+        "%s: a socket of type %s has no '%s'".formatted(address.owner(), type, key));
   }
 }

@@ -167,7 +167,7 @@ class NbdTlsTest {
                 X509Credentials.read(
                     Disk.options("id=t,endpoint=server,dir=" + directory.resolve("nowhere"))));
     assertEquals(
-        "--blockdev: '" + directory.resolve("nowhere/server-key.pem") + "' cannot be read",
+        "--blockdev: '" + directory.resolve("nowhere/server-key.pem") + "': there is no such file",
         missing.getMessage());
   }
 
