@@ -10,4 +10,7 @@ module dev.spindle.linux {
   exports dev.spindle.linux;
   exports dev.spindle.linux.kvm;
   exports dev.spindle.linux.uring;
+
+  // For signals.
+  requires jdk.unsupported;
 }

@@ -18,8 +18,9 @@ public interface BlockExport {
   boolean writable();
 
   /**
-   * Ends it: takes no more requests, disconnects its clients, waits for the requests that were
-   * sent, and lets go of the node with {@link ExportSite#release}.
+   * Ends it: takes no more clients and no more requests, waits for the requests that were sent and
+   * has them answered, disconnects its clients, and lets go of the node with {@link
+   * ExportSite#release}, which makes what they wrote durable.
    */
   void close();
 }

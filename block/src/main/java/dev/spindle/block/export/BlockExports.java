@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** The exports by id, and the servers that they are reached through. Control side. */
 public final class BlockExports {
@@ -23,6 +24,7 @@ public final class BlockExports {
   private final Map<String, ExportType> types;
   private final Map<String, BlockExport> exports = new LinkedHashMap<>();
   private final List<ExportServer> servers = new ArrayList<>();
+  private final List<String> unflushed = new ArrayList<>();
 
   /** Begins without any. */
   public BlockExports(MainLoop mainLoop, BlockGraph graph, ContextFinder ioThreads) {
@@ -122,23 +124,52 @@ public final class BlockExports {
     return servers.stream().filter(kind::isInstance).map(kind::cast).findFirst();
   }
 
-  /**
-   * Ends every export, the last one first, then the servers. One that fails does not keep others.
-   */
+  /** As {@link #closeAll(Consumer)}, with nobody to tell. */
   public void closeAll() {
+    closeAll(_ -> {});
+  }
+
+  /**
+   * Ends everything: the servers take no more clients, then every export ends, the last one first,
+   * then the servers. One that fails does not keep others.
+   *
+   * @param step is told what comes next, {@code closing export 'e' of node 'n'}: it may take as
+   *     long as the node's requests do
+   */
+  public void closeAll(Consumer<String> step) {
     mainLoop.assertControl();
     RuntimeException failure = null;
+    for (ExportServer server : servers) {
+      step.accept("closing the " + server.describe());
+      failure = attempt(server::stopListening, failure);
+    }
     for (BlockExport export : all().reversed()) {
+      step.accept("closing export '%s' of node '%s'".formatted(export.id(), export.node().name()));
       failure = attempt(export::close, failure);
       exports.remove(export.id());
     }
     for (ExportServer server : List.copyOf(servers).reversed()) {
+      step.accept("closing the " + server.describe());
       failure = attempt(server::close, failure);
       servers.remove(server);
     }
     if (failure != null) {
       throw failure;
     }
+  }
+
+  /** Notes that what clients of an export wrote could not be made durable. */
+  void unflushed(String sentence) {
+    unflushed.add(sentence);
+  }
+
+  /**
+   * A sentence for each export that has ended without what its clients wrote being durable. Control
+   * side.
+   */
+  public List<String> unflushed() {
+    mainLoop.assertControl();
+    return List.copyOf(unflushed);
   }
 
   private static RuntimeException attempt(Runnable close, RuntimeException before) {

@@ -9,6 +9,12 @@ public interface ExportServer {
   /** How errors name it: {@code NBD server}. */
   String describe();
 
+  /**
+   * Takes no more clients, and ends those that have not chosen an export; the others are served
+   * until their exports end. The first thing when all ends. Control side; waits.
+   */
+  default void stopListening() {}
+
   /** Ends it, once its exports are closed. Control side; waits. */
   void close();
 }

@@ -103,7 +103,11 @@ public final class ExportSite {
     if (options.writable()) {
       int result = backend.flush(mainLoop().context());
       if (result != 0) {
-        LOG.error("flushing {} failed: {}", backend.describe(), Errno.message(-result));
+        String sentence =
+            "what clients of export '%s' wrote to node '%s' may be lost: flushing it failed: %s"
+                .formatted(options.id(), backend.node().name(), Errno.message(-result));
+        LOG.error("{}", sentence);
+        exports.unflushed(sentence);
       }
     }
     backend.close();

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * The nodes by name, and the drivers that make them. Control side: protected by the control lock.
@@ -276,6 +277,16 @@ public final class BlockGraph {
    * @throws BlockException if a backend still holds one; nothing is closed then
    */
   public void closeAll() throws BlockException {
+    closeAll(_ -> {});
+  }
+
+  /**
+   * As {@link #closeAll()}.
+   *
+   * @param before is told of each node before it is closed, which may take as long as its driver
+   *     likes
+   */
+  public void closeAll(Consumer<BlockNode> before) throws BlockException {
     mainLoop.assertControl();
     List<BlockNode> parentsFirst = NodeOrder.parentsFirst(nodes.values());
     for (BlockNode node : parentsFirst) {
@@ -286,6 +297,7 @@ public final class BlockGraph {
       }
     }
     for (BlockNode node : parentsFirst) {
+      before.accept(node);
       close(node);
     }
   }

@@ -225,13 +225,44 @@ class BlockExportsTest {
                   }
 
                   @Override
+                  public void stopListening() {
+                    closed.add("listening");
+                  }
+
+                  @Override
                   public void close() {
                     closed.add("server");
                   }
                 }));
-    world.control(() -> exports.closeAll());
-    assertEquals(List.of("b", "a", "server"), closed);
+    List<String> steps = new ArrayList<>();
+    world.control(() -> exports.closeAll(steps::add));
+    assertEquals(List.of("listening", "b", "a", "server"), closed);
+    assertEquals(
+        List.of(
+            "closing the test server",
+            "closing export 'b' of node 'disk'",
+            "closing export 'a' of node 'disk'",
+            "closing the test server"),
+        steps);
+    world.control(() -> assertEquals(List.of(), exports.unflushed()));
     assertEquals(List.of(), exports.all());
     assertEquals(0, node.parents().size());
+  }
+
+  /** Nobody but the client waits for that, and he has been answered already. */
+  @Test
+  void whatCannotBeMadeDurableInTheEndIsSaid() throws Exception {
+    world.open(
+        "driver=blkdebug,node-name=broken,inject-error.0.iotype=flush,inject-error.0.event=none,"
+            + "image=disk");
+    export("test,id=e,node-name=broken,writable=on");
+    world.control(() -> exports.closeAll());
+    world.control(
+        () ->
+            assertEquals(
+                List.of(
+                    "what clients of export 'e' wrote to node 'broken' may be lost: flushing it"
+                        + " failed: Input/output error"),
+                exports.unflushed()));
   }
 }

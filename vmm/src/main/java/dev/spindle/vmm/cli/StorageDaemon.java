@@ -10,21 +10,29 @@ import dev.spindle.block.options.Options;
 import dev.spindle.vmm.machine.BlockLayer;
 import dev.spindle.vmm.machine.Closer;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** Block nodes and their exports, without a machine. */
 final class StorageDaemon implements AutoCloseable {
   private final Closer closer = new Closer();
   private final BlockLayer blockLayer;
   private final BlockExports exports;
+  private final Consumer<String> step;
+  private List<String> unflushed = List.of();
 
   /**
    * Opens everything. If anything is wrong, nothing remains.
    *
+   * @param step is told what comes next that may take long, here and in {@link #close}: {@code
+   *     opening node 'disk'}
    * @throws IOException with a sentence for the user
    * @throws OptionException with a sentence for the user
    */
-  StorageDaemon(StorageDaemonOptions options) throws IOException, OptionException {
+  StorageDaemon(StorageDaemonOptions options, Consumer<String> step)
+      throws IOException, OptionException {
+    this.step = step;
     try {
       ObjectOptions objects = options.objects();
       blockLayer =
@@ -33,16 +41,19 @@ final class StorageDaemon implements AutoCloseable {
                   objects.ioThreads(),
                   objects.throttleGroups(),
                   objects.others(),
-                  options.nodes()));
+                  options.nodes(),
+                  step));
       MainLoop mainLoop = blockLayer.mainLoop();
       exports =
           new BlockExports(mainLoop, blockLayer.graph(), id -> blockLayer.ioThread(id).context());
       closer.add(() -> mainLoop.control("close-exports", this::closeExports));
       if (options.nbdServer().isPresent()) {
         Options server = options.nbdServer().get();
+        step.accept("opening the NBD server");
         control("start-nbd-server", () -> NbdServer.open(exports, server));
       }
       for (Options export : options.exports()) {
+        step.accept("opening export '%s'".formatted(export.peek("id").orElse("")));
         control("open-export", () -> exports.open(export));
       }
     } catch (IOException | OptionException | RuntimeException e) {
@@ -78,13 +89,24 @@ final class StorageDaemon implements AutoCloseable {
   }
 
   private Void closeExports() {
-    exports.closeAll();
+    try {
+      exports.closeAll(step);
+    } finally {
+      unflushed = exports.unflushed();
+    }
     return null;
   }
 
-  /** Ends the exports, makes what was written durable, closes the nodes and ends the loops. */
+  /**
+   * Ends the exports, makes what was written durable, closes the nodes and ends the loops.
+   *
+   * @throws IOException if something that clients wrote could not be made durable
+   */
   @Override
-  public void close() {
+  public void close() throws IOException {
     closer.close();
+    if (!unflushed.isEmpty()) {
+      throw new IOException(String.join("; ", unflushed));
+    }
   }
 }

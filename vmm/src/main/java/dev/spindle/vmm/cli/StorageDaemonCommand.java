@@ -2,9 +2,11 @@
 package dev.spindle.vmm.cli;
 
 import dev.spindle.block.options.OptionException;
+import dev.spindle.linux.EndingSignals;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.ExitCode;
@@ -19,12 +21,17 @@ import picocli.CommandLine.ParseResult;
 final class StorageDaemonCommand implements Callable<Integer> {
   private static final Logger LOG = LoggerFactory.getLogger(StorageDaemonCommand.class);
 
-  private final CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
-  private final CountDownLatch quit = new CountDownLatch(1);
-  private final CountDownLatch closed = new CountDownLatch(1);
-  private volatile boolean closedWell;
+  /** How long a signal waits for what it ends; service managers wait longer before they kill. */
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
 
-  private StorageDaemonCommand() {
+  /** Options of {@code qemu-storage-daemon} that there is nothing behind yet. */
+  private static final List<String> FOR_QMP = List.of("--monitor", "--chardev");
+
+  private final CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
+  private final Duration patience;
+
+  private StorageDaemonCommand(Duration patience) {
+    this.patience = patience;
     DiskOptionSpecs.addGraphTo(spec);
     spec.addOption(
         DiskOptionSpecs.list(StorageDaemonOptions.NBD_SERVER)
@@ -45,13 +52,25 @@ final class StorageDaemonCommand implements Callable<Integer> {
         OptionSpec.builder("--pidfile")
             .type(String.class)
             .paramLabel("FILE")
-            .description("Write the process's number there, and remove the file at the end.")
+            .description(
+                "Write the process's number there once everything is being served, and remove the"
+                    + " file at the end.")
             .build());
+    FOR_QMP.forEach(name -> spec.addOption(DiskOptionSpecs.list(name).hidden(true).build()));
   }
 
   /** Makes the command's model. */
   static CommandSpec spec() {
-    return new StorageDaemonCommand().spec;
+    return spec(PATIENCE);
+  }
+
+  /**
+   * Makes the command's model.
+   *
+   * @param patience how long a signal waits for what it ends
+   */
+  static CommandSpec spec(Duration patience) {
+    return new StorageDaemonCommand(patience).spec;
   }
 
   @Override
@@ -59,6 +78,12 @@ final class StorageDaemonCommand implements Callable<Integer> {
     ParseResult parsed = spec.commandLine().getParseResult();
     if (OptionHelp.printed(spec.commandLine())) {
       return ExitCode.OK;
+    }
+    for (String option : FOR_QMP) {
+      if (parsed.hasMatchedOption(option)) {
+        throw new OptionException(
+            option + ": there is no QMP yet; all that is served is on the command line");
+      }
     }
     StorageDaemonOptions options = StorageDaemonOptions.from(parsed);
     if (parsed.hasMatchedOption(Daemonize.OPTION)) {
@@ -68,51 +93,40 @@ final class StorageDaemonCommand implements Callable<Integer> {
     if (inBackground) {
       Daemonize.leaveTerminal();
     }
-    Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(this::quitAndWait));
+    Ending ending = new Ending(patience, spec.commandLine().getErr(), Runtime.getRuntime()::halt);
+    EndingSignals.handle(ending::signal);
     try {
-      serve(options, inBackground);
-      closedWell = true;
+      serve(options, inBackground, ending);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     } finally {
-      closed.countDown();
+      ending.over();
     }
     return ExitCode.OK;
   }
 
-  private void serve(StorageDaemonOptions options, boolean inBackground)
-      throws IOException, OptionException {
-    PidFile pidFile =
-        options.pidFile().isPresent() ? PidFile.create(options.pidFile().get()) : null;
-    try (pidFile;
-        StorageDaemon daemon = new StorageDaemon(options)) {
+  private static void serve(StorageDaemonOptions options, boolean inBackground, Ending ending)
+      throws IOException, OptionException, InterruptedException {
+    try (PidFile pidFile =
+            options.pidFile().isPresent() ? PidFile.at(options.pidFile().get()) : null;
+        StorageDaemon daemon = new StorageDaemon(options, ending::step)) {
+      if (pidFile != null) {
+        ending.last(() -> remove(pidFile));
+        // Last, as QEMU does: who waits for it finds everything served.
+        pidFile.write();
+      }
       if (inBackground) {
         Daemonize.ready();
       }
-      quit.await();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } catch (RuntimeException e) {
-      // Now: when a signal has ended the process, nobody waits for what is said later.
-      LOG.error("The storage daemon has ended badly", e);
-      throw e;
+      ending.await();
     }
   }
 
-  /**
-   * Ends the daemon in good order when a signal ends the process, which is then no failure. A
-   * daemon that is still being made is ended when it is there.
-   */
-  private void quitAndWait() {
-    if (closed.getCount() == 0) {
-      return;
-    }
-    quit.countDown();
+  private static void remove(PidFile pidFile) {
     try {
-      closed.await();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-    if (closedWell) {
-      Runtime.getRuntime().halt(ExitCode.OK);
+      pidFile.close();
+    } catch (IOException e) {
+      LOG.warn("{} stays behind: {}", pidFile, e.getMessage());
     }
   }
 }

@@ -8,6 +8,7 @@ import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.object.UserObject;
+import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.devices.virtio.blk.QueuePlacement;
@@ -21,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** What disks stand on: the main loop, the iothreads, and the block nodes. */
 public final class BlockLayer implements AutoCloseable {
@@ -28,10 +30,23 @@ public final class BlockLayer implements AutoCloseable {
   private final Map<String, IoThread> ioThreads = new LinkedHashMap<>();
   private final MainLoop mainLoop;
   private final BlockGraph graph;
+  private final Consumer<String> step;
+
+  /** As the other one, with nobody to tell. */
+  public BlockLayer(
+      List<IoThreadOption> threads,
+      List<ThrottleGroupOption> throttleGroups,
+      List<UserObject> objects,
+      List<Options> nodes)
+      throws IOException, OptionException {
+    this(threads, throttleGroups, objects, nodes, _ -> {});
+  }
 
   /**
    * Starts the loops, makes the objects and opens the nodes. If anything is wrong, nothing remains.
    *
+   * @param step is told what comes next that may take long, here and when all is closed: {@code
+   *     opening node 'disk'}
    * @throws IOException with a sentence for the user
    * @throws OptionException with a sentence for the user
    */
@@ -39,8 +54,10 @@ public final class BlockLayer implements AutoCloseable {
       List<IoThreadOption> threads,
       List<ThrottleGroupOption> throttleGroups,
       List<UserObject> objects,
-      List<Options> nodes)
+      List<Options> nodes,
+      Consumer<String> step)
       throws IOException, OptionException {
+    this.step = step;
     try {
       mainLoop = closer.add(startMainLoop());
       for (IoThreadOption option : threads) {
@@ -82,7 +99,8 @@ public final class BlockLayer implements AutoCloseable {
   public IoThread ioThread(String id) throws BlockException {
     IoThread thread = ioThreads.get(id);
     if (thread == null) {
-      throw new BlockException("Cannot find iothread " + id);
+      throw new BlockException(
+          "Cannot find iothread '" + id + "'" + NearNames.hint(id, ioThreads.keySet()));
     }
     return thread;
   }
@@ -141,6 +159,7 @@ public final class BlockLayer implements AutoCloseable {
 
   private void openNodes(List<Options> descriptions) throws IOException, OptionException {
     for (Options description : descriptions) {
+      step.accept("opening node '%s'".formatted(description.peek("node-name").orElse("")));
       // One exception type at a time passes through control work.
       Optional<OptionException> wrong =
           mainLoop.<Optional<OptionException>, IOException>control(
@@ -160,7 +179,7 @@ public final class BlockLayer implements AutoCloseable {
   }
 
   private Void closeNodes() throws BlockException {
-    graph.closeAll();
+    graph.closeAll(node -> step.accept("closing node '%s'".formatted(node.name())));
     return null;
   }
 

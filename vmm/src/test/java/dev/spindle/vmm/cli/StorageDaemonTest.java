@@ -6,6 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.net.SocketException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -88,6 +92,161 @@ final class StorageDaemonTest {
     assertFalse(Files.exists(pidFile));
   }
 
+  /** Standard error is kept if it is a file. */
+  @Test
+  void inTheBackgroundItsLogGoesToAFile() throws Exception {
+    Path pidFile = folder.resolve("daemon.pid");
+    Path log = folder.resolve("daemon.log");
+    Process first =
+        daemon(
+                "--daemonize",
+                "--pidfile",
+                pidFile.toString(),
+                NODE[0],
+                NODE[1],
+                "--nbd-server",
+                "addr.type=unix,addr.path=nbd.sock",
+                "--export",
+                "type=nbd,id=e,node-name=disk")
+            .redirectError(log.toFile())
+            .start();
+    assertEquals(0, first.waitFor(), () -> "see " + log);
+    ProcessHandle background =
+        ProcessHandle.of(Long.parseLong(Files.readString(pidFile).strip())).orElseThrow();
+    try {
+      // Something that is no NBD client.
+      try (SocketChannel client =
+          SocketChannel.open(UnixDomainSocketAddress.of(folder.resolve("nbd.sock")))) {
+        client.write(ByteBuffer.wrap(new byte[64]));
+        ByteBuffer answer = ByteBuffer.allocate(1024);
+        while (client.read(answer) >= 0) {
+          answer.clear();
+        }
+      } catch (SocketException e) {
+        // The daemon closes the connection with bytes in it that it has not read.
+      }
+    } finally {
+      background.destroy();
+      background.onExit().join();
+    }
+    assertTrue(Files.readString(log).contains("its connection is closed"), Files.readString(log));
+  }
+
+  @Test
+  void thePidFileTellsThatEverythingIsServed() throws Exception {
+    Path pidFile = folder.resolve("daemon.pid");
+    Process process =
+        daemon(
+                "--pidfile",
+                pidFile.toString(),
+                "--export",
+                "type=vhost-user-blk,id=e,node-name=disk,addr.type=unix,addr.path=vhost.sock",
+                "--nbd-server",
+                "addr.type=unix,addr.path=nbd.sock",
+                NODE[0],
+                NODE[1])
+            .start();
+    awaitFile(pidFile, process);
+    assertTrue(Files.exists(folder.resolve("nbd.sock")));
+    assertTrue(Files.exists(folder.resolve("vhost.sock")));
+    process.toHandle().destroy();
+    assertEquals(0, process.waitFor());
+  }
+
+  /** A driver none of whose reads ever ends, and that says when the first one is there. */
+  private static final String HANGS =
+      """
+      import dev.spindle.block.plugin.DiskDriver;
+      import java.lang.foreign.MemorySegment;
+      import java.nio.file.*;
+      import java.util.concurrent.CountDownLatch;
+
+      class Hangs implements DiskDriver {
+        public long size() { return 1 << 20; }
+
+        public void read(MemorySegment data, long offset) throws Exception {
+          Files.createFile(Path.of("hanging"));
+          new CountDownLatch(1).await();
+        }
+      }
+      """;
+
+  private String[] hangingExport() throws Exception {
+    Files.writeString(folder.resolve("Hangs.java"), HANGS);
+    return new String[] {
+      "storage-daemon",
+      "--blockdev",
+      "driver=java,node-name=disk,source=Hangs.java",
+      "--nbd-server",
+      "addr.type=unix,addr.path=nbd.sock",
+      "--export",
+      "type=nbd,id=e,node-name=disk",
+      "--pidfile",
+      "daemon.pid"
+    };
+  }
+
+  /** Starts a client whose read hangs; it is to be killed. */
+  private Process hangingClient(Process daemon) throws Exception {
+    Path pidFile = folder.resolve("daemon.pid");
+    awaitFile(pidFile, daemon);
+    Process client =
+        new ProcessBuilder(
+                "qemu-io",
+                "-r",
+                "-f",
+                "raw",
+                "-c",
+                "read 0 512",
+                "nbd+unix:///disk?socket=nbd.sock")
+            .directory(folder.toFile())
+            .redirectErrorStream(true)
+            .start();
+    while (client.isAlive() && !Files.exists(folder.resolve("hanging"))) {
+      Thread.onSpinWait();
+    }
+    assertTrue(client.isAlive());
+    return client;
+  }
+
+  @Test
+  void aDriverThatHangsIsNamedAndLeft() throws Exception {
+    Process daemon =
+        SpindleProcess.prepareTestMain(folder, ImpatientDaemon.class, hangingExport()).start();
+    Process client = hangingClient(daemon);
+    try {
+      daemon.toHandle().destroy();
+      assertEquals(
+          "spindle: closing export 'e' of node 'disk' has not ended within 2.0 s of the signal;"
+              + " the process ends all the same\n",
+          new String(daemon.getErrorStream().readAllBytes(), UTF_8));
+      assertEquals(1, daemon.waitFor());
+      assertFalse(Files.exists(folder.resolve("daemon.pid")));
+    } finally {
+      daemon.destroyForcibly();
+      client.destroyForcibly();
+    }
+  }
+
+  @Test
+  void aSecondSignalEndsItAtOnce() throws Exception {
+    Process daemon = SpindleProcess.prepare(folder, List.of(), hangingExport()).start();
+    Process client = hangingClient(daemon);
+    try {
+      daemon.toHandle().destroy();
+      // It takes no more clients, and waits for this one's request.
+      while (daemon.isAlive() && Files.exists(folder.resolve("nbd.sock"))) {
+        Thread.onSpinWait();
+      }
+      assertTrue(daemon.isAlive());
+      daemon.toHandle().destroy();
+      assertEquals(128 + 15, daemon.waitFor());
+    } finally {
+      daemon.destroyForcibly();
+      client.destroyForcibly();
+    }
+  }
+
   @Test
   void inTheBackgroundItStillRefusesOnStandardError() throws Exception {
     SpindleProcess.finish(
@@ -97,11 +256,19 @@ final class StorageDaemonTest {
 
   @Test
   void whatItDoesNotKnowIsNamed() throws Exception {
-    SpindleProcess.finish(daemon("--monitor", "stdio"))
-        .assertRefusal(2, "unknown option '--monitor' (see spindle storage-daemon --help)");
+    SpindleProcess.finish(daemon("--chardev", "stdio,id=c", "--monitor", "c"))
+        .assertRefusal(
+            1, "--monitor: there is no QMP yet; all that is served is on the command line");
     SpindleProcess.finish(daemon("--export", "type=nfs,id=e,node-name=disk"))
         .assertRefusal(1, "--export: unknown type 'nfs'; --export help lists those that exist");
     SpindleProcess.finish(daemon("--object", "secret,id=s"))
         .assertRefusal(1, "--object s: one of 'data' and 'file' must be given, and not both");
+    SpindleProcess.finish(daemon("--nbd-server", "path=x"))
+        .assertRefusal(1, "--nbd-server: unknown parameter 'path' (did you mean 'addr.path'?)");
+    SpindleProcess.finish(daemon("--nbd-server", "addr.path=x"))
+        .assertRefusal(1, "--nbd-server: addr: parameter 'type' is missing");
+    SpindleProcess.finish(
+            daemon("--export", "type=nbd,id=e,node-name=disk,writeable=on", NODE[0], NODE[1]))
+        .assertRefusal(1, "--export e: unknown parameter 'writeable' (did you mean 'writable'?)");
   }
 }

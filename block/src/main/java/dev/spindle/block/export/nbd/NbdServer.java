@@ -61,6 +61,9 @@ public final class NbdServer implements ExportServer {
   private long clients;
   private boolean closed;
 
+  /** By the control side. */
+  private boolean stopped;
+
   private NbdServer(
       MainLoop mainLoop, NbdServerOptions options, X509Credentials tls, StreamSocket socket)
       throws LinuxException {
@@ -88,7 +91,7 @@ public final class NbdServer implements ExportServer {
       throw new BlockException("NBD server already running");
     }
     try {
-      exports.addServer(start(exports.mainLoop(), wanted, credentials(exports, wanted)));
+      exports.addServer(start(exports.mainLoop(), wanted, credentials(exports, wanted, options)));
     } catch (LinuxException e) {
       throw new BlockException(
           "%s: cannot listen at %s: %s"
@@ -97,8 +100,8 @@ public final class NbdServer implements ExportServer {
     }
   }
 
-  private static X509Credentials credentials(BlockExports exports, NbdServerOptions wanted)
-      throws BlockException {
+  private static X509Credentials credentials(
+      BlockExports exports, NbdServerOptions wanted, Options options) throws BlockException {
     if (wanted.credentials().isEmpty()) {
       return null;
     }
@@ -106,7 +109,9 @@ public final class NbdServer implements ExportServer {
     X509Credentials found =
         exports.graph().objects().require(id, X509Credentials.class, X509Credentials.TYPE);
     if (!found.isServer()) {
-      throw new BlockException("Expecting TLS credentials with a server endpoint: '" + id + "'");
+      throw new BlockException(
+          "%s: TLS credentials '%s' are a client's; a server's have endpoint=server"
+              .formatted(options.owner(), id));
     }
     return found;
   }
@@ -222,9 +227,12 @@ public final class NbdServer implements ExportServer {
     }
   }
 
-  /** Stops listening, and ends what has not chosen an export yet. Control side; waits. */
   @Override
-  public void close() {
+  public void stopListening() {
+    if (stopped) {
+      return;
+    }
+    stopped = true;
     CompletableFuture<Void> ended = new CompletableFuture<>();
     context.execute(
         () -> {
@@ -241,6 +249,12 @@ public final class NbdServer implements ExportServer {
         LOG.warn("{} stays: {}", path, e.getMessage());
       }
     }
+  }
+
+  /** Stops listening, and ends what has not chosen an export yet. Control side; waits. */
+  @Override
+  public void close() {
+    stopListening();
   }
 
   /** A client that negotiates. */
