@@ -121,7 +121,7 @@ remove_outdated() {
   # Others may be cleaning up as well, and be faster.
   find "$CACHE" -ignore_readdir_race -mindepth 1 -maxdepth 1 -amin +1440 ! -name "$current" \
     \( -name 'initrd-*.img' -o -name 'root-disk-*.img' -o -name 'kvm-host-*.img' -o -name 'input-*.img' \
-    -o -name 'emulator-*' -o -name 'kernel-*' \) -exec rm -rf {} + || true
+    -o -name 'emulator-*' -o -name 'storage-daemon-*' -o -name 'kernel-*' \) -exec rm -rf {} + || true
 }
 
 # key_of WORDS...: a short name for what an image is made from: these words and the files that build it.
@@ -142,6 +142,35 @@ uuid_of() {
 # ---- Debian packages ------------------------------------------------------------------------------------
 
 APT=(apt-get -q -o APT::Sandbox::User=root -o APT::Install-Recommends=false)
+
+# A private view of the archive: the same mirror, with the backports, touching no list of the system's.
+private_apt() {
+  "${APT[@]}" -o Dir::Etc::sourcelist="$TEMP/backports.sources" -o Dir::Etc::sourceparts=- \
+    -o Dir::State::lists="$TEMP/lists" -o Dir::Cache="$TEMP/cache" "$@"
+}
+
+# unpack_backports FOLDER PACKAGES...: unpacks what the release's backports have there, installing nothing. They
+# use the libraries of those that are installed.
+unpack_backports() {
+  local folder=$1 mirror release file
+  shift
+  # shellcheck disable=SC2016 # apt-get's own variables
+  read -r mirror release < <(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' \
+    'Created-By: Packages' 'Component: main' | grep -E '^[^ ]*/debian/? [a-z]+$' | head -n 1) || return 1
+  mkdir -p "$TEMP/lists/partial" "$TEMP/cache/archives/partial" "$TEMP/packages" "$folder"
+  printf 'Types: deb\nURIs: %s\nSuites: %s-backports\nComponents: main\nSigned-By: %s\n' \
+    "$mirror" "$release" /usr/share/keyrings/debian-archive-keyring.gpg >"$TEMP/backports.sources"
+  private_apt update >"$TEMP/apt.log" 2>&1 || return 1
+  (cd "$TEMP/packages" && private_apt download "$@" >"$TEMP/apt.log" 2>&1) || return 1
+  for file in "$TEMP"/packages/*.deb; do
+    dpkg-deb -x "$file" "$folder" || return 1
+  done
+}
+
+# major_version PROGRAM: of one of QEMU's.
+major_version() {
+  "$1" --version 2>/dev/null | sed -nE '1s/.*version ([0-9]+)\..*/\1/p'
+}
 
 apt_update() {
   [ "$(id -u)" = 0 ] || die "Debian's package lists are missing or out of date; run 'apt-get update' as root"
