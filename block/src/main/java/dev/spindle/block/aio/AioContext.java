@@ -43,7 +43,13 @@ public final class AioContext implements Executor {
   private final IoUring ring;
   private final SubmissionQueue submission;
   private final EventFd wakeFd;
-  private final AdaptivePolling polling;
+
+  /** For the wait after somebody was given what he waited for: he tends to want more. */
+  private final AdaptivePolling pollingForUsers;
+
+  /** For all other waits, for disks as a rule. */
+  private final AdaptivePolling pollingForDisks;
+
   private final int maxBatch;
   private final CompletionHandler dispatcher = this::dispatch;
   private final TimerQueue timers = new TimerQueue(this);
@@ -60,12 +66,16 @@ public final class AioContext implements Executor {
   private TurnEnd[] turnEnds = new TurnEnd[16];
   private int turnEndCount;
 
+  /** Whether a turn has ended for somebody since the context last waited. */
+  private boolean answered;
+
   private AioContext(String name, ContextOptions options) throws LinuxException {
     this.name = name;
     this.thread = Thread.currentThread();
     this.ring = IoUring.create(RING_ENTRIES);
     this.submission = ring.submission();
-    this.polling = new AdaptivePolling(options);
+    this.pollingForUsers = new AdaptivePolling(options, options.pollMaxNs());
+    this.pollingForDisks = new AdaptivePolling(options, options.diskPollMaxNs());
     this.maxBatch = options.batch();
     try {
       this.wakeFd = EventFd.create();
@@ -301,8 +311,11 @@ public final class AioContext implements Executor {
       if (submission.pending() > 0 || ring.hasWork()) {
         ring.submit();
       }
-    } else if (!pollForWork()) {
-      sleep();
+    } else {
+      if (!pollForWork()) {
+        sleep();
+      }
+      answered = false;
     }
     reap();
     endTurns();
@@ -344,7 +357,12 @@ public final class AioContext implements Executor {
     }
   }
 
+  private AdaptivePolling polling() {
+    return answered ? pollingForUsers : pollingForDisks;
+  }
+
   private void endTurns() {
+    answered |= turnEndCount > 0;
     for (int i = 0; i < turnEndCount; i++) {
       TurnEnd work = turnEnds[i];
       turnEnds[i] = null;
@@ -360,7 +378,8 @@ public final class AioContext implements Executor {
   /** Spins for a while, looking at memory only; true if that found something. */
   private boolean pollForWork() throws LinuxException {
     long untilTimer = timers.untilNextNs();
-    long budget = untilTimer < 0 ? polling.budgetNs() : Math.min(polling.budgetNs(), untilTimer);
+    long most = polling().budgetNs();
+    long budget = untilTimer < 0 ? most : Math.min(most, untilTimer);
     if (budget <= 0) {
       return false;
     }
@@ -432,7 +451,7 @@ public final class AioContext implements Executor {
     }
     runQueue.endSleep();
     if (wait) {
-      polling.slept(System.nanoTime() - started);
+      polling().slept(System.nanoTime() - started);
     }
   }
 }

@@ -23,6 +23,9 @@ import java.util.List;
  * is said. Allocates nothing per request once it has been as busy as it will be.
  */
 final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
+  /** Operations begun in one turn that the back end is shown at once: it starts while we go on. */
+  private static final int PUBLISH_BATCH = 4;
+
   private final FrontEndQueues queues;
 
   /** Rung when there is something for the back end to do, and when it is done with something. */
@@ -40,6 +43,9 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
   private Fd watched;
   private boolean polling;
   private boolean endAsked;
+
+  /** Operations sent that the back end may not have been shown. */
+  private int unpublished;
 
   /** Whether it is to leave its context when nothing is on its way. */
   private boolean leaving;
@@ -198,8 +204,17 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
     if (ring == null || !waiting.isEmpty() || !op.send(ring, queues.shared())) {
       op.setWaiting(true);
       waiting.add(op);
+    } else if (++unpublished == PUBLISH_BATCH) {
+      publish();
     }
     askTurnEnd();
+  }
+
+  private void publish() {
+    unpublished = 0;
+    if (ring != null && ring.queue().publish()) {
+      kick.signal();
+    }
   }
 
   private void sendWaiting() {
@@ -239,9 +254,7 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
   @Override
   public void endTurn() {
     endAsked = false;
-    if (ring != null && ring.queue().publish()) {
-      kick.signal();
-    }
+    publish();
     leaveIfIdle();
   }
 

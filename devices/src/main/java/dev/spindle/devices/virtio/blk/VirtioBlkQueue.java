@@ -16,11 +16,18 @@ import java.util.function.Consumer;
 
 /**
  * One queue of a block device at work: takes requests off the ring, sends them to the backend, and
- * gives them back, interrupting the guest once a turn. Belongs to one context at a time, and only
- * that context's thread touches it; between {@link #stop} and {@link #start} it may change hands.
+ * gives them back, a few at a time, interrupting the guest if it asked for it. Belongs to one
+ * context at a time, and only that context's thread touches it; between {@link #stop} and {@link
+ * #start} it may change hands.
  */
 final class VirtioBlkQueue implements Pollable, TurnEnd {
   private static final int[] NONE_LEFT = {};
+
+  /**
+   * Of requests that end in one turn, how many the driver is shown at once. It goes on with the
+   * first ones while the rest are still being given back, and wants no interrupt meanwhile.
+   */
+  private static final int PUBLISH_BATCH = 4;
 
   private final Consumer<String> broken;
   private final DeviceQueue queue;
@@ -39,6 +46,9 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
 
   private boolean polling;
   private boolean turnEndAsked;
+
+  /** Requests given back that the driver has not been shown. */
+  private int unpublished;
 
   /** Requests that somebody has taken off the ring before us and not carried out, oldest first. */
   private int[] leftBehind;
@@ -306,6 +316,9 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       turnEndAsked = true;
       lane.context().atTurnEnd(this);
     }
+    if (++unpublished == PUBLISH_BATCH) {
+      show();
+    }
   }
 
   private void putBack(VirtioBlkRequest request) {
@@ -321,15 +334,21 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       return;
     }
     turnEndAsked = false;
-    boolean interrupts = publish();
-    if (interrupts) {
-      stats.add(Counter.INTERRUPTS, 1);
-      queue.interrupt().raise();
+    if (unpublished > 0) {
+      show();
     }
     if (whenEmpty != null && ring.inFlight() == 0) {
       Runnable action = whenEmpty;
       whenEmpty = null;
       action.run();
+    }
+  }
+
+  private void show() {
+    unpublished = 0;
+    if (publish()) {
+      stats.add(Counter.INTERRUPTS, 1);
+      queue.interrupt().raise();
     }
   }
 

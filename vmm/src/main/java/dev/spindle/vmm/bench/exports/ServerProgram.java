@@ -2,10 +2,15 @@
 package dev.spindle.vmm.bench.exports;
 
 import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** A program that serves a disk. */
 enum ServerProgram {
@@ -19,6 +24,8 @@ enum ServerProgram {
 
   /** How every server calls the export. */
   static final String EXPORT = "disk";
+
+  private static final Pattern MAJOR_VERSION = Pattern.compile("version ([0-9]{1,4})[.]");
 
   private final String title;
 
@@ -99,8 +106,7 @@ enum ServerProgram {
       Path socket) {
     List<String> command = new ArrayList<>(program);
     command.addAll(List.of("--object", "iothread,id=io0", "--blockdev", blockdev(disk, file)));
-    // That of Debian 12 (7.2) aborts when an NBD client of an iothread leaves.
-    String ioThread = program.contains("qemu-storage-daemon") ? "" : ",iothread=io0";
+    String ioThread = servesNbdFromIoThread(program.getFirst()) ? ",iothread=io0" : "";
     switch (protocol) {
       case VHOST_USER_BLK ->
           command.addAll(
@@ -119,6 +125,24 @@ enum ServerProgram {
                   "type=nbd,id=export,node-name=disk,writable=on,name=" + EXPORT + ioThread));
     }
     return command;
+  }
+
+  /**
+   * qemu-storage-daemon 7.2, that of Debian 12, aborts when an NBD client of an iothread leaves;
+   * version 10, of its backports, does not.
+   */
+  private static boolean servesNbdFromIoThread(String program) {
+    if (!program.equals(QEMU_STORAGE_DAEMON.title)) {
+      return true;
+    }
+    try {
+      Process asked = new ProcessBuilder(program, "--version").start();
+      String version = new String(asked.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      Matcher major = MAJOR_VERSION.matcher(version);
+      return major.find() && Integer.parseInt(major.group(1)) >= 9;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static String blockdev(ServedDisk disk, Path file) {
