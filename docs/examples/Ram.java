@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.plugin.DiskDriver;
@@ -9,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 
 /** A disk in memory: {@code driver=java,source=Ram.java,size=64M}. */
 public final class Ram implements DiskDriver {
+  private final Arena arena = Arena.ofShared();
   private long size;
   private MemorySegment memory;
 
@@ -19,7 +19,7 @@ public final class Ram implements DiskDriver {
 
   @Override
   public void open() {
-    memory = Arena.ofAuto().allocate(size);
+    memory = arena.allocate(size);
   }
 
   @Override
@@ -40,5 +40,10 @@ public final class Ram implements DiskDriver {
   @Override
   public void write(MemorySegment data, long offset) {
     memory.asSlice(offset, data.byteSize()).copyFrom(data);
+  }
+
+  @Override
+  public void close() {
+    arena.close();
   }
 }

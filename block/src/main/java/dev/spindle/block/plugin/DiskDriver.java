@@ -42,7 +42,8 @@ public non-sealed interface DiskDriver extends DiskPlugin {
 
   /**
    * Writes. The data need not outlast a power failure before a {@link #flush}; where the guest asks
-   * for that (FUA), a flush follows.
+   * for that (FUA), {@link #writeDurably} is called instead if it is overridden, and otherwise a
+   * flush follows.
    *
    * @param data what to write, all of it, not to be changed; at most 1 MiB
    * @param offset where on the disk, in bytes
@@ -50,6 +51,20 @@ public non-sealed interface DiskDriver extends DiskPlugin {
    */
   default void write(MemorySegment data, long offset) throws Exception {
     throw new UnsupportedOperationException("write");
+  }
+
+  /**
+   * Writes, and returns once these data are on stable storage (FUA): for a disk that can do so at
+   * less than the price of a {@link #flush}, which is what follows a {@link #write} unless this is
+   * overridden.
+   *
+   * @param data what to write, all of it, not to be changed; at most 1 MiB
+   * @param offset where on the disk, in bytes
+   * @throws Exception if that fails: {@link DiskException} says how, anything else is an I/O error
+   */
+  default void writeDurably(MemorySegment data, long offset) throws Exception {
+    write(data, offset);
+    flush();
   }
 
   /**
@@ -68,6 +83,20 @@ public non-sealed interface DiskDriver extends DiskPlugin {
    * @throws Exception if that fails: {@link DiskException} says how, anything else is an I/O error
    */
   default void discard(long offset, long length) throws Exception {}
+
+  /**
+   * What is known of the start of a range without reading it: holes and zeroes that copies of the
+   * disk may leave out (block status). It says what is true at the time, and should be cheap.
+   * Everything is data unless overridden; where it throws, too, so that nobody relies on it.
+   *
+   * @param offset where on the disk, in bytes
+   * @param length of the range in bytes, positive
+   * @return at least 1 byte
+   * @throws Exception if it cannot be found out
+   */
+  default Extent extent(long offset, long length) throws Exception {
+    return Extent.data(length);
+  }
 
   /**
    * Makes the range read as zeroes. Writes zeroes unless overridden.

@@ -54,7 +54,8 @@ public non-sealed interface DiskFilter extends DiskPlugin {
   }
 
   /**
-   * Writes. Where the guest asks for that (FUA), a {@link #flush} follows.
+   * Writes. Where the guest asks for durable data (FUA), {@link #writeDurably} is called instead if
+   * it is overridden, and otherwise a {@link #flush} follows.
    *
    * @param next the next disk, for the time of this call and on its thread
    * @param data what to write, all of it, not to be changed; at most 1 MiB
@@ -63,6 +64,20 @@ public non-sealed interface DiskFilter extends DiskPlugin {
    */
   default void write(NextDisk next, MemorySegment data, long offset) throws Exception {
     next.write(data, offset);
+  }
+
+  /**
+   * Writes, and returns once these data are on stable storage (FUA). A {@link #write} and a {@link
+   * #flush} unless overridden, most simply with {@link NextDisk#writeDurably}.
+   *
+   * @param next the next disk, for the time of this call and on its thread
+   * @param data what to write, all of it, not to be changed; at most 1 MiB
+   * @param offset where on the disk, in bytes
+   * @throws Exception if that fails: {@link DiskException} says how, anything else is an I/O error
+   */
+  default void writeDurably(NextDisk next, MemorySegment data, long offset) throws Exception {
+    write(next, data, offset);
+    flush(next);
   }
 
   /**
@@ -85,6 +100,21 @@ public non-sealed interface DiskFilter extends DiskPlugin {
    */
   default void discard(NextDisk next, long offset, long length) throws Exception {
     next.discard(offset, length);
+  }
+
+  /**
+   * What is known of the start of a range without reading it, as {@link DiskDriver#extent}. A
+   * filter that {@linkplain #isTransparent is transparent} is not asked: the next disk is. Of
+   * another one all is data unless overridden.
+   *
+   * @param next the next disk, for the time of this call and on its thread
+   * @param offset where on the disk, in bytes
+   * @param length of the range in bytes, positive
+   * @return at least 1 byte
+   * @throws Exception if it cannot be found out; all is data then
+   */
+  default Extent extent(NextDisk next, long offset, long length) throws Exception {
+    return Extent.data(length);
   }
 
   /**

@@ -42,6 +42,33 @@ public interface NextDisk {
   void write(MemorySegment data, long offset) throws DiskException;
 
   /**
+   * Writes, and returns once these data are on stable storage (FUA).
+   *
+   * @param data what to write; any memory
+   * @param offset where on the next disk, in bytes
+   * @throws DiskException if that fails
+   * @throws IndexOutOfBoundsException if the range leaves the next disk
+   * @throws IllegalStateException if the filter's own request is over, or this is another thread
+   */
+  default void writeDurably(MemorySegment data, long offset) throws DiskException {
+    write(data, offset);
+    flush();
+  }
+
+  /**
+   * What is known of the start of a range without reading it.
+   *
+   * @param offset where on the next disk, in bytes
+   * @param length of the range in bytes, positive
+   * @return from 1 to {@code length} bytes
+   * @throws IndexOutOfBoundsException if the range leaves the next disk
+   * @throws IllegalStateException if the filter's own request is over, or this is another thread
+   */
+  default Extent extent(long offset, long length) {
+    return Extent.data(length);
+  }
+
+  /**
    * Puts everything that has been written on stable storage.
    *
    * @throws DiskException if that fails

@@ -22,6 +22,88 @@ final class DriverExportTest {
 
   @TempDir Path folder;
 
+  /** Every second megabyte is a hole. */
+  private static final String HOLES =
+      """
+      import dev.spindle.block.plugin.*;
+      import java.lang.foreign.MemorySegment;
+
+      class Holes implements DiskDriver {
+        public long size() { return 4 << 20; }
+
+        public void read(MemorySegment data, long offset) { data.fill((byte) 0); }
+
+        public Extent extent(long offset, long length) {
+          long left = (1 << 20) - offset % (1 << 20);
+          return (offset >> 20 & 1) == 0 ? Extent.data(left) : Extent.hole(left);
+        }
+      }
+      """;
+
+  @Test
+  void nbdinfoSeesItsHoles() throws Exception {
+    Files.writeString(folder.resolve("Holes.java"), HOLES);
+    Process daemon =
+        SpindleProcess.prepare(
+                folder,
+                List.of(),
+                "storage-daemon",
+                "--blockdev=driver=java,node-name=disk,source=Holes.java",
+                "--nbd-server=addr.type=unix,addr.path=nbd.sock",
+                "--export=type=nbd,id=disk,node-name=disk",
+                "--pidfile=pid")
+            .start();
+    try {
+      while (daemon.isAlive() && !Files.exists(folder.resolve("pid"))) {
+        Thread.onSpinWait();
+      }
+      Process info =
+          new ProcessBuilder("nbdinfo", "--map", "nbd+unix:///disk?socket=nbd.sock")
+              .directory(folder.toFile())
+              .redirectErrorStream(true)
+              .start();
+      String map = new String(info.getInputStream().readAllBytes(), UTF_8);
+      assertEquals(0, info.waitFor(), map);
+      assertEquals(
+          """
+          0 1048576 0 data
+          1048576 1048576 3 hole,zero
+          2097152 1048576 0 data
+          3145728 1048576 3 hole,zero
+          """,
+          map.replaceAll(" +", " ").replaceAll("(?m)^ ", ""));
+    } finally {
+      daemon.destroy();
+      assertEquals(0, daemon.waitFor());
+    }
+  }
+
+  /** More than the JVM allows by default, with a heap as small as Spindle's. */
+  @Test
+  void aDiskInMemoryMayBeLarge() throws Exception {
+    SpindleProcess.Outcome outcome =
+        SpindleProcess.finish(
+            SpindleProcess.prepare(
+                folder,
+                List.of(),
+                "graph",
+                "--blockdev",
+                "driver=java,node-name=ram,size=160M,source=" + EXAMPLES.resolve("Ram.java")));
+    assertEquals("", outcome.err());
+    assertEquals(0, outcome.status());
+    SpindleProcess.finish(
+            SpindleProcess.prepare(
+                folder,
+                List.of(),
+                "graph",
+                "--blockdev",
+                "driver=java,node-name=ram,size=1P,source=" + EXAMPLES.resolve("Ram.java")))
+        .assertRefusal(
+            1,
+            "Driver 'Ram' of %s could not be opened: there is not enough memory (Ram.java:22)"
+                .formatted(EXAMPLES.resolve("Ram.java")));
+  }
+
   /** fio writes all of an encrypted disk in memory, and reads it back, through all three. */
   @Test
   void fioVerifiesWhatGoesThroughThreeOfThem() throws Exception {

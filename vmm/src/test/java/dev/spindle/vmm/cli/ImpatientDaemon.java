@@ -10,7 +10,8 @@ final class ImpatientDaemon {
 
   public static void main(String[] arguments) {
     Subcommand daemon =
-        new Subcommand("storage-daemon", "", () -> StorageDaemonCommand.spec(Duration.ofSeconds(2)));
+        new Subcommand(
+            "storage-daemon", "", () -> StorageDaemonCommand.spec(Duration.ofSeconds(2)));
     System.exit(Main.commandLine(List.of(daemon), arguments).execute(arguments));
   }
 }

@@ -3,6 +3,7 @@ package dev.spindle.block.driver.javaplugin;
 
 import dev.spindle.block.plugin.DiskDriver;
 import dev.spindle.block.plugin.DiskFilter;
+import dev.spindle.block.plugin.Extent;
 import dev.spindle.block.plugin.NextDisk;
 import java.lang.foreign.MemorySegment;
 
@@ -26,6 +27,16 @@ record DriverAsFilter(DiskDriver driver) implements DiskFilter {
   @Override
   public void write(NextDisk next, MemorySegment data, long offset) throws Exception {
     driver.write(data, offset);
+  }
+
+  @Override
+  public void writeDurably(NextDisk next, MemorySegment data, long offset) throws Exception {
+    driver.writeDurably(data, offset);
+  }
+
+  @Override
+  public Extent extent(NextDisk next, long offset, long length) throws Exception {
+    return driver.extent(offset, length);
   }
 
   @Override

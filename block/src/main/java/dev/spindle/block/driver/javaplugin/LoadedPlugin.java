@@ -47,9 +47,9 @@ record LoadedPlugin(DiskPlugin plugin, Closeable classes, String name) {
       throw new BlockException(
           "Class " + name + " must be one that can be made without parameters", e);
     } catch (InvocationTargetException e) {
-      throw failed(name, "be made", e.getCause());
+      throw failed(type, name, "be made", e.getCause());
     } catch (ReflectiveOperationException | RuntimeException | Error e) {
-      throw failed(name, "be made", e);
+      throw failed(type, name, "be made", e);
     }
   }
 
@@ -65,7 +65,7 @@ record LoadedPlugin(DiskPlugin plugin, Closeable classes, String name) {
     } catch (OptionException e) {
       throw e;
     } catch (Exception | Error e) {
-      throw failed(name, "take its options", e);
+      throw failed(plugin.getClass(), name, "take its options", e);
     }
   }
 
@@ -88,7 +88,7 @@ record LoadedPlugin(DiskPlugin plugin, Closeable classes, String name) {
             }
           });
     } catch (Exception | Error e) {
-      throw failed(name, "be opened", e);
+      throw failed(plugin.getClass(), name, "be opened", e);
     }
   }
 
@@ -107,7 +107,7 @@ record LoadedPlugin(DiskPlugin plugin, Closeable classes, String name) {
     try {
       plugin.close();
     } catch (Throwable e) {
-      LOG.warn("driver {} could not be closed", name, e);
+      LOG.warn("{}", failed(plugin.getClass(), name, "be closed", e).getMessage());
     }
   }
 
@@ -120,13 +120,11 @@ record LoadedPlugin(DiskPlugin plugin, Closeable classes, String name) {
     }
   }
 
-  private static BlockException failed(String name, String what, Throwable cause) {
-    if (cause instanceof IOException && cause.getMessage() != null) {
-      return new BlockException(
-          "Driver %s could not %s: %s".formatted(name, what, cause.getMessage()), cause);
-    }
-    // Where it happened is what its author asks for.
-    LOG.warn("driver {} could not {}", name, what, cause);
-    return new BlockException("Driver %s could not %s: %s".formatted(name, what, cause), cause);
+  private static BlockException failed(Class<?> type, String name, String what, Throwable cause) {
+    LOG.debug("driver {} could not {}", name, what, cause);
+    return new BlockException(
+        "Driver %s could not %s: %s"
+            .formatted(name, what, PluginTrouble.sentence(cause, type.getName())),
+        cause);
   }
 }

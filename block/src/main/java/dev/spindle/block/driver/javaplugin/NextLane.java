@@ -2,8 +2,10 @@
 package dev.spindle.block.driver.javaplugin;
 
 import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.plugin.DiskException;
+import dev.spindle.block.plugin.Extent;
 import dev.spindle.block.plugin.NextDisk;
 import dev.spindle.linux.Errno;
 import java.lang.foreign.MemorySegment;
@@ -38,52 +40,81 @@ final class NextLane implements NextDisk {
 
   @Override
   public void read(MemorySegment data, long offset) throws DiskException {
-    transfer(Operation.READ, data, offset);
+    transfer(Operation.READ, data, offset, false);
   }
 
   @Override
   public void write(MemorySegment data, long offset) throws DiskException {
-    transfer(Operation.WRITE, data, offset);
+    transfer(Operation.WRITE, data, offset, false);
   }
 
-  private void transfer(Operation operation, MemorySegment data, long offset) throws DiskException {
+  @Override
+  public void writeDurably(MemorySegment data, long offset) throws DiskException {
+    transfer(Operation.WRITE, data, offset, true);
+  }
+
+  private void transfer(Operation operation, MemorySegment data, long offset, boolean durably)
+      throws DiskException {
     long length = data.byteSize();
     check(offset, length);
     // What only this thread may touch, nodes below could not copy on others.
     if (data.isNative() && data.isAccessibleBy(ANYBODY)) {
-      send(operation, data, offset, length, false);
+      send(new Part(operation, data, offset, length, durably, false));
       return;
     }
-    MemorySegment copy = lane.buffers().take(length);
-    try {
+    try (TransferBuffers.Buffer buffer = lane.buffers().take(length)) {
+      MemorySegment copy = buffer.first(length);
       if (operation == Operation.WRITE) {
-        MemorySegment.copy(data, 0, copy, 0, length);
+        copy.copyFrom(data);
       }
-      send(operation, copy, offset, length, false);
+      send(new Part(operation, copy, offset, length, durably, false));
       if (operation == Operation.READ) {
-        MemorySegment.copy(copy, 0, data, 0, length);
+        data.copyFrom(copy);
       }
-    } finally {
-      lane.buffers().giveBack(copy);
     }
+  }
+
+  @Override
+  public Extent extent(long offset, long length) {
+    check(offset, length);
+    BlockStatus status =
+        lane.context().isOwner()
+            ? lane.below().blockStatus(offset, length)
+            : statusFromElsewhere(offset, length);
+    return new Extent(status.length(), status.data(), status.zero());
+  }
+
+  private BlockStatus statusFromElsewhere(long offset, long length) {
+    CompletableFuture<BlockStatus> result = new CompletableFuture<>();
+    lane.context()
+        .startVirtual(
+            "extent",
+            () -> {
+              try {
+                result.complete(lane.below().blockStatus(offset, length));
+              } catch (Throwable e) {
+                result.completeExceptionally(e);
+              }
+            });
+    return result.join();
   }
 
   @Override
   public void flush() throws DiskException {
     check(0, 0);
-    send(Operation.FLUSH, null, 0, 0, false);
+    send(new Part(Operation.FLUSH, null, 0, 0, false, false));
   }
 
   @Override
   public void discard(long offset, long length) throws DiskException {
     check(offset, length);
-    send(Operation.DISCARD, null, offset, length, false);
+    send(new Part(Operation.DISCARD, null, offset, length, false, false));
   }
 
   @Override
   public void writeZeroes(long offset, long length, boolean mayDiscard) throws DiskException {
     check(offset, length);
-    send(Operation.WRITE_ZEROES, null, offset, length, mayDiscard);
+    send(new Part(Operation.WRITE_ZEROES, null, offset, length, false, mayDiscard));
   }
 
   private void check(long offset, long length) {
@@ -96,38 +127,40 @@ final class NextLane implements NextDisk {
     Objects.checkFromIndexSize(offset, length, size());
   }
 
-  private void send(
-      Operation operation, MemorySegment data, long offset, long length, boolean mayUnmap)
-      throws DiskException {
-    int result =
-        lane.context().isOwner()
-            ? sendHere(operation, data, offset, length, mayUnmap)
-            : sendFromElsewhere(operation, data, offset, length, mayUnmap);
+  /** A request to what is below; without data for those that have none. */
+  private record Part(
+      Operation operation,
+      MemorySegment data,
+      long offset,
+      long length,
+      boolean forceUnitAccess,
+      boolean mayUnmap) {}
+
+  private void send(Part part) throws DiskException {
+    int result = lane.context().isOwner() ? sendHere(part) : sendFromElsewhere(part);
     if (result < 0) {
       throw new DiskException(-result, "the next disk failed: " + Errno.name(-result));
     }
   }
 
-  private int sendHere(
-      Operation operation, MemorySegment data, long offset, long length, boolean mayUnmap) {
-    try (ChildRequest part = prepare(operation, data, offset, length, mayUnmap)) {
-      return part.run(lane.below());
+  private int sendHere(Part part) {
+    try (ChildRequest request = prepare(part)) {
+      return request.run(lane.below());
     }
   }
 
   /** The plugin has threads of its own: what is below belongs to the context. */
-  private int sendFromElsewhere(
-      Operation operation, MemorySegment data, long offset, long length, boolean mayUnmap) {
+  private int sendFromElsewhere(Part part) {
     CompletableFuture<Integer> result = new CompletableFuture<>();
     lane.context()
         .execute(
             () -> {
               try {
-                prepare(operation, data, offset, length, mayUnmap)
+                prepare(part)
                     .send(
                         lane.below(),
-                        (part, status) -> {
-                          part.close();
+                        (request, status) -> {
+                          request.close();
                           result.complete(status);
                         });
               } catch (Throwable e) {
@@ -137,18 +170,17 @@ final class NextLane implements NextDisk {
     return result.join();
   }
 
-  private ChildRequest prepare(
-      Operation operation, MemorySegment data, long offset, long length, boolean mayUnmap) {
-    ChildRequest part = lane.takeChild();
-    part.operation = operation;
-    part.offset = offset;
-    part.length = length;
-    part.forceUnitAccess = false;
-    part.mayUnmap = mayUnmap;
-    part.mustBeFast = false;
-    if (data != null) {
-      part.buffers.add(data, 0, length);
+  private ChildRequest prepare(Part part) {
+    ChildRequest request = lane.takeChild();
+    request.operation = part.operation;
+    request.offset = part.offset;
+    request.length = part.length;
+    request.forceUnitAccess = part.forceUnitAccess;
+    request.mayUnmap = part.mayUnmap;
+    request.mustBeFast = false;
+    if (part.data != null) {
+      request.buffers.add(part.data, 0, part.length);
     }
-    return part;
+    return request;
   }
 }

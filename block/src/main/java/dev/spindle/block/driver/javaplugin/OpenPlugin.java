@@ -17,6 +17,7 @@ import dev.spindle.block.plugin.ThreadModel;
  * @param transparent whether it is a filter that changes nothing
  * @param serialized whether requests come one after another
  * @param ownThreads whether they need threads of its own
+ * @param capabilities what it does by itself of that which has a default
  */
 record OpenPlugin(
     DiskFilter requests,
@@ -25,7 +26,8 @@ record OpenPlugin(
     boolean writable,
     boolean transparent,
     boolean serialized,
-    boolean ownThreads) {
+    boolean ownThreads,
+    Capabilities capabilities) {
   private static final int MOST_BLOCK_SIZE = 64 << 10;
   private static final int SECTOR = 512;
 
@@ -50,7 +52,10 @@ record OpenPlugin(
               .formatted(blockSize, MOST_BLOCK_SIZE));
     }
     long size = requests.size(next);
-    if (size < 0 || size % Math.max(blockSize, SECTOR) != 0) {
+    if (size < 0) {
+      throw new BlockException("its size of %d bytes is negative".formatted(size));
+    }
+    if (size % Math.max(blockSize, SECTOR) != 0) {
       throw new BlockException(
           "its size of %d bytes is not a multiple of %d"
               .formatted(size, Math.max(blockSize, SECTOR)));
@@ -67,6 +72,7 @@ record OpenPlugin(
         requests.canWrite(),
         transparent,
         plugin.threadModel() == ThreadModel.SERIALIZED,
-        plugin.needsOwnThreads());
+        plugin.needsOwnThreads(),
+        Capabilities.of(plugin));
   }
 }

@@ -8,6 +8,9 @@ import java.util.Set;
 
 /** The classes of one node's plugin: those that were compiled for it, and those in its jars. */
 final class PluginClassLoader extends URLClassLoader {
+  /** As stack traces have it. */
+  static final String NAME = "plugin";
+
   private final Map<String, byte[]> compiled;
 
   /**
@@ -16,7 +19,7 @@ final class PluginClassLoader extends URLClassLoader {
    * @param compiled the bytes of each class, by its name
    */
   PluginClassLoader(URL[] jars, Map<String, byte[]> compiled) {
-    super("plugin", jars, PluginClassLoader.class.getClassLoader());
+    super(NAME, jars, PluginClassLoader.class.getClassLoader());
     this.compiled = Map.copyOf(compiled);
   }
 

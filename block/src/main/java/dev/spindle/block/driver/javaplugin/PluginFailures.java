@@ -42,9 +42,17 @@ final class PluginFailures {
     return thrown instanceof OutOfMemoryError ? Errno.ENOMEM : Errno.EIO;
   }
 
-  private void log(Operation operation, Throwable thrown) {
+  /** It was asked for an extent, and did not say that it meant to fail. */
+  void extent(Throwable thrown) {
+    if (!(thrown instanceof DiskException) && !failing) {
+      failing = true;
+      log("question for an extent", thrown);
+    }
+  }
+
+  private void log(Object what, Throwable thrown) {
     try {
-      LOG.warn("node '{}': the driver failed a {}", node, operation, thrown);
+      LOG.warn("node '{}': the driver failed a {}", node, what, thrown);
     } catch (Throwable e) {
       // No memory to say so; the request fails all the same.
       thrown.addSuppressed(e);

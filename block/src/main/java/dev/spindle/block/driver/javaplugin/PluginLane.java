@@ -8,7 +8,9 @@ import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
+import dev.spindle.block.plugin.Extent;
 import dev.spindle.linux.Errno;
+import java.util.concurrent.CompletableFuture;
 
 /** One context's way to a plugin, and through a filter to what is below. */
 final class PluginLane extends BlockLane {
@@ -96,16 +98,28 @@ final class PluginLane extends BlockLane {
   }
 
   private void carryOut(BlockRequest request, long offset) throws Exception {
+    inTurn(
+        next -> {
+          new PluginRequest(node, next, request, offset).run();
+          return null;
+        });
+  }
+
+  /** Something that the plugin does when it is its turn. */
+  @FunctionalInterface
+  private interface Work<T> {
+    T run(NextLane next) throws Exception;
+  }
+
+  private <T> T inTurn(Work<T> work) throws Exception {
     NextLane next = below == null ? null : new NextLane(this);
     try {
-      PluginRequest way = new PluginRequest(node, next, request, offset);
       if (node.turn() == null) {
-        way.run();
-        return;
+        return work.run(next);
       }
       node.turn().lock();
       try {
-        way.run();
+        return work.run(next);
       } finally {
         node.turn().unlock();
       }
@@ -125,9 +139,35 @@ final class PluginLane extends BlockLane {
 
   @Override
   public BlockStatus blockStatus(long offset, long bytes) {
-    return below != null && node.plugin().transparent()
-        ? below.blockStatus(offset, bytes)
-        : super.blockStatus(offset, bytes);
+    if (below != null && node.plugin().transparent()) {
+      return below.blockStatus(offset, bytes);
+    }
+    if (!node.plugin().capabilities().extents()) {
+      return super.blockStatus(offset, bytes);
+    }
+    if (node.ownThreads() == null) {
+      return askExtent(offset, bytes);
+    }
+    CompletableFuture<BlockStatus> answer = new CompletableFuture<>();
+    node.ownThreads().execute(() -> answer.complete(askExtent(offset, bytes)));
+    return answer.join();
+  }
+
+  /** Asks for whole blocks. What the plugin does not know, or throws, is data. */
+  private BlockStatus askExtent(long offset, long bytes) {
+    long block = node.plugin().blockSize();
+    long from = offset & -block;
+    long to = Math.min(length, (offset + bytes + block - 1) & -block);
+    try {
+      Extent found = inTurn(next -> node.plugin().requests().extent(next, from, to - from));
+      long known = Math.min(found.length() - (offset - from), bytes);
+      return known > 0
+          ? new BlockStatus(known, found.stored(), found.zero(), 1)
+          : super.blockStatus(offset, Math.min(bytes, from + block - offset));
+    } catch (Throwable e) {
+      node.failures().extent(e);
+      return super.blockStatus(offset, bytes);
+    }
   }
 
   @Override

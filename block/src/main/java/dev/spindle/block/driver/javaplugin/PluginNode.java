@@ -175,6 +175,7 @@ final class PluginNode extends BlockNode {
     if (ownThreads != null) {
       ownThreads.close();
     }
+    buffers.close();
     loaded.close();
   }
 }

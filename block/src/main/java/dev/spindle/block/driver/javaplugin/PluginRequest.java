@@ -76,7 +76,7 @@ final class PluginRequest {
         inPieces(most, piece);
       }
     }
-    if (request.forceUnitAccess) {
+    if (request.forceUnitAccess && !writesDurably()) {
       plugin.flush(next);
     }
   }
@@ -86,20 +86,17 @@ final class PluginRequest {
       plugin.read(next, part(from, to), from);
       return;
     }
-    MemorySegment memory = node.buffers().take(to - from);
-    try {
-      MemorySegment data = memory.asSlice(0, to - from);
+    try (TransferBuffers.Buffer buffer = node.buffers().take(to - from)) {
+      MemorySegment data = buffer.first(to - from);
       plugin.read(next, data, from);
       long first = Math.max(from, start);
       request.buffers.copyFrom(first - start, data, first - from, Math.min(to, end) - first);
-    } finally {
-      node.buffers().giveBack(memory);
     }
   }
 
   private void write(long from, long to) throws Exception {
     if (isDirect(from, to)) {
-      plugin.write(next, part(from, to).asReadOnly(), from);
+      put(part(from, to).asReadOnly(), from);
       return;
     }
     rewrite(
@@ -124,18 +121,30 @@ final class PluginRequest {
   }
 
   private void rewrite(long from, long to, Change change) throws Exception {
-    MemorySegment memory = node.buffers().take(to - from);
-    try {
-      MemorySegment data = memory.asSlice(0, to - from);
+    try (TransferBuffers.Buffer buffer = node.buffers().take(to - from)) {
+      MemorySegment data = buffer.first(to - from);
       if (!isWhole(from, to)) {
         plugin.read(next, data, from);
       }
       long first = Math.max(from, start);
       change.apply(data, first - from, Math.min(to, end) - first);
-      plugin.write(next, data.asReadOnly(), from);
-    } finally {
-      node.buffers().giveBack(memory);
+      put(data.asReadOnly(), from);
     }
+  }
+
+  private void put(MemorySegment data, long offset) throws Exception {
+    if (writesDurably()) {
+      plugin.writeDurably(next, data, offset);
+    } else {
+      plugin.write(next, data, offset);
+    }
+  }
+
+  /** Whether each piece is durable once it is written; otherwise one flush for all follows. */
+  private boolean writesDurably() {
+    return request.forceUnitAccess
+        && request.operation == BlockRequest.Operation.WRITE
+        && node.plugin().capabilities().durableWrites();
   }
 
   /** Only whole blocks: what is left of others still counts. */

@@ -36,7 +36,8 @@ record ServiceDriver(String name, ServiceLoader.Provider<DiskPlugin> provider)
         ServiceLoader.Provider<DiskPlugin> provider = providers.next();
         found.add(new ServiceDriver(provider.get().name(), provider));
       } catch (ServiceConfigurationError | RuntimeException | LinkageError e) {
-        LOG.warn("a driver on the class path is left out", e);
+        LOG.warn("a driver on the class path is left out: {}", PluginTrouble.sentence(e, ""));
+        LOG.debug("that was", e);
         failures++;
       }
     }
@@ -50,7 +51,10 @@ record ServiceDriver(String name, ServiceLoader.Provider<DiskPlugin> provider)
     try {
       plugin = provider.get();
     } catch (ServiceConfigurationError e) {
-      throw new BlockException("Driver '%s' could not be made: %s".formatted(name, e), e);
+      throw new BlockException(
+          "Driver '%s' could not be made: %s"
+              .formatted(name, PluginTrouble.sentence(e, provider.type().getName())),
+          e);
     }
     LoadedPlugin loaded = new LoadedPlugin(plugin, () -> {}, "'" + name + "'");
     return PluginDescription.read(name, loaded, opening, options);

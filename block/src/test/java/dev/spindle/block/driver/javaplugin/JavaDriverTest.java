@@ -43,6 +43,8 @@ import org.junit.jupiter.api.io.TempDir;
 class JavaDriverTest {
   private static final String SERVICES = "META-INF/services/" + DiskPlugin.class.getName();
 
+  private static final String RAM = "driver=java,node-name=ram,source=../docs/examples/Ram.java";
+
   @TempDir Path folder;
   private PluginWorld world;
 
@@ -102,6 +104,19 @@ class %s implements DiskDriver {
     return refusal("driver=java,node-name=n,source=" + write(file, text));
   }
 
+  /**
+   * Opens a disk of a source file.
+   *
+   * @param name of the node, and other options
+   */
+  private BlockNode openSource(String name, String file, String text) throws Exception {
+    return world.open("driver=java,node-name=%s,source=%s".formatted(name, write(file, text)));
+  }
+
+  private String refusalOfJar(Path jar) {
+    return refusal("driver=java,node-name=n,jar=" + jar);
+  }
+
   /** Makes a jar of a class, and of a list of services if there is one. */
   private Path jar(String name, String services, String... classes) throws Exception {
     Path jar = folder.resolve(name);
@@ -131,9 +146,8 @@ class %s implements DiskDriver {
 
   @Test
   void aSourceFileIsCompiledAndTakesItsOptions() throws Exception {
-    Path source = write("Same.java", source("Same", ""));
-    assertReads(world.open("driver=java,node-name=a,source=" + source), 5);
-    assertReads(world.open("driver=java,node-name=b,value=7,source=" + source), 7);
+    assertReads(openSource("a", "Same.java", source("Same", "")), 5);
+    assertReads(openSource("b,value=7", "Same.java", source("Same", "")), 7);
   }
 
   @Test
@@ -198,14 +212,11 @@ class %s implements DiskDriver {
         refusal("driver=java,node-name=n,source=" + folder.resolve("None.java")));
     assertEquals(
         "Could not read 'none.jar': there is no such file",
-        refusal("driver=java,node-name=n,jar=" + folder.resolve("none.jar")));
+        refusalOfJar(folder.resolve("none.jar")));
     Files.createDirectory(folder.resolve("classes"));
-    assertEquals(
-        "'classes' is a folder, not a jar",
-        refusal("driver=java,node-name=n,jar=" + folder.resolve("classes")));
+    assertEquals("'classes' is a folder, not a jar", refusalOfJar(folder.resolve("classes")));
     Path noJar = write("no.jar", "text");
-    assertTrue(
-        refusal("driver=java,node-name=n,jar=" + noJar).startsWith("Could not read 'no.jar': "));
+    assertTrue(refusalOfJar(noJar).startsWith("Could not read 'no.jar': "));
     Path noText = Files.write(folder.resolve("Bytes.java"), new byte[] {(byte) 0xff, 0});
     assertEquals(
         "Could not read 'Bytes.java': it is not text in UTF-8",
@@ -251,16 +262,16 @@ class %s implements DiskDriver {
     assertEquals(
         "'silent.jar' names no driver in META-INF/services/dev.spindle.block.plugin.DiskPlugin;"
             + " name the class with 'class'",
-        refusal("driver=java,node-name=n,jar=" + silent));
+        refusalOfJar(silent));
     assertReads(world.open("driver=java,node-name=b,value=4,class=Same,jar=" + silent), 4);
     Path several = jar("several.jar", "Same\nOther\n", "Same", "Other");
     assertEquals(
         "'several.jar' has several drivers; choose one with 'class': Other, Same",
-        refusal("driver=java,node-name=n,jar=" + several));
+        refusalOfJar(several));
     Path wrong = jar("wrong.jar", "Missing\n", "Same");
     assertEquals(
         "'wrong.jar': dev.spindle.block.plugin.DiskPlugin: Provider Missing not found",
-        refusal("driver=java,node-name=n,jar=" + wrong));
+        refusalOfJar(wrong));
     assertEquals(0, OpenFiles.of(wrong));
     assertEquals(0, OpenFiles.of(several));
   }
@@ -324,12 +335,9 @@ class %s implements DiskDriver {
   /** What is static to one node is not to another. */
   @Test
   void classesBelongToOneNode() throws Exception {
-    Path source =
-        write(
-            "Same.java",
-            source("Same", "static int opened; public void open() { value = ++opened; }"));
-    assertReads(world.open("driver=java,node-name=a,source=" + source), 1);
-    assertReads(world.open("driver=java,node-name=b,source=" + source), 1);
+    String text = source("Same", "static int opened; public void open() { value = ++opened; }");
+    assertReads(openSource("a", "Same.java", text), 1);
+    assertReads(openSource("b", "Same.java", text), 1);
   }
 
   @Test
@@ -343,31 +351,52 @@ class %s implements DiskDriver {
                 "public void open() throws Exception { throw new java.io.IOException(\"no tape in"
                     + " the drive\"); }")));
     assertEquals(
-        "Driver 'Same' of Same.java could not be opened: java.lang.IllegalStateException: odd",
+        "Driver 'Same' of Same.java could not be opened: IllegalStateException: odd (Same.java:22)",
         refusalOf(
             "Same.java",
             source("Same", "public void open() { throw new IllegalStateException(\"odd\"); }")));
     assertEquals(
-        "Driver 'Same' of Same.java could not be made: java.lang.IllegalStateException: odd",
+        "Driver 'Same' of Same.java could not be made: IllegalStateException: odd (Same.java:22)",
         refusalOf(
             "Same.java",
             source("Same", "{ if (true) throw new IllegalStateException(\"odd\"); }")));
     assertEquals(
-        "Driver 'Same' of Same.java could not be made: java.lang.ExceptionInInitializerError",
+        "Driver 'Same' of Same.java could not be made: NumberFormatException: For input string:"
+            + " \"x\" (Same.java:22)",
         refusalOf("Same.java", source("Same", "static final int X = Integer.parseInt(\"x\");")));
     assertEquals(
         "Driver 'Same' of Same.java could not be opened: a block size of 1000 bytes is not a power"
             + " of two from 1 to 65536",
         refusalOf("Same.java", source("Same", "public int blockSize() { return 1000; }")));
     assertEquals(
+        "Driver 'Same' of Same.java could not be opened: 'gone/key': there is no such file"
+            + " (Same.java:22)",
+        refusalOf(
+            "Same.java",
+            source(
+                "Same",
+                "public void open() throws Exception {"
+                    + " java.nio.file.Files.readAllBytes(java.nio.file.Path.of(\"gone/key\"));"
+                    + " }")));
+    assertEquals(
+        "Driver 'Same' of Same.java could not take its options: NumberFormatException: For input"
+            + " string: \"five\" (Same.java:10)",
+        refusalOf(
+            "Same.java",
+            source("Same", "")
+                .replace(
+                    "(int) options.number(\"value\", 5, 0, 127)", "Integer.parseInt(\"five\")")));
+    assertEquals(
         "Driver 'Odd' of Odd.java could not be opened: its size of 1048577 bytes is not a multiple"
             + " of 512",
-        refusalOf(
-            "Odd.java",
-            source(
-                    "Same",
-                    "}\nclass Odd extends Same { public long size() { return (1 << 20) + 1; }")
-                .replace("class Same", "abstract class Same")));
+        refusalOf("Odd.java", source("Odd", "").replace("1 << 20", "(1 << 20) + 1")));
+    assertEquals(
+        "Driver 'Odd' of Odd.java could not be opened: its size of -4096 bytes is negative",
+        refusalOf("Odd.java", source("Odd", "").replace("1 << 20", "-4096")));
+    assertEquals(
+        "Driver 'Odd' of Odd.java could not be opened: ArithmeticException: / by zero"
+            + " (Odd.java:15)",
+        refusalOf("Odd.java", source("Odd", "").replace("1 << 20", "1 / (value - 5)")));
   }
 
   /** The disk that was opened is closed when its size is refused, and not when opening failed. */
@@ -404,28 +433,21 @@ class %s implements DiskDriver {
 
   @Test
   void reopeningChangesReadOnlyAndNothingElse() throws Exception {
-    BlockNode node =
-        world.open("driver=java,node-name=ram,size=1M,source=../docs/examples/Ram.java");
+    BlockNode node = world.open(RAM + ",size=1M");
     BackendLane lane = world.use(node, world.test.io0);
     assertEquals(0, PluginWorld.write(lane, 0, new byte[] {1, 2, 3}));
+    assertEquals("Cannot change the option 'size'", world.test.reopenRefusal(RAM + ",size=2M"));
     assertEquals(
-        "Cannot change the option 'size'",
-        world.test.reopenRefusal(
-            "driver=java,node-name=ram,size=2M,source=../docs/examples/Ram.java"));
-    assertEquals(
-        "The option 'size' cannot be reset to its default value",
-        world.test.reopenRefusal("driver=java,node-name=ram,source=../docs/examples/Ram.java"));
-    world.test.reopen("driver=java,node-name=ram,size=1M,source=../docs/examples/Ram.java");
+        "The option 'size' cannot be reset to its default value", world.test.reopenRefusal(RAM));
+    world.test.reopen(RAM + ",size=1M");
     assertFalse(node.readOnly());
     assertArrayEquals(new byte[] {1, 2, 3, 0}, PluginWorld.read(lane, 0, 4));
   }
 
   @Test
   void readOnlyCanBeTurnedOn() throws Exception {
-    BlockNode node =
-        world.open("driver=java,node-name=ram,size=1M,source=../docs/examples/Ram.java");
-    world.test.reopen(
-        "driver=java,node-name=ram,size=1M,read-only=on,source=../docs/examples/Ram.java");
+    BlockNode node = world.open(RAM + ",size=1M");
+    world.test.reopen(RAM + ",size=1M,read-only=on");
     assertTrue(node.readOnly());
   }
 
