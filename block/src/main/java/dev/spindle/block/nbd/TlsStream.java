@@ -79,11 +79,11 @@ final class TlsStream implements NbdStream, NbdStream.Listener {
           task.run();
         }
       }
-      if (tls.engine.getHandshakeStatus() == HandshakeStatus.NEED_WRAP) {
-        answer();
-      }
     } catch (SSLException e) {
       fail(e);
+    }
+    if (!broken) {
+      answerIfAsked();
     }
     return broken || tls.plain().hasRemaining() || tls.isClosed();
   }
@@ -93,17 +93,26 @@ final class TlsStream implements NbdStream, NbdStream.Listener {
     broken = true;
   }
 
-  /** The engine has something to say of its own: new keys. */
-  private void answer() throws SSLException {
-    if (!sendingBelow && !stopping && outgoing.totalBytes() == 0) {
-      carried = 0;
-      tls.clearEncrypted();
+  /**
+   * Sends what the engine has to say of its own (new keys), unless something is on its way: then it
+   * is time for it when that has gone.
+   */
+  private void answerIfAsked() {
+    boolean free = !sendingBelow && !stopping && outgoing.totalBytes() == 0;
+    if (!free || tls.engine.getHandshakeStatus() != HandshakeStatus.NEED_WRAP) {
+      return;
+    }
+    carried = 0;
+    tls.clearEncrypted();
+    try {
       tls.encryptNothing();
-      outgoing.clear();
-      outgoing.add(tls.encryptedMemory, 0, tls.encryptedBytes());
-      if (outgoing.totalBytes() > 0) {
-        sendBelow();
-      }
+    } catch (SSLException e) {
+      fail(e);
+    }
+    outgoing.clear();
+    outgoing.add(tls.encryptedMemory, 0, tls.encryptedBytes());
+    if (outgoing.totalBytes() > 0) {
+      sendBelow();
     }
   }
 
@@ -191,8 +200,10 @@ final class TlsStream implements NbdStream, NbdStream.Listener {
 
   private void sendBelow() {
     if (broken) {
-      sending = false;
-      context.execute(() -> listener.sent(-Errno.EPROTO));
+      if (sending) {
+        sending = false;
+        context.execute(() -> listener.sent(-Errno.EPROTO));
+      }
       return;
     }
     sendingBelow = true;
@@ -229,6 +240,9 @@ final class TlsStream implements NbdStream, NbdStream.Listener {
     if (sending) {
       sending = false;
       listener.sent(told);
+    }
+    if (!broken) {
+      answerIfAsked();
     }
   }
 
