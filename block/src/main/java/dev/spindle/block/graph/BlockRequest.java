@@ -45,6 +45,13 @@ public abstract class BlockRequest {
    */
   public boolean mustBeFast;
 
+  /**
+   * READ: nobody looks at what is read, which is only to be near when it is wanted. A node may have
+   * that done where the data are, and leave the buffers alone. Always false unless whoever makes
+   * the request says otherwise.
+   */
+  public boolean onlyFetch;
+
   /** Link of whatever queue the request waits in. */
   BlockRequest next;
 

@@ -18,7 +18,7 @@ import java.lang.foreign.MemorySegment;
  * other. Pooled by the channel; on its thread only.
  */
 final class Flight {
-  /** The most that a compact header is asked to trim or zero; its length has 32 bits. */
+  /** The most that a compact header is asked for without data; its length has 32 bits. */
   private static final long LONGEST_COMPACT = 1L << 30;
 
   /** Zeroes that are written by hand; a request names them again and again. */
@@ -174,7 +174,10 @@ final class Flight {
 
   private int command(ExportTerms terms) {
     return switch (request.operation) {
-      case READ -> Command.READ;
+      case READ ->
+          request.onlyFetch && terms.has(TransmissionFlags.SEND_CACHE)
+              ? Command.CACHE
+              : Command.READ;
       case WRITE -> Command.WRITE;
       case FLUSH -> Command.FLUSH;
       case DISCARD -> Command.TRIM;

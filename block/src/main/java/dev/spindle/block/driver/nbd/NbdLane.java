@@ -56,7 +56,9 @@ final class NbdLane extends BlockLane {
     return switch (request.operation) {
       case FLUSH -> options.noFlush() || !terms.has(TransmissionFlags.SEND_FLUSH);
       case DISCARD -> !options.unmap() || !terms.has(TransmissionFlags.SEND_TRIM);
-      case READ, WRITE, WRITE_ZEROES -> request.length == 0;
+      case READ ->
+          request.length == 0 || (request.onlyFetch && !terms.has(TransmissionFlags.SEND_CACHE));
+      case WRITE, WRITE_ZEROES -> request.length == 0;
     };
   }
 

@@ -75,6 +75,7 @@ final class NbdRequest extends BlockRequest {
     forceUnitAccess = false;
     mayUnmap = false;
     mustBeFast = false;
+    onlyFetch = command == Command.CACHE;
     boolean durable = (flags & CommandFlags.FUA) != 0;
     switch (command) {
       case Command.READ, Command.CACHE -> {
