@@ -15,6 +15,8 @@ import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Path;
 import java.util.EnumSet;
 
 /** A node with a backend and one iothread, for tests that do I/O through the real thing. */
@@ -51,6 +53,15 @@ public final class Disk implements AutoCloseable {
       mainLoop.close();
       throw e;
     }
+  }
+
+  /** Makes an image of zeroes, or changes the length of the one there is. */
+  public static Path image(Path directory, long size) throws IOException {
+    Path image = directory.resolve("disk.img");
+    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+      file.setLength(size);
+    }
+    return image;
   }
 
   public static Options options(String description) throws OptionException {

@@ -55,6 +55,9 @@ final class Channel implements TurnEnd, NbdStream.Listener {
   /** The server has broken the rules: what it has been sent is not sent again. */
   private boolean hostile;
 
+  /** The server goes by the rules, which want it to be told that nothing more comes. */
+  private boolean polite;
+
   /** It has been given to its context, and has not gone to work there. */
   private boolean arriving;
 
@@ -318,6 +321,11 @@ final class Channel implements TurnEnd, NbdStream.Listener {
 
   /** The server has answered a command to the end. */
   void answered(Flight flight) {
+    if (flight.error == Errno.ESHUTDOWN) {
+      // To be asked of the next server: it stays among what has not been answered.
+      leaveServer();
+      return;
+    }
     landed(flight);
     reconnection.progress();
     if (sending && flight.message == outbox.number()) {
@@ -367,21 +375,37 @@ final class Channel implements TurnEnd, NbdStream.Listener {
 
   /** The connection is of no use any more. */
   private void lost(String reason) {
-    if (broken) {
+    if (broken && !polite) {
       return;
     }
     broken = true;
+    polite = false;
     LOG.warn(
         "node '{}': the connection to {} is lost: {}", node.name(), options().target(), reason);
     link.stream().shutdown();
     stopStream();
   }
 
+  /** Ends the connection as the server wants it that shuts down (ESHUTDOWN). */
+  private void leaveServer() {
+    if (!broken) {
+      broken = true;
+      polite = true;
+      LOG.warn("node '{}': {} is shutting down", node.name(), options().target());
+      stopStream();
+    }
+  }
+
   /** Nothing of the lost connection is at work any more. */
   private void bury() {
-    link.stream().close();
+    if (polite && outbox.isBetweenMessages()) {
+      owner.discard(link);
+    } else {
+      link.stream().close();
+    }
     link = null;
     broken = false;
+    polite = false;
     intake.reset();
     outbox.dropMessage();
     answerEarlyOnes();

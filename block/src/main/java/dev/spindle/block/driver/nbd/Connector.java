@@ -20,7 +20,7 @@ import javax.net.ssl.SSLEngine;
  * loop, which is there as long as anybody, whatever becomes of the context that wants a connection.
  */
 final class Connector {
-  /** The longest that a server may take to let us in. */
+  /** The longest that a server may take to be found, and to let us in. */
   private static final long ATTEMPT_NS = TimeUnit.SECONDS.toNanos(10);
 
   private static final long FIRST_PAUSE_NS = TimeUnit.MILLISECONDS.toNanos(50);
@@ -108,14 +108,14 @@ final class Connector {
     Timer limit = main.startTimer(limitNs, this::breakOff);
     long deadline = System.nanoTime() + limitNs;
     try {
-      for (Endpoint endpoint : options.server().resolve()) {
+      for (Endpoint endpoint : options.server().resolve(limitNs)) {
         try {
           return attempt(endpoint);
         } catch (IOException e) {
           last = e;
         }
         if (System.nanoTime() - deadline >= 0) {
-          throw new NegotiationException("the server takes too long");
+          throw new NegotiationException("the server takes too long to let a client in");
         }
       }
     } finally {
@@ -156,7 +156,7 @@ final class Connector {
     try {
       int result = connecting.run();
       if (result < 0) {
-        throw new NegotiationException(Errno.message(-result));
+        throw new NegotiationException("cannot connect: " + Errno.message(-result));
       }
     } finally {
       connecting = null;

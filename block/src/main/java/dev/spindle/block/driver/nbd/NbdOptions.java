@@ -85,8 +85,13 @@ record NbdOptions(
     return value;
   }
 
+  /** As messages name the export. */
+  String exportTitle() {
+    return export.isEmpty() ? "default export" : "export '" + export + "'";
+  }
+
   /** As messages name what is there. */
   String target() {
-    return export.isEmpty() ? server.toString() : "export '" + export + "' at " + server;
+    return export.isEmpty() ? server.toString() : exportTitle() + " at " + server;
   }
 }

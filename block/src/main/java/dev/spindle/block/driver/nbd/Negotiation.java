@@ -11,6 +11,7 @@ import dev.spindle.block.nbd.OptionType;
 import dev.spindle.block.nbd.PlainChannel;
 import dev.spindle.block.nbd.TlsChannel;
 import dev.spindle.block.nbd.TransmissionFlags;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -238,7 +239,13 @@ final class Negotiation {
   private void useExportByName() throws IOException {
     byte[] name = options.export().getBytes(StandardCharsets.UTF_8);
     send(OptionType.EXPORT_NAME, name);
-    learnExport(ByteBuffer.wrap(channel.read(Handshake.EXPORT_BYTES)));
+    try {
+      learnExport(ByteBuffer.wrap(channel.read(Handshake.EXPORT_BYTES)));
+    } catch (EOFException e) {
+      // The only way of refusing that this option has.
+      throw new NegotiationException(
+          "the server has closed the connection when asked for its " + options.exportTitle());
+    }
     if (!noZeroes) {
       channel.read(Handshake.EXPORT_ZEROES);
     }
@@ -271,10 +278,11 @@ final class Negotiation {
     channel.write(message);
   }
 
-  private static NegotiationException refusal(OptionAnswer answer) {
+  private NegotiationException refusal(OptionAnswer answer) {
     OptionReply reply = OptionReply.of(answer.number());
     if (reply == OptionReply.ERR_UNKNOWN) {
-      return new NegotiationException("the server has no such export (" + answer.text() + ")");
+      return new NegotiationException(
+          "the server has no %s (%s)".formatted(options.exportTitle(), answer.text()));
     }
     if (reply == OptionReply.ERR_TLS_REQD) {
       return new NegotiationException("the server asks for TLS");

@@ -63,6 +63,11 @@ final class Outbox {
     return false;
   }
 
+  /** Whether no message has been begun and not been sent to its end. */
+  boolean isBetweenMessages() {
+    return message.totalBytes() == 0;
+  }
+
   /** Forgets the message: the connection is gone. */
   void dropMessage() {
     message.clear();

@@ -12,6 +12,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** Where a server is, as a user says ({@code server.type=…}). */
 sealed interface ServerAddress {
@@ -21,9 +23,10 @@ sealed interface ServerAddress {
   /**
    * Finds the endpoints to try, in order. On a virtual thread; waits.
    *
-   * @throws UnknownHostException if there is none
+   * @param limitNs for how many nanoseconds at most
+   * @throws UnknownHostException if there is none, or none has been found by then
    */
-  List<Endpoint> resolve() throws UnknownHostException;
+  List<Endpoint> resolve(long limitNs) throws UnknownHostException;
 
   /** Whose certificate the server has, unless the user names another. */
   String hostName();
@@ -31,7 +34,7 @@ sealed interface ServerAddress {
   /** A local socket. */
   record Local(Path path) implements ServerAddress {
     @Override
-    public List<Endpoint> resolve() {
+    public List<Endpoint> resolve(long limitNs) {
       return List.of(new Endpoint.Unix(path));
     }
 
@@ -50,17 +53,20 @@ sealed interface ServerAddress {
   /** A host's TCP port. */
   record Remote(String host, int port) implements ServerAddress {
     @Override
-    public List<Endpoint> resolve() throws UnknownHostException {
+    public List<Endpoint> resolve(long limitNs) throws UnknownHostException {
       CompletableFuture<InetAddress[]> found = new CompletableFuture<>();
       // Asking a name server holds up the thread, and that of the caller carries others.
       Thread.ofPlatform().daemon().name("resolve-" + host).start(() -> lookUp(found));
       try {
         List<Endpoint> endpoints = new ArrayList<>();
-        for (InetAddress address : found.join()) {
+        for (InetAddress address : found.orTimeout(limitNs, TimeUnit.NANOSECONDS).join()) {
           endpoints.add(new Endpoint.Inet(address, port));
         }
         return endpoints;
       } catch (CompletionException e) {
+        if (e.getCause() instanceof TimeoutException) {
+          throw new UnknownHostException("nobody says in time where '" + host + "' is");
+        }
         throw new UnknownHostException("the name '" + host + "' is not known");
       }
     }

@@ -183,6 +183,16 @@ final class FakeServer implements AutoCloseable {
       out.flush();
     }
 
+    /** Answers a request with an error. */
+    void refuse(Request request, int error) throws IOException {
+      if (style == HeaderStyle.SIMPLE) {
+        simple(request.cookie(), error);
+      } else {
+        byte[] body = ByteBuffer.allocate(6).putInt(error).array();
+        chunk(ReplyChunk.DONE, ReplyChunk.ERROR, request.cookie(), body);
+      }
+    }
+
     /** Sends the head of a piece, structured or extended, and part of its body. */
     void chunk(int flags, int type, long cookie, long length, byte[] body) throws IOException {
       boolean extended = style == HeaderStyle.EXTENDED;

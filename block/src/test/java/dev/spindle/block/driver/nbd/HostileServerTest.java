@@ -306,7 +306,7 @@ class HostileServerTest {
           with.negotiate(HeaderStyle.SIMPLE, infos);
         });
     attacks.put(
-        "the server has no such export (not  here)",
+        "Could not open PATH: the server has no default export (not  here)",
         (with, none) -> {
           with.greet();
           while (true) {
@@ -316,6 +316,16 @@ class HostileServerTest {
                 option,
                 go ? OptionReply.ERR_UNKNOWN : OptionReply.ERR_UNSUP,
                 "not\u001b here".getBytes(java.nio.charset.StandardCharsets.UTF_8));
+          }
+        });
+    attacks.put(
+        "the server has closed the connection when asked for its default export",
+        (with, none) -> {
+          with.greet();
+          for (int option = with.option();
+              option != OptionType.EXPORT_NAME.number();
+              option = with.option()) {
+            with.answer(option, OptionReply.ERR_UNSUP, new byte[0]);
           }
         });
     attacks.put(
@@ -346,7 +356,8 @@ class HostileServerTest {
             })) {
       BlockException refusal =
           assertThrows(BlockException.class, () -> new Disk(node(socket)).close());
-      assertTrue(refusal.getMessage().contains(reason), refusal.getMessage());
+      String wanted = reason.replace("PATH", socket.toString());
+      assertTrue(refusal.getMessage().contains(wanted), refusal.getMessage());
     }
   }
 

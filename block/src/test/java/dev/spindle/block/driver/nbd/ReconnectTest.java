@@ -9,9 +9,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.nbd.Command;
 import dev.spindle.block.nbd.HeaderStyle;
+import dev.spindle.block.nbd.NbdError;
 import dev.spindle.linux.Errno;
-import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,7 +21,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -38,11 +41,7 @@ class ReconnectTest {
   @TempDir Path directory;
 
   private Path image(long size) throws Exception {
-    Path image = directory.resolve("image.raw");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(size);
-    }
-    return image;
+    return Disk.image(directory, size);
   }
 
   /** Every write is done once the server is back; none is lost, and none ends in an error. */
@@ -161,6 +160,63 @@ class ReconnectTest {
       server.kill();
       image(MIB);
       server.start();
+      while (disk.run(TestRequest.transfer(READ, 0, buffer)) != 0) {
+        Thread.onSpinWait();
+      }
+    }
+  }
+
+  /** A server that shuts down is left, politely, and the next one is asked what it refused. */
+  @ParameterizedTest
+  @ValueSource(strings = {"SIMPLE", "STRUCTURED", "EXTENDED"})
+  void whatAServerRefusesThatShutsDownIsAskedAgain(HeaderStyle style) throws Exception {
+    Path socket = directory.resolve("fake.sock");
+    BlockingQueue<Integer> lastWords = new LinkedBlockingQueue<>();
+    try (FakeServer server =
+            new FakeServer(
+                socket,
+                (with, connection) -> {
+                  with.negotiate(style);
+                  if (connection == 1) {
+                    with.serve();
+                    return;
+                  }
+                  with.refuse(with.request(), NbdError.ESHUTDOWN);
+                  lastWords.add(with.request().command());
+                });
+        Disk disk =
+            new Disk(
+                "driver=nbd,node-name=disk,read-only=on,reconnect-delay=100,"
+                    + "server.type=unix,server.path="
+                    + socket);
+        Arena arena = Arena.ofShared()) {
+      MemorySegment buffer = arena.allocate(BLOCK);
+      assertEquals(0, disk.run(TestRequest.transfer(READ, 0, buffer)));
+      assertEquals(0x5a, buffer.get(ValueLayout.JAVA_BYTE, BLOCK - 1));
+      assertEquals(Command.DISC, lastWords.take());
+    }
+  }
+
+  @Test
+  void withoutDelayWhatAServerRefusesThatShutsDownFails() throws Exception {
+    Path socket = directory.resolve("fake.sock");
+    try (FakeServer server =
+            new FakeServer(
+                socket,
+                (with, connection) -> {
+                  with.negotiate(HeaderStyle.STRUCTURED);
+                  if (connection == 0) {
+                    with.refuse(with.request(), NbdError.ESHUTDOWN);
+                  } else {
+                    with.serve();
+                  }
+                });
+        Disk disk =
+            new Disk(
+                "driver=nbd,node-name=disk,read-only=on,server.type=unix,server.path=" + socket);
+        Arena arena = Arena.ofShared()) {
+      MemorySegment buffer = arena.allocate(BLOCK);
+      assertEquals(-Errno.EIO, disk.run(TestRequest.transfer(READ, 0, buffer)));
       while (disk.run(TestRequest.transfer(READ, 0, buffer)) != 0) {
         Thread.onSpinWait();
       }
