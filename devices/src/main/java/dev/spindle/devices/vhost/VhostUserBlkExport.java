@@ -4,7 +4,6 @@ package dev.spindle.devices.vhost;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.export.BlockExport;
 import dev.spindle.block.export.ExportSite;
-import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
@@ -25,7 +24,7 @@ import org.slf4j.LoggerFactory;
  * when it has gone. A thread of its own waits for clients and for what they say; their requests are
  * served by the node's iothread, from the same queues that a device of a machine has.
  */
-final class VhostUserBlkExport implements BlockExport, BackendUser {
+final class VhostUserBlkExport implements BlockExport {
   static final String TYPE = "vhost-user-blk";
 
   private static final Logger LOG = LoggerFactory.getLogger(VhostUserBlkExport.class);
@@ -111,11 +110,6 @@ final class VhostUserBlkExport implements BlockExport, BackendUser {
   }
 
   @Override
-  public String id() {
-    return site.options().id();
-  }
-
-  @Override
   public String type() {
     return TYPE;
   }
@@ -126,16 +120,7 @@ final class VhostUserBlkExport implements BlockExport, BackendUser {
   }
 
   @Override
-  public boolean writable() {
-    return site.options().writable();
-  }
-
-  @Override
-  public String describe() {
-    return "export '" + id() + "'";
-  }
-
-  ExportSite site() {
+  public ExportSite site() {
     return site;
   }
 

@@ -36,6 +36,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
   private final ReplyHead head;
   private final StatusQuery status;
   private final PayloadMemory payloads;
+  private final IdleMemory idleMemory;
   private final MemorySegment memory;
   private final RequestIntake intake;
   private final ReplyQueue replies;
@@ -67,6 +68,9 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
   /** What waits in the lane is not waited for any more. */
   private boolean discarded;
 
+  /** How often the client has taken something. */
+  private long sends;
+
   private boolean streamAtWork;
   private boolean turnEndAsked;
   private Runnable whenStopped;
@@ -87,6 +91,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
     this.head = new ReplyHead(terms.style());
     this.status = new StatusQuery(terms.style(), head, terms.contexts());
     this.payloads = new PayloadMemory();
+    this.idleMemory = new IdleMemory(payloads);
     this.memory = payloads.segment();
     this.heads = payloads.take((long) MOST_REQUESTS * NbdRequest.HEAD_BYTES);
     this.intake = new RequestIntake(this, stream, terms, check, payloads);
@@ -108,6 +113,11 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
     return gone;
   }
 
+  /** How often its client has taken something of what there was to send. On its context. */
+  long sends() {
+    return sends;
+  }
+
   /** Goes to work on its lane's context, the caller's. */
   void start() {
     lane.context().assertOwner();
@@ -117,6 +127,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
     }
     running = true;
     streamAtWork = true;
+    idleMemory.start(lane.context());
     stream.start(lane.context(), this);
     replies.send();
     intake.run();
@@ -134,6 +145,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
     if (running) {
       running = false;
       if (!ended) {
+        idleMemory.stop();
         stream.stop(this::streamStopped);
       }
     }
@@ -161,6 +173,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
 
   /** An unused request, or null if the client has as many on their way as it may. */
   NbdRequest newRequest() {
+    idleMemory.use();
     if (freeCount > 0) {
       return free[--freeCount];
     }
@@ -326,6 +339,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
 
   @Override
   public void sent(int result) {
+    sends++;
     int error = replies.sent(result);
     if (ended) {
       return;
@@ -342,6 +356,17 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
   void leave() {
     leaving = true;
     checkLeft();
+  }
+
+  /**
+   * Takes nothing more, and ends once all that has been taken is answered, if it can be. On its
+   * context.
+   */
+  void finish() {
+    lane.context().assertOwner();
+    if (!ended) {
+      leave();
+    }
   }
 
   private void checkLeft() {
@@ -384,6 +409,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
     stream.shutdown();
     intake.abandon();
     if (running) {
+      idleMemory.stop();
       stream.stop(this::streamStopped);
     }
     checkGone();

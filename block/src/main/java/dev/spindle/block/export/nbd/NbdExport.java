@@ -8,11 +8,11 @@ import dev.spindle.block.bitmap.DirtyBitmaps;
 import dev.spindle.block.export.BlockExport;
 import dev.spindle.block.export.ExportSite;
 import dev.spindle.block.graph.BackendLane;
-import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.StoppingParts;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.nbd.BlockSizes;
 import dev.spindle.block.nbd.NbdStream;
@@ -21,14 +21,21 @@ import dev.spindle.linux.LinuxException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A node that NBD clients use. Each client's requests are carried out on the node's context, and
  * follow it when it moves. Control side, where nothing else is said.
  */
-final class NbdExport implements BlockExport, BackendUser, OfferedExport {
+final class NbdExport implements BlockExport, OfferedExport {
   private static final int PREFERRED_BLOCK = 4096;
   private static final int FIRST_BITMAP_CONTEXT = 2;
+
+  /** How long an export that is closed waits for a client to take some of what it asked for. */
+  private static final int LAST_ANSWERS_SECONDS = 2;
+
+  /** How often it does so, as long as they take any. */
+  private static final int LAST_ANSWERS_ROUNDS = 5;
 
   private final ExportSite site;
   private final NbdExportOptions options;
@@ -101,8 +108,8 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
   }
 
   @Override
-  public String id() {
-    return site.options().id();
+  public ExportSite site() {
+    return site;
   }
 
   @Override
@@ -113,16 +120,6 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
   @Override
   public BlockNode node() {
     return backend.node();
-  }
-
-  @Override
-  public boolean writable() {
-    return site.options().writable();
-  }
-
-  @Override
-  public String describe() {
-    return "export '" + id() + "'";
   }
 
   @Override
@@ -216,13 +213,11 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
 
   @Override
   public Runnable drainedBegin() {
-    List<CompletableFuture<Void>> still = new ArrayList<>();
+    StoppingParts stopping = new StoppingParts();
     for (NbdConnection connection : connections) {
-      CompletableFuture<Void> done = new CompletableFuture<>();
-      still.add(done);
-      connection.lane().context().execute(() -> connection.stop(() -> done.complete(null)));
+      stopping.stop(connection.lane().context(), connection::stop);
     }
-    return () -> still.forEach(CompletableFuture::join);
+    return stopping::await;
   }
 
   @Override
@@ -243,6 +238,7 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
     }
     closed = true;
     server.remove(this);
+    answerAll();
     backend.quiesceBegin();
     List<NbdConnection> ended = List.copyOf(connections);
     connections.clear();
@@ -264,6 +260,37 @@ final class NbdExport implements BlockExport, BackendUser, OfferedExport {
     }
     releaseBitmaps();
     site.release(backend);
+  }
+
+  /**
+   * Has clients be answered what they have asked for, and disconnected, but for those who take too
+   * long.
+   */
+  private void answerAll() {
+    if (backend.isQuiesced()) {
+      return;
+    }
+    for (NbdConnection connection : connections) {
+      connection.lane().context().execute(connection::finish);
+    }
+    CompletableFuture<?>[] gone =
+        connections.stream().map(NbdConnection::gone).toArray(CompletableFuture[]::new);
+    long before;
+    int round = 0;
+    do {
+      before = sends();
+      CompletableFuture.allOf(gone)
+          .completeOnTimeout(null, LAST_ANSWERS_SECONDS, TimeUnit.SECONDS)
+          .join();
+    } while (++round < LAST_ANSWERS_ROUNDS && sends() > before);
+  }
+
+  private long sends() {
+    long sum = 0;
+    for (NbdConnection connection : connections) {
+      sum += connection.lane().context().call(connection::sends);
+    }
+    return sum;
   }
 
   /** The export's own part in a move: its clients, and their requests that wait. */

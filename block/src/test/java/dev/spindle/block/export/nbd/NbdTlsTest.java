@@ -7,12 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.nbd.Command;
 import dev.spindle.block.nbd.Handshake;
 import dev.spindle.block.nbd.OptionReply;
 import dev.spindle.block.nbd.OptionType;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.tls.X509Credentials;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,10 +41,7 @@ class NbdTlsTest {
 
   @BeforeEach
   void open() throws Exception {
-    Path image = directory.resolve("disk.img");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(SIZE);
-    }
+    Path image = Disk.image(directory, SIZE);
     disk =
         new NbdDisk(
             directory,
@@ -52,6 +49,42 @@ class NbdTlsTest {
             credentials("verify-peer=on"),
             "tls-creds=tls0",
             "writable=on");
+  }
+
+  /** New keys again and again, with requests and replies on their way. */
+  @Test
+  void clientsRenewTheirKeysAllTheTime() throws Exception {
+    X509Credentials own =
+        X509Credentials.read(Disk.options("id=tls1,endpoint=client,dir=" + certificates));
+    int length = 256 << 10;
+    int depth = 8;
+    Random random = new Random(9);
+    try (RawClient client = RawClient.greeted(disk.path)) {
+      TlsBytes tls = client.startTls(own.clientEngine("localhost", 0));
+      client.go();
+      for (int round = 0; round < 40; round++) {
+        byte[] data = new byte[length];
+        random.nextBytes(data);
+        client.request(Command.WRITE, 0, 0, length);
+        client.write(ByteBuffer.allocate(length).put(data));
+        client.reply();
+        assertEquals(0, client.reply.error);
+        int renewed = random.nextInt(depth);
+        for (int i = 0; i < depth; i++) {
+          client.request(Command.READ, 0, 0, length);
+          if (i == renewed) {
+            tls.renewKeys();
+          }
+        }
+        for (int i = 0; i < depth; i++) {
+          client.reply();
+          assertEquals(ByteBuffer.wrap(data), client.read(length));
+          if (i == renewed) {
+            tls.renewKeys();
+          }
+        }
+      }
+    }
   }
 
   private static X509Credentials credentials(String more) throws Exception {

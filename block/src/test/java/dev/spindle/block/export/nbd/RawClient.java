@@ -16,12 +16,21 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import javax.net.ssl.SSLEngine;
 
 /** A client that can say what no decent client says. */
 final class RawClient implements AutoCloseable {
+  /** Of every request. */
+  static final long COOKIE = 0x1234_5678_9abc_def0L;
+
   final SocketChannel channel;
+
+  /** The channel, or what goes through it by TLS. */
+  private ByteChannel bytes;
+
   private HeaderStyle style = HeaderStyle.SIMPLE;
 
   /** The last reply to an option. */
@@ -35,6 +44,7 @@ final class RawClient implements AutoCloseable {
   /** Connects, and says nothing. */
   RawClient(Path path) throws IOException {
     channel = SocketChannel.open(UnixDomainSocketAddress.of(path));
+    bytes = channel;
   }
 
   /** Connects, and exchanges flags. */
@@ -66,6 +76,14 @@ final class RawClient implements AutoCloseable {
     style = wanted;
   }
 
+  /** Goes on by TLS. */
+  TlsBytes startTls(SSLEngine engine) throws IOException {
+    assertEquals(OptionReply.ACK.number(), ask(OptionType.STARTTLS, ByteBuffer.allocate(0)));
+    TlsBytes tls = new TlsBytes(channel, engine);
+    bytes = tls;
+    return tls;
+  }
+
   /** Chooses the export. */
   void go() throws IOException {
     assertEquals(OptionReply.ACK.number(), ask(OptionType.GO, export("disk").putShort((short) 0)));
@@ -73,33 +91,33 @@ final class RawClient implements AutoCloseable {
 
   /** A name with its length, and room for more. */
   static ByteBuffer export(String name) {
-    byte[] bytes = name.getBytes(UTF_8);
-    return ByteBuffer.allocate(4 + bytes.length + 256).putInt(bytes.length).put(bytes);
+    byte[] encoded = name.getBytes(UTF_8);
+    return ByteBuffer.allocate(4 + encoded.length + 256).putInt(encoded.length).put(encoded);
   }
 
-  void write(ByteBuffer bytes) throws IOException {
-    bytes.flip();
-    while (bytes.hasRemaining()) {
-      channel.write(bytes);
+  void write(ByteBuffer message) throws IOException {
+    message.flip();
+    while (message.hasRemaining()) {
+      bytes.write(message);
     }
   }
 
   ByteBuffer read(int length) throws IOException {
-    ByteBuffer bytes = ByteBuffer.allocate(length);
-    while (bytes.hasRemaining()) {
-      if (channel.read(bytes) < 0) {
+    ByteBuffer message = ByteBuffer.allocate(length);
+    while (message.hasRemaining()) {
+      if (bytes.read(message) < 0) {
         throw new EOFException();
       }
     }
-    return bytes.flip();
+    return message.flip();
   }
 
   /** Waits until the server has closed the connection, whatever it has to say before. */
   void assertClosed() throws IOException {
-    ByteBuffer bytes = ByteBuffer.allocate(4096);
+    ByteBuffer last = ByteBuffer.allocate(4096);
     try {
-      while (channel.read(bytes) >= 0) {
-        bytes.clear();
+      while (channel.read(last) >= 0) {
+        last.clear();
       }
     } catch (IOException e) {
       // Reset: what it was sent has not all been read.
@@ -137,12 +155,12 @@ final class RawClient implements AutoCloseable {
     RequestHeader header = new RequestHeader();
     header.command = command;
     header.flags = flags;
-    header.cookie = 0x1234_5678_9abc_def0L;
+    header.cookie = COOKIE;
     header.offset = offset;
     header.length = length;
-    ByteBuffer bytes = ByteBuffer.allocate(style.requestBytes());
-    header.write(MemorySegment.ofBuffer(bytes), 0, style);
-    write(bytes.position(style.requestBytes()));
+    ByteBuffer message = ByteBuffer.allocate(style.requestBytes());
+    header.write(MemorySegment.ofBuffer(message), 0, style);
+    write(message.position(style.requestBytes()));
   }
 
   /** Receives the header of a reply, and what comes with it but for simple replies. */
@@ -152,7 +170,7 @@ final class RawClient implements AutoCloseable {
     ByteBuffer header = ByteBuffer.allocate(found.replyBytes()).put(first);
     header.put(read(header.remaining()));
     reply.read(MemorySegment.ofBuffer(header.flip()), 0, found);
-    assertEquals(0x1234_5678_9abc_def0L, reply.cookie);
+    assertEquals(COOKIE, reply.cookie);
     return read((int) reply.length);
   }
 

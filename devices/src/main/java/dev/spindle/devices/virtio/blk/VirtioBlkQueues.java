@@ -5,6 +5,7 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.StoppingParts;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.devices.virtio.DeviceQueue;
 import java.util.ArrayList;
@@ -227,15 +228,13 @@ public final class VirtioBlkQueues {
   /** The backend's user is told so: {@link dev.spindle.block.graph.BackendUser#drainedBegin}. */
   public Runnable drainedBegin() {
     stoppedAtNs = System.nanoTime();
-    List<CompletableFuture<Void>> still = new ArrayList<>();
+    StoppingParts stopping = new StoppingParts();
     for (Slot slot : active) {
       if (!slot.ending) {
-        CompletableFuture<Void> done = new CompletableFuture<>();
-        still.add(done);
-        slot.lane.context().execute(() -> slot.queue.stop(() -> done.complete(null)));
+        stopping.stop(slot.lane.context(), slot.queue::stop);
       }
     }
-    return () -> still.forEach(CompletableFuture::join);
+    return stopping::await;
   }
 
   /** The backend's user is told so: {@link dev.spindle.block.graph.BackendUser#drainedEnd}. */
