@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.spindle.block.aio.AioContext;
-import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
@@ -33,7 +32,7 @@ class BlockExportsTest {
   private BlockNode node;
 
   /** An export to nobody. */
-  private final class TestExport implements BlockExport, BackendUser {
+  private final class TestExport implements BlockExport {
     private final ExportSite site;
     final BlockBackend backend;
 
@@ -43,17 +42,12 @@ class BlockExportsTest {
     }
 
     @Override
-    public String describe() {
-      return "export '" + id() + "'";
+    public ExportSite site() {
+      return site;
     }
 
     @Override
     public void prepareContextChange(AioContext target, ContextChange change) {}
-
-    @Override
-    public String id() {
-      return site.options().id();
-    }
 
     @Override
     public String type() {
@@ -63,11 +57,6 @@ class BlockExportsTest {
     @Override
     public BlockNode node() {
       return backend.node();
-    }
-
-    @Override
-    public boolean writable() {
-      return site.options().writable();
     }
 
     @Override

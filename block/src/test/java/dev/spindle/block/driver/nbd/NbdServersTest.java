@@ -42,11 +42,7 @@ class NbdServersTest {
   @TempDir Path directory;
 
   private Path image(long size) throws Exception {
-    Path image = directory.resolve("image.raw");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(size);
-    }
-    return image;
+    return Disk.image(directory, size);
   }
 
   /** Each is a way in which servers differ; the image is what they serve. */
@@ -370,6 +366,33 @@ class NbdServersTest {
       }
       assertTrue(failed > 100 && failed < 300, failed + " of 400 failed");
     }
+  }
+
+  /** What is only to be near later does not come over the network now. */
+  @ParameterizedTest
+  @ValueSource(strings = {"native", "none"})
+  void whatIsOnlyToBeFetchedStaysThere(String mode) throws Exception {
+    Path log = directory.resolve("log");
+    try (NbdPeer server =
+            NbdPeer.nbdkit(
+                directory,
+                "--filter=log",
+                "--filter=nocache",
+                "file",
+                image(SIZE).toString(),
+                "cachemode=" + (mode.equals("native") ? "nop" : "none"),
+                "logfile=" + log);
+        Disk disk = new Disk(server.node(",read-only=on"));
+        Arena arena = Arena.ofShared()) {
+      TestRequest fetch = TestRequest.transfer(READ, 8192, arena.allocate(4096));
+      fetch.onlyFetch = true;
+      assertEquals(0, disk.run(fetch));
+      assertEquals(0, disk.run(TestRequest.transfer(READ, 65536, arena.allocate(4096))));
+    }
+    String said = Files.readString(log);
+    assertEquals(mode.equals("native"), said.contains(" Cache id=1 offset=0x2000 count=0x1000"));
+    assertTrue(said.contains(" Read id="), said);
+    assertTrue(!said.contains(" Read id=1 offset=0x2000"), said);
   }
 
   private static byte[] bytes(int count, int value) {

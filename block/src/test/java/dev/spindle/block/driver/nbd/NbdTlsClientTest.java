@@ -15,7 +15,6 @@ import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.TestGraph;
 import dev.spindle.block.tls.X509Credentials;
-import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -56,11 +55,7 @@ class NbdTlsClientTest {
   }
 
   private Path image() throws Exception {
-    Path image = directory.resolve("image.raw");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength((long) PIECES * BYTES);
-    }
-    return image;
+    return Disk.image(directory, (long) PIECES * BYTES);
   }
 
   private NbdPeer nbdkit(Path image, String... more) throws Exception {

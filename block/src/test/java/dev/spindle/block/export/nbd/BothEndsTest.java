@@ -10,7 +10,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.RandomRequests;
 import dev.spindle.block.driver.TestRequest;
-import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -27,11 +26,7 @@ class BothEndsTest {
   @TempDir Path directory;
 
   private Path image(long size) throws Exception {
-    Path image = directory.resolve("disk.img");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(size);
-    }
-    return image;
+    return Disk.image(directory, size);
   }
 
   private static String client(NbdDisk server) {

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.graph.BlockException;
-import java.io.RandomAccessFile;
 import java.nio.file.Path;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
@@ -19,10 +18,7 @@ class DirtyBitmapStatusTest {
 
   @Test
   void nbdinfoMapsABitmap() throws Exception {
-    Path image = directory.resolve("disk.img");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(16 << 20);
-    }
+    Path image = Disk.image(directory, 16 << 20);
     try (NbdDisk disk = new NbdDisk(directory, "driver=file,node-name=d,filename=" + image)) {
       String described = "type=nbd,id=e1,node-name=d,name=bits,bitmaps.0=b0,bitmaps.1=b1";
       BlockException missing =

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.spindle.block.driver.Disk;
 import dev.spindle.block.nbd.Command;
 import dev.spindle.block.nbd.CommandFlags;
 import dev.spindle.block.nbd.HeaderStyle;
@@ -13,7 +14,6 @@ import dev.spindle.block.nbd.NbdError;
 import dev.spindle.block.nbd.OptionReply;
 import dev.spindle.block.nbd.OptionType;
 import dev.spindle.block.nbd.ReplyChunk;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Random;
@@ -34,10 +34,7 @@ class ExtendedHeadersTest {
 
   @BeforeEach
   void open() throws Exception {
-    Path image = directory.resolve("disk.img");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(SIZE);
-    }
+    Path image = Disk.image(directory, SIZE);
     disk = new NbdDisk(directory, "driver=file,node-name=d,filename=" + image);
     client = RawClient.greeted(disk.path);
     client.agree(HeaderStyle.EXTENDED);

@@ -12,7 +12,6 @@ import dev.spindle.block.nbd.NbdError;
 import dev.spindle.block.nbd.OptionReply;
 import dev.spindle.block.nbd.OptionType;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,10 +39,7 @@ class HostileClientTest {
 
   @BeforeEach
   void open() throws Exception {
-    image = directory.resolve("disk.img");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(SIZE);
-    }
+    image = Disk.image(directory, SIZE);
     open("");
   }
 

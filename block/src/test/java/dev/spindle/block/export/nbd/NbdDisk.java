@@ -5,14 +5,12 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.spindle.block.aio.AioContext;
-import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.aio.IoThread;
-import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.export.BlockExports;
-import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.TestGraph;
 import dev.spindle.block.object.UserObject;
 import dev.spindle.block.options.Options;
 import java.io.IOException;
@@ -22,12 +20,11 @@ import java.nio.file.Path;
 
 /** A node that an NBD server exports at a path, and other people's clients for it. */
 final class NbdDisk implements AutoCloseable {
-  final MainLoop mainLoop = MainLoop.start();
-  final IoThread io0 = IoThread.start("io0", ContextOptions.IOTHREAD);
-  final IoThread io1 = IoThread.start("io1", ContextOptions.IOTHREAD);
-  final BlockGraph graph = new BlockGraph(mainLoop);
+  private final TestGraph world = new TestGraph();
+  final IoThread io0 = world.io0;
+  final IoThread io1 = world.io1;
   final Path path;
-  final BlockExports exports = new BlockExports(mainLoop, graph, this::context);
+  final BlockExports exports = new BlockExports(world.mainLoop, world.graph, this::context);
   final BlockNode node;
 
   /** An export that can be written to. */
@@ -51,9 +48,9 @@ final class NbdDisk implements AutoCloseable {
       throws Exception {
     path = directory.resolve("nbd.sock");
     if (object != null) {
-      control(() -> graph.objects().add(object));
+      control(() -> world.graph.objects().add(object));
     }
-    node = mainLoop.control("open", () -> graph.open(Disk.options(blockdev)));
+    node = world.open(blockdev);
     String server = "addr.type=unix,addr.path=" + path;
     control(() -> NbdServer.open(exports, options(server, serverOptions)));
     String export =
@@ -71,18 +68,9 @@ final class NbdDisk implements AutoCloseable {
     return ioThread.equals("io0") ? io0.context() : io1.context();
   }
 
-  /** Control work that returns nothing. */
-  interface Work {
-    void run() throws Exception;
-  }
-
-  void control(Work work) throws Exception {
-    mainLoop.<Void, Exception>control(
-        "test",
-        () -> {
-          work.run();
-          return null;
-        });
+  /** Runs control work that returns nothing. */
+  void control(TestGraph.Work work) throws Exception {
+    world.control(work);
   }
 
   void move(IoThread target) throws Exception {
@@ -122,10 +110,8 @@ final class NbdDisk implements AutoCloseable {
     control(
         () -> {
           exports.closeAll();
-          graph.closeAll();
+          world.graph.closeAll();
         });
-    io0.close();
-    io1.close();
-    mainLoop.close();
+    world.close();
   }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.driver.Disk;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,11 +25,7 @@ class NbdPeersTest {
   @TempDir Path directory;
 
   private Path image() throws Exception {
-    Path image = directory.resolve("disk.img");
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(SIZE);
-    }
-    return image;
+    return Disk.image(directory, SIZE);
   }
 
   private String blockdev(Path image, boolean direct) {
