@@ -21,7 +21,7 @@ final class AwaitedRequest extends BlockRequest {
   static int flush(BlockNode node, AioContext mainContext) {
     AwaitedRequest request = new AwaitedRequest(Operation.FLUSH);
     BlockLane lane = mainContext.call(() -> node.openLane(mainContext));
-    mainContext.execute(() -> lane.submit(request, 0));
+    mainContext.execute(() -> lane.sendOn(request, 0));
     int status = request.await();
     mainContext.call(
         () -> {

@@ -86,7 +86,6 @@ public final class BackendLane {
 
   private void start(BlockRequest request) {
     inFlight++;
-    request.inFlight = true;
     int refusal = check(request);
     if (refusal != 0) {
       request.complete(refusal);
@@ -95,13 +94,11 @@ public final class BackendLane {
     if (backend.writeThrough()) {
       request.forceUnitAccess = true;
     }
+    int ends = request.ends();
     try {
       node.submit(request, request.offset);
     } catch (RuntimeException | Error e) {
-      // Nobody has it then, and whoever waits for it would do so for ever.
-      if (request.inFlight) {
-        request.complete(-Errno.EIO);
-      }
+      request.failUnlessEnded(ends);
       throw e;
     }
   }
@@ -130,7 +127,6 @@ public final class BackendLane {
 
   /** A request came back from the node. */
   void finish(BlockRequest request, int result) {
-    request.inFlight = false;
     try {
       request.completed(result);
     } finally {
@@ -211,21 +207,15 @@ public final class BackendLane {
       return;
     }
     BlockLane way = node;
-    Runnable waiter =
+    way.hurryBegin();
+    whenIdle(
         () -> {
           try {
             way.hurryEnd();
           } finally {
             action.run();
           }
-        };
-    idleWaiters.add(waiter);
-    try {
-      way.hurryBegin();
-    } catch (RuntimeException | Error e) {
-      idleWaiters.remove(waiter);
-      throw e;
-    }
+        });
   }
 
   /** Runs {@code action} at the end of the turn in which nothing is in flight nor throttled. */

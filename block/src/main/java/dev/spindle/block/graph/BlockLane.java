@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.graph;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 /**
  * A node as seen from one AioContext: all that I/O from that context needs, found once, so that a
  * request passes without a lock or a look-up. Owner thread of the context only.
  */
 public abstract class BlockLane {
+  private static final Logger LOG = LoggerFactory.getLogger(BlockLane.class);
+
   private final BlockLane[] children;
 
   /**
@@ -26,6 +31,31 @@ public abstract class BlockLane {
    *     request's own offset, which a node above may have translated
    */
   public abstract void submit(BlockRequest request, long offset);
+
+  /**
+   * As {@link #submit}, for a node that has kept the request for a while, or made it: nobody above
+   * hears of what the submission throws, so the request fails with EIO then. Throws only what the
+   * end of a request throws.
+   */
+  public final void sendOn(BlockRequest request, long offset) {
+    int ends = request.ends();
+    try {
+      submit(request, offset);
+    } catch (RuntimeException | Error e) {
+      notSubmitted(request, ends, e);
+    }
+  }
+
+  /** Deals with what a submission threw that began when the request had ended so often. */
+  static void notSubmitted(BlockRequest request, int ends, Throwable cause) {
+    if (!request.failUnlessEnded(ends)) {
+      if (cause instanceof Error error) {
+        throw error;
+      }
+      throw (RuntimeException) cause;
+    }
+    LOG.error("a request could not be submitted", cause);
+  }
 
   /**
    * Whether the node holds a range itself or has it read from a backing child. May wait for
@@ -57,8 +87,18 @@ public abstract class BlockLane {
    */
   final void hurryBegin() {
     hurried(true);
-    for (BlockLane child : children) {
-      child.hurryBegin();
+    int begun = 0;
+    try {
+      for (; begun < children.length; begun++) {
+        children[begun].hurryBegin();
+      }
+    } catch (RuntimeException | Error e) {
+      // Whoever waits hears of it, and will not end it.
+      while (--begun >= 0) {
+        children[begun].hurryEnd();
+      }
+      hurried(false);
+      throw e;
     }
   }
 

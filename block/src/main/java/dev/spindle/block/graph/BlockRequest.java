@@ -61,8 +61,8 @@ public abstract class BlockRequest {
   /** The backend's lane it was submitted on; null for what a node sends to its own child. */
   BackendLane lane;
 
-  /** Whether it is on its way from that lane. */
-  boolean inFlight;
+  /** How often it has ended; whoever submits it can tell by it whether it has. */
+  private int ends;
 
   /**
    * Makes a request with room for {@code maxBuffers} buffers.
@@ -87,11 +87,32 @@ public abstract class BlockRequest {
    * @param result 0, or a negated errno
    */
   public final void complete(int result) {
+    ends++;
     if (lane == null) {
       completed(result);
     } else {
       lane.finish(this, result);
     }
+  }
+
+  /** How often it has ended, for {@link #failUnlessEnded}. */
+  final int ends() {
+    return ends;
+  }
+
+  /**
+   * Its submission threw something. Nobody has it then, and whoever waits for it would do so for
+   * ever: it fails, unless it is the end of the request that has thrown.
+   *
+   * @param endsBefore what {@link #ends} was before the submission
+   * @return whether it had not ended
+   */
+  final boolean failUnlessEnded(int endsBefore) {
+    if (ends != endsBefore) {
+      return false;
+    }
+    complete(-Errno.EIO);
+    return true;
   }
 
   /**

@@ -51,22 +51,30 @@ public final class ChildRequest extends BlockRequest implements AutoCloseable {
     mustBeFast = request.mustBeFast;
   }
 
-  /** Sends it to a child, and has {@code whom} told when it has ended. */
+  /**
+   * Sends it to a child, and has {@code whom} told when it has ended. It fails if the child throws
+   * something: others that belong to it may be on their way, and want to be waited for.
+   */
   public void send(BlockLane child, Owner whom) {
     owner = whom;
-    child.submit(this, offset);
+    child.sendOn(this, offset);
   }
 
   /** As the other one, after the events that come before it. */
   void send(DebugEvents child, BlkdebugEvent[] before, Owner whom) {
     owner = whom;
-    child.submit(this, offset, before);
+    int ends = ends();
+    try {
+      child.submit(this, offset, before);
+    } catch (RuntimeException | Error e) {
+      BlockLane.notSubmitted(this, ends, e);
+    }
   }
 
-  /** Sends it to a child, for {@link #await}. */
+  /** Sends it to a child, for {@link #await}; fails as the others do. */
   public void send(BlockLane child) {
     waiter = Thread.currentThread();
-    child.submit(this, offset);
+    child.sendOn(this, offset);
   }
 
   /**

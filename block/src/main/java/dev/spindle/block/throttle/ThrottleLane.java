@@ -87,8 +87,14 @@ public final class ThrottleLane implements ThrottleRing.Waiter {
    */
   public void hurryBegin(long nowNs) {
     member.group.changeHurried(this, 1, nowNs);
-    for (ThrottleDirection direction : ThrottleGroup.DIRECTIONS) {
-      timerFired(direction, nowNs);
+    try {
+      for (ThrottleDirection direction : ThrottleGroup.DIRECTIONS) {
+        timerFired(direction, nowNs);
+      }
+    } catch (RuntimeException | Error e) {
+      // Whoever waits hears of it, and will not end it.
+      hurryEnd(nowNs);
+      throw e;
     }
   }
 

@@ -125,6 +125,21 @@ final class ThrottleTurnsTest {
   }
 
   @Test
+  void aHurryThatFailsIsOver() throws Exception {
+    ThrottleWorld world = ThrottleWorld.of("iops-total=1");
+    ThrottleWorld.Disk broken = world.disk();
+    broken.submit(READ, 512, 3);
+    broken.breaks = true;
+    assertThrows(IllegalStateException.class, () -> broken.lane.hurryBegin(world.now));
+    broken.submit(READ, 512);
+    world.advance(0);
+    assertEquals(1, broken.passedCount);
+    broken.checkCounts();
+    world.advance(10 * SECOND);
+    assertEquals(3, broken.passedCount);
+  }
+
+  @Test
   void aHurriedLanePassesWhatWaitsInItAlone() throws Exception {
     ThrottleWorld world = ThrottleWorld.of("bps-total=1000");
     ThrottleWorld.Disk hurried = world.disk();

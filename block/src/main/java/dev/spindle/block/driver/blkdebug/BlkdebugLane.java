@@ -67,8 +67,8 @@ final class BlkdebugLane extends FilterLane implements DebugEvents {
   }
 
   private void startCut(BlockRequest request, long offset) {
-    context.startVirtual(
-        "blkdebug-" + node.name(), () -> new CutRequest(this, request, offset).run());
+    request.completeWith(
+        context, "blkdebug-" + node.name(), () -> new CutRequest(this, request, offset).run());
   }
 
   private void submitWhole(BlockRequest request, long offset) {
@@ -90,7 +90,7 @@ final class BlkdebugLane extends FilterLane implements DebugEvents {
   private void pass(BlockRequest request, long offset) {
     InjectError error = rules.check(IoType.of(request.operation), offset, request.length);
     if (error == null) {
-      below.submit(request, offset);
+      below.sendOn(request, offset);
     } else if (error.immediately()) {
       request.complete(-error.errno());
     } else {
@@ -119,7 +119,7 @@ final class BlkdebugLane extends FilterLane implements DebugEvents {
         return;
       }
     }
-    submit(request, offset);
+    sendOn(request, offset);
   }
 
   /** A virtual thread that waits to be resumed. */

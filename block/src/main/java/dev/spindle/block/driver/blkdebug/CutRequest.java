@@ -8,7 +8,6 @@ import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.RangeLocks;
-import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 
 /**
@@ -35,20 +34,14 @@ final class CutRequest {
     this.nodeLength = lane.node().length();
   }
 
-  void run() {
-    int result;
-    try {
-      result =
-          switch (request.operation) {
-            case READ -> read();
-            case WRITE, WRITE_ZEROES -> write();
-            case DISCARD -> discard();
-            case FLUSH -> throw new IllegalArgumentException("a flush has no parts");
-          };
-    } catch (OutOfMemoryError e) {
-      result = -Errno.ENOMEM;
-    }
-    request.complete(result);
+  /** Returns what the request ends with. */
+  int run() {
+    return switch (request.operation) {
+      case READ -> read();
+      case WRITE, WRITE_ZEROES -> write();
+      case DISCARD -> discard();
+      case FLUSH -> throw new IllegalArgumentException("a flush has no parts");
+    };
   }
 
   private long blockOf(long position) {

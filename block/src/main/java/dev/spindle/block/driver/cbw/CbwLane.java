@@ -10,9 +10,13 @@ import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
 import dev.spindle.block.graph.FilterLane;
 import dev.spindle.linux.Errno;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The filter as one context sees it. */
 final class CbwLane extends FilterLane {
+  private static final Logger LOG = LoggerFactory.getLogger(CbwLane.class);
+
   private final SavedState state;
   private final OnCbwError onError;
   private final AioContext context;
@@ -44,12 +48,7 @@ final class CbwLane extends FilterLane {
   }
 
   private void saveAndSubmit(BlockRequest request, long offset) {
-    int result;
-    try {
-      result = state.save(offset, request.length, this::copy);
-    } catch (OutOfMemoryError e) {
-      result = -Errno.ENOMEM;
-    }
+    int result = save(offset, request.length);
     if (result < 0) {
       switch (onError) {
         case BREAK_GUEST_WRITE -> {
@@ -59,7 +58,19 @@ final class CbwLane extends FilterLane {
         case BREAK_SNAPSHOT -> state.breakOff(-result);
       }
     }
-    below.submit(request, offset);
+    below.sendOn(request, offset);
+  }
+
+  /** Whatever goes wrong, somebody waits for the write. */
+  private int save(long offset, long length) {
+    try {
+      return state.save(offset, length, this::copy);
+    } catch (OutOfMemoryError e) {
+      return -Errno.ENOMEM;
+    } catch (RuntimeException | Error e) {
+      LOG.error("what is about to be overwritten could not be saved", e);
+      return -Errno.EIO;
+    }
   }
 
   private int copy(long offset, long length) {

@@ -14,7 +14,7 @@ final class ThrottleNodeLane extends FilterLane {
 
   ThrottleNodeLane(AioContext context, ThrottleMember member, BlockLane below) {
     super(below);
-    this.queue = new ThrottleQueue(context, member, below::submit);
+    this.queue = new ThrottleQueue(context, member, below::sendOn);
   }
 
   @Override

@@ -48,12 +48,13 @@ final class MirrorWrite implements ChildRequest.Owner {
       }
       request.buffers.copyTo(0, data.memory(), 0, request.length);
     }
-    if (blocking) {
-      span.begin(offset, request.length);
-    }
     ChildRequest child = child();
     if (request.operation == Operation.WRITE && !copies) {
       child.buffers.addAll(request.buffers, 0, request.length);
+    }
+    // Nothing fails from here on but the request itself, whose end ends it.
+    if (blocking) {
+      span.begin(offset, request.length);
     }
     child.send(lane.source, this);
   }
