@@ -312,7 +312,12 @@ public final class BlockBackend implements BlockParent {
         throttle.holdEnd(System.nanoTime());
       }
     }
-    user.drainedEnd();
+    try {
+      user.drainedEnd();
+    } catch (RuntimeException | Error e) {
+      // Others want to go on as well.
+      LOG.error("{} failed at the end of a section", describe(), e);
+    }
   }
 
   /** What waits in a lane whose context has ended goes nowhere; the others are let go. */

@@ -8,12 +8,16 @@ import dev.spindle.block.options.Options;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A node of the block graph: an image file, a format, a filter. What it is and who holds it is
  * control side, protected by the control lock; its I/O goes through lanes.
  */
 public abstract non-sealed class BlockNode implements BlockParent {
+  private static final Logger LOG = LoggerFactory.getLogger(BlockNode.class);
+
   private final String name;
   private final String driver;
   private final AioContext home;
@@ -322,7 +326,12 @@ public abstract non-sealed class BlockNode implements BlockParent {
 
   final void restEnd() {
     if (--restDepth == 0) {
-      drainedEnd();
+      try {
+        drainedEnd();
+      } catch (RuntimeException | Error e) {
+        // Others want to go on as well.
+        LOG.error("{} failed at the end of a section", describe(), e);
+      }
     }
   }
 

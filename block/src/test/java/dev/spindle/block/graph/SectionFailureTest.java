@@ -63,6 +63,7 @@ class SectionFailureTest extends GraphFixture {
     @Override
     public void drainedEnd() {
       begun--;
+      at("drainedEnd");
     }
 
     @Override
@@ -122,6 +123,10 @@ class SectionFailureTest extends GraphFixture {
     file.onCallback = callback -> {};
     assertEquals(picture, test.picture());
     assertEquals(openLanes, format.openLanes.get());
+    assertEverybodyGoesOn();
+  }
+
+  private void assertEverybodyGoesOn() throws Exception {
     assertEquals(0, thrower.begun);
     for (TestGraph.User user : List.of(before, after)) {
       assertEquals(count(user, "begin"), count(user, "end"), user.events::toString);
@@ -224,6 +229,30 @@ class SectionFailureTest extends GraphFixture {
   void aBackendsOwnSection(String callback) throws Exception {
     failAt("user", callback);
     assertNothingIsLeftOf(() -> throwing.quiesceBegin());
+  }
+
+  /** What one throws who is told to go on keeps none of the others from it. */
+  @ParameterizedTest
+  @ValueSource(strings = {"user", "format", "file"})
+  void anEndOfASection(String who) throws Exception {
+    Runnable failure =
+        () -> {
+          throw new Planted();
+        };
+    switch (who) {
+      case "user" -> thrower.throwsAt = "drainedEnd";
+      case "format" -> format.onDrainedEnd = failure;
+      default -> file.onDrainedEnd = failure;
+    }
+    BackendLane lane = test.lane(last, test.io0);
+    DrainedSection section = test.get(() -> DrainedSection.begin(file));
+    TestRequest held = TestGraph.send(lane);
+    test.control(section::close);
+    assertEquals(0, held.result.join());
+    assertEverybodyGoesOn();
+    IsolatedSection isolated = test.get(first::isolate);
+    test.control(isolated::close);
+    assertEverybodyGoesOn();
   }
 
   /** Who has been told to stop before it is found that somebody's context is no more goes on. */
