@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.job;
 
+import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.HierarchicalBitmap;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
@@ -30,6 +31,9 @@ public abstract class CopyJob extends JobDriver {
   /** The job's hold on the target, once it is open. */
   protected JobBackend to;
 
+  /** Where the target was before the job. */
+  private AioContext targetBefore;
+
   /** Whether what was written to the target may be lost. The work's, then the control side's. */
   private boolean unreliable;
 
@@ -44,6 +48,17 @@ public abstract class CopyJob extends JobDriver {
   protected final void claimBoth() throws BlockException {
     claim(source);
     claim(target);
+    targetBefore = target.context();
+  }
+
+  /** Has the target be where the source is. Control side; waits. */
+  protected final void bringTarget() throws BlockException {
+    bring(target, source.context());
+  }
+
+  /** Ends {@link #bringTarget}, when the job cannot be. Control side; waits. */
+  protected final void takeTargetBack() throws BlockException {
+    bring(target, targetBefore);
   }
 
   /** Takes hold of the two nodes, and makes sure that no other job works on the filter. */
@@ -150,7 +165,7 @@ public abstract class CopyJob extends JobDriver {
    *
    * @param bitmap null if the job goes by none
    */
-  protected final void takeAway(HeldBitmap bitmap) {
+  protected final void takeAway(HeldBitmap bitmap) throws BlockException {
     if (bitmap != null) {
       bitmap.giveBack();
     }
@@ -159,6 +174,7 @@ public abstract class CopyJob extends JobDriver {
     } finally {
       clean();
     }
+    takeTargetBack();
   }
 
   /** Says what failed. */

@@ -96,7 +96,13 @@ final class JobEnding {
 
   /** Cancels a job as far as that needs nobody to wait. */
   void cancel(Job job, boolean force) {
-    boolean fails = jobs.unlocked(() -> job.driver.cancel(force));
+    boolean fails = true;
+    try {
+      fails = jobs.unlocked(() -> job.driver.cancel(force));
+    } catch (RuntimeException | Error e) {
+      // It fails then, whatever it would have done; others are to be cancelled with it, perhaps.
+      LOG.error("job '{}' failed to be cancelled well", job.id(), e);
+    }
     job.cancel(force || fails || !job.isStarted());
   }
 

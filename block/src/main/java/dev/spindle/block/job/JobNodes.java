@@ -44,19 +44,32 @@ final class JobNodes implements BackendUser {
   JobBackend hold(BlockNode node, Set<Permission> used, Set<Permission> shared)
       throws BlockException {
     claim(node);
+    AioContext before = node.context();
     if (backends.isEmpty()) {
-      context = node.context();
-    } else if (node.context() != context) {
+      context = before;
+    } else if (before != context) {
       ContextChange.run(node, context);
     }
+    try {
+      backends.add(take(node, used, shared));
+    } catch (BlockException | RuntimeException | Error e) {
+      if (node.context() != before) {
+        ContextChange.run(node, before);
+      }
+      throw e;
+    }
+    return backends.getLast();
+  }
+
+  private JobBackend take(BlockNode node, Set<Permission> used, Set<Permission> shared)
+      throws BlockException {
     BlockBackend root = new BlockBackend(node, this, used, shared);
     try {
-      backends.add(new JobBackend(root, context));
+      return new JobBackend(root, context);
     } catch (RuntimeException | Error e) {
       root.close();
       throw e;
     }
-    return backends.getLast();
   }
 
   void claim(BlockNode node) throws BlockException {
@@ -150,7 +163,12 @@ final class JobNodes implements BackendUser {
 
     Move(AioContext target) {
       this.target = target;
-      backends.forEach(backend -> next.add(backend.openLane(target)));
+      try {
+        backends.forEach(backend -> next.add(backend.openLane(target)));
+      } catch (RuntimeException | Error e) {
+        next.forEach(BackendLane::closeInContext);
+        throw e;
+      }
     }
 
     @Override

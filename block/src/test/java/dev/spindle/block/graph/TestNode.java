@@ -35,7 +35,7 @@ public final class TestNode extends BlockNode {
   volatile Runnable onHurry = () -> {};
 
   /** Told of each callback by its name before anything else; may throw. */
-  volatile Consumer<String> onCallback = callback -> {};
+  public volatile Consumer<String> onCallback = callback -> {};
 
   volatile long lastOffset;
   String refusesContext;

@@ -4,6 +4,7 @@ package dev.spindle.block.job;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -290,6 +291,24 @@ class CopyBitmapTest extends CopyFixture {
       assertEquals(512, bitmap.bits().dirtyBytes());
     }
     other.close();
+  }
+
+  /** Somebody has the target meanwhile, and keeps it from going home by itself. */
+  @ParameterizedTest
+  @EnumSource
+  void aRefusedCopyLeavesItsNodesWhereTheyWere(Kind kind) throws Exception {
+    addBitmap(512);
+    world.test.control(
+        () -> {
+          new BlockBackend(target, new TestGraph.User("idle"), Permission.none(), Permission.all());
+          ContextChange.run(source, world.test.io0.context());
+          source.bitmaps().reserve(bitmap);
+        });
+    assertRefused(
+        "Bitmap 'b' is currently in use by another operation and cannot be used",
+        () -> create(kind, JOB, SyncMode.BITMAP, given(SyncMode.BITMAP), BitmapMode.NEVER));
+    assertSame(world.test.mainLoop.context(), target.context());
+    world.test.control(() -> source.bitmaps().release(bitmap));
   }
 
   @ParameterizedTest

@@ -4,6 +4,7 @@ package dev.spindle.block.job;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.TestRequest;
 import dev.spindle.block.graph.BackendLane;
@@ -18,9 +19,11 @@ import dev.spindle.block.graph.TestGraph;
 import dev.spindle.block.graph.TestNode;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -74,6 +77,21 @@ class JobGraphTest {
     } catch (BlockException e) {
       throw new AssertionError(e);
     }
+  }
+
+  /** The second node has come to the first one's context, and goes back, with its user. */
+  @Test
+  void aRefusedJobLeavesItsNodesWhereTheyWere() throws Exception {
+    TestNode other = test.node("other");
+    test.control(
+        () -> {
+          new BlockBackend(other, new TestGraph.User("owner"), Set.of(), Set.of());
+          ContextChange.run(other, test.io1.context());
+        });
+    String refusal =
+        test.refusal(() -> world.jobs.create(JobOptions.of("job"), null, new TestJob(base, other)));
+    assertTrue(refusal.startsWith("Permission conflict on node 'other'"), refusal);
+    assertSame(test.io1.context(), other.context());
   }
 
   private void assertMiddleIsGone() throws Exception {

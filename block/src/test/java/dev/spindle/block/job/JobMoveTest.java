@@ -4,6 +4,7 @@ package dev.spindle.block.job;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockNode;
@@ -13,6 +14,7 @@ import dev.spindle.block.job.mirror.MirrorJob;
 import dev.spindle.block.job.mirror.MirrorOptions;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -102,6 +104,34 @@ class JobMoveTest extends CopyFixture {
       case PAUSED, STANDBY -> world.monitor(monitor -> monitor.resume("job"));
       default -> {}
     }
+  }
+
+  /** What was opened for the move is closed again, and the job goes on where it was. */
+  @Test
+  void aMoveThatFailsHalfWay() throws Exception {
+    TestNode node = world.test.node("node");
+    TestNode other = world.test.node("other");
+    TestJob job = world.create(JobOptions.of("job"), new TestJob(node, other).reading());
+    other.onCallback =
+        callback -> {
+          if (callback.equals("makeLane")) {
+            throw new IllegalStateException("planted");
+          }
+        };
+    AioContext io0 = world.test.io0.context();
+    assertThrows(
+        IllegalStateException.class, () -> world.test.control(() -> ContextChange.run(node, io0)));
+    other.onCallback = callback -> {};
+    assertEquals(1, node.openLanes.get());
+    assertEquals(1, other.openLanes.get());
+    assertSame(world.test.mainLoop.context(), node.context());
+    world.test.control(() -> ContextChange.run(node, io0));
+    assertSame(io0, other.context());
+    start(JobOptions.of("job"));
+    job.succeed();
+    assertEquals(Optional.empty(), world.ended("job").error());
+    assertEquals(List.of(), node.parents());
+    assertEquals(List.of(), other.parents());
   }
 
   @ParameterizedTest

@@ -221,11 +221,12 @@ class JobTransactionTest {
 
   /** Memory that runs out at the end of one job is that job's own affair. */
   @ParameterizedTest
-  @ValueSource(strings = {"abort", "clean"})
+  @ValueSource(strings = {"cancel", "abort", "clean"})
   void everybodyIsUndoneWhateverAnothersEndThrows(String where) throws Exception {
     TestJob[] jobs = {new TestJob(), new TestJob()};
     startNoting(jobs);
     jobs[1].onEnd = throwing(where);
+    jobs[1].onCancel = () -> jobs[1].onEnd.accept("cancel");
     jobs[0].fail("no");
     assertEquals(Optional.of("no"), world.ended("one").error());
     assertCancelled("two");

@@ -40,6 +40,7 @@ final class TestJob extends JobDriver {
   volatile String failsToPrepare;
   volatile Runnable onPrepare = () -> {};
   volatile Runnable onAbort = () -> {};
+  volatile Runnable onCancel = () -> {};
 
   /** Told of each callback of the end before it does anything, and of opening after it did. */
   volatile Consumer<String> onEnd = what -> {};
@@ -160,6 +161,7 @@ final class TestJob extends JobDriver {
   @Override
   protected boolean cancel(boolean force) {
     calls.add(force ? "cancel by force" : "cancel");
+    onCancel.run();
     if (!force && endsWellWhenReady && calls.contains("run")) {
       over = true;
       return false;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.job.backup;
 
-import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.DirtyArea;
 import dev.spindle.block.bitmap.DirtyBitmap;
 import dev.spindle.block.bitmap.HierarchicalBitmap;
@@ -88,14 +87,8 @@ public final class BackupJob extends CopyJob {
   }
 
   private void insertFilter(String name) throws BlockException {
-    AioContext home = target.context();
-    bring(target, source.context());
-    try {
-      filter = new CbwNode(name, source, target, state, OnCbwError.BREAK_SNAPSHOT);
-    } catch (BlockException | RuntimeException | Error e) {
-      bring(target, home);
-      throw e;
-    }
+    bringTarget();
+    filter = new CbwNode(name, source, target, state, OnCbwError.BREAK_SNAPSHOT);
     graph.add(filter);
     graph.insertFilter(filter, source);
   }

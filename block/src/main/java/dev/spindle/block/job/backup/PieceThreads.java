@@ -27,6 +27,9 @@ final class PieceThreads {
   private int underWay;
   private Failure failure;
 
+  /** What a piece's thread threw, which no second try would mend; null if none did. */
+  private Throwable thrown;
+
   PieceThreads(SavedState state, JobBackend from, JobBackend to, Arena arena) {
     this.state = state;
     this.from = from;
@@ -50,14 +53,17 @@ final class PieceThreads {
   }
 
   void start(DirtyArea area) {
-    underWay++;
-    MemorySegment buffer = buffers.remove();
+    MemorySegment buffer = buffers.getFirst();
     from.lane().context().startVirtual("backup", () -> run(area, buffer));
+    buffers.removeFirst();
+    underWay++;
   }
 
   private void run(DirtyArea area, MemorySegment buffer) {
     try {
       state.save(area.offset(), area.bytes(), (offset, length) -> copy(offset, length, buffer));
+    } catch (RuntimeException | Error e) {
+      thrown = e;
     } finally {
       buffers.add(buffer);
       underWay--;
@@ -78,8 +84,17 @@ final class PieceThreads {
     return result;
   }
 
-  /** Why a piece failed since the last call; null if none did. */
+  /**
+   * Why a piece failed since the last call; null if none did.
+   *
+   * @throws RuntimeException or an {@link Error}, as a piece's thread did
+   */
   Failure takeFailure() {
+    switch (thrown) {
+      case null -> {}
+      case Error error -> throw error;
+      default -> throw (RuntimeException) thrown;
+    }
     Failure taken = failure;
     failure = null;
     return taken;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.job.mirror;
 
-import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.DirtyArea;
 import dev.spindle.block.bitmap.HierarchicalBitmap;
 import dev.spindle.block.graph.BlockEdge;
@@ -115,16 +114,17 @@ public final class MirrorJob extends CopyJob {
   }
 
   private void insertFilter(String name) throws BlockException {
-    AioContext before = target.context();
-    bring(target, source.context());
-    MirrorFilter inserted = new MirrorFilter(name, source, state);
+    bringTarget();
+    MirrorFilter made = new MirrorFilter(name, source, state);
     try {
-      inserted.insert(target);
+      graph.add(made);
+      made.insert(target);
     } catch (BlockException | RuntimeException | Error e) {
-      bring(target, before);
+      closeFilter(made);
+      takeTargetBack();
       throw e;
     }
-    filter = graph.add(inserted);
+    filter = made;
   }
 
   @Override

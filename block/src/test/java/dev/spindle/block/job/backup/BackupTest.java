@@ -17,6 +17,7 @@ import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.TestNode;
 import dev.spindle.block.job.BitmapMode;
 import dev.spindle.block.job.CopyFixture;
+import dev.spindle.block.job.ErrorPolicy;
 import dev.spindle.block.job.Guest;
 import dev.spindle.block.job.JobEvent;
 import dev.spindle.block.job.JobOptions;
@@ -25,6 +26,7 @@ import dev.spindle.block.job.SyncBitmap;
 import dev.spindle.block.job.SyncMode;
 import dev.spindle.linux.Errno;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
@@ -170,6 +172,27 @@ class BackupTest extends CopyFixture {
     guest.stop();
     assertEquals(before, world.test.picture());
     assertArrayEquals(images.bytes("source"), guest.read(0, SIZE));
+  }
+
+  /** What is wrong for good is not tried for ever. */
+  @Test
+  void aTargetThatThrowsEndsTheJob() throws Exception {
+    TestNode throwing = keepingTarget();
+    throwing.keeps = false;
+    throwing.onCallback =
+        callback -> {
+          if (callback.equals("submit")) {
+            throw new IllegalStateException("planted");
+          }
+        };
+    JobOptions ignoring = JOB.onErrors(ErrorPolicy.IGNORE, ErrorPolicy.IGNORE);
+    create(throwing, BackupOptions.of(ignoring, SyncMode.FULL));
+    startJob();
+    assertEquals(
+        Optional.of("Internal error: java.lang.IllegalStateException: planted"),
+        world.ended("backup0").error());
+    assertEquals(0, guest.write(0, new byte[4096]));
+    assertEquals(List.of(), throwing.parents());
   }
 
   @ParameterizedTest
