@@ -31,8 +31,15 @@ public final class StraightLine extends RingOp {
    */
   public static int run(AioContext context, Submission submission) {
     StraightLine operation = new StraightLine(context);
-    while (!submission.prepare(context.ring().submission(), operation.token())) {
-      context.submitNow();
+    try {
+      while (!submission.prepare(context.ring().submission(), operation.token())) {
+        context.submitNow();
+        // Should the kernel take nothing at present, the loop has to turn before it does.
+        Thread.yield();
+      }
+    } catch (RuntimeException | Error e) {
+      operation.release();
+      throw e;
     }
     while (!operation.done) {
       LockSupport.park(operation);

@@ -9,7 +9,6 @@ import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.uring.SubmissionQueue;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -36,9 +35,6 @@ final class FileLane extends BlockLane {
 
   /** All operations, in use or not. */
   private final List<FileOp> operations = new ArrayList<>();
-
-  /** Operations that found the submission queue full, in order. */
-  private final ArrayDeque<FileOp> starved = new ArrayDeque<>();
 
   FileLane(FileNode node, AioContext context) {
     this.node = node;
@@ -75,16 +71,16 @@ final class FileLane extends BlockLane {
 
   /** As {@link #submitAligned}, with the range's lock. On a virtual thread; waits for it. */
   void submitLocked(BlockRequest request, long offset, long length) {
-    FileOp operation = null;
     RangeLocks.Held held = null;
+    FileOp operation = null;
     try {
-      operation = takeOperation();
       held = writes.lockWhole(offset, offset + length);
+      operation = takeOperation();
     } finally {
-      if (held == null) {
+      if (operation == null) {
         // Something was thrown, and nobody above would end the request.
-        if (operation != null) {
-          ended(operation);
+        if (held != null) {
+          held.close();
         }
         request.complete(-Errno.EIO);
       }
@@ -168,26 +164,12 @@ final class FileLane extends BlockLane {
     return FileExtents.status(node.image().file(), offset, length);
   }
 
-  /** Has an operation issued again once the ring has moved on. */
-  void starved(FileOp operation) {
-    int others = operations.size() - freeCount - starved.size() - 1;
-    if (others > 0) {
-      starved.add(operation);
-    } else {
-      // It is others who have filled the ring, and no end of ours will call it up.
-      context.execute(operation::issue);
-    }
-  }
-
-  /** An operation ended: its object is free, and the ring has room for one that found none. */
+  /** An operation ended: its object is free. */
   void ended(FileOp operation) {
     if (freeCount == free.length) {
       free = Arrays.copyOf(free, 2 * freeCount);
     }
     free[freeCount++] = operation;
-    if (!starved.isEmpty()) {
-      starved.poll().issue();
-    }
   }
 
   @Override

@@ -95,12 +95,14 @@ final class FileOp extends RingOp {
     };
   }
 
-  /** Puts the next piece of work on the ring. */
-  void issue() {
+  /** Puts the next piece of work on the ring, now or in a later turn. */
+  private void issue() {
     if (!prepare()) {
       context().submitNow();
       if (!prepare()) {
-        lane.starved(this);
+        // The kernel takes nothing more at present. Nobody else's end is waited for, since others
+        // may wait for this one's.
+        context().execute(this::issue);
         return;
       }
     }

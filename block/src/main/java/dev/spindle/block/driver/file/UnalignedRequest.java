@@ -12,20 +12,27 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * A READ, WRITE or WRITE_ZEROES that O_DIRECT or the block device would refuse, because its range
- * or its buffers are not aligned: goes through an aligned buffer, reading whole blocks first where
- * it writes parts of them. Straight-line code on the request's own context.
+ * or its buffers are not aligned: goes through an aligned buffer piece by piece, reading whole
+ * blocks first where it writes parts of them. Straight-line code on the request's own context.
  */
 final class UnalignedRequest {
   private static final int BUFFER_ALIGNMENT = 4096;
+
+  /** The most bytes that go through the buffer at once: whole blocks, of whatever size. */
+  private static final long PIECE = 1 << 20;
 
   private final FileNode node;
   private final FileLane lane;
   private final AioContext context;
   private final int ringFile;
   private final BlockRequest request;
-  private final long length;
+  private final long offset;
+  private final long end;
+
+  /** Where the blocks begin that the range touches. */
   private final long start;
-  private final long skipped;
+
+  private final long blocksEnd;
   private final MemorySegment buffer;
   private final IoVector vector = new IoVector(1);
 
@@ -38,11 +45,11 @@ final class UnalignedRequest {
     this.context = lane.context();
     this.ringFile = lane.ringFile();
     this.request = request;
-    this.length = length;
+    this.offset = offset;
+    this.end = offset + length;
     this.start = offset & ~mask;
-    this.skipped = offset - start;
-    long end = (offset + length + mask) & ~mask;
-    this.buffer = arena.allocate(end - start, BUFFER_ALIGNMENT);
+    this.blocksEnd = (end + mask) & ~mask;
+    this.buffer = arena.allocate(Math.min(blocksEnd - start, PIECE), BUFFER_ALIGNMENT);
   }
 
   static void start(FileNode node, FileLane lane, BlockRequest request, long offset) {
@@ -93,60 +100,86 @@ final class UnalignedRequest {
   }
 
   private int read() {
-    int result = transfer(false);
-    if (result == 0) {
-      request.buffers.copyFrom(0, buffer, skipped, length);
+    for (long place = start; place < blocksEnd; place += PIECE) {
+      MemorySegment piece = pieceAt(place);
+      int result = transfer(place, piece, false);
+      if (result < 0) {
+        return result;
+      }
+      long from = Math.max(place, offset);
+      request.buffers.copyFrom(from - offset, piece, from - place, wanted(place, piece));
     }
-    return result;
+    return 0;
   }
 
   private int write() {
     BlockWrites writes = node.writes();
-    long end = start + buffer.byteSize();
-    if (buffer.byteSize() == length) {
+    if (start == offset && blocksEnd == end) {
       // It is only the memory that is not aligned.
-      try (RangeLocks.Held held = writes.lockWhole(start, end)) {
-        fill();
-        return transfer(true);
+      try (RangeLocks.Held held = writes.lockWhole(start, blocksEnd)) {
+        return writePieces();
       }
     }
-    RangeLocks.Held held = writes.lockPartial(start, end);
+    RangeLocks.Held held = writes.lockPartial(start, blocksEnd);
     try {
-      int result = transfer(false);
-      if (result < 0) {
-        return result;
-      }
-      fill();
-      return transfer(true);
+      return writePieces();
     } finally {
       writes.unlockPartial(held);
     }
   }
 
-  /** Puts what is to be written into the buffer. */
-  private void fill() {
+  /** The first piece that fails is the last one. */
+  private int writePieces() {
+    for (long place = start; place < blocksEnd; place += PIECE) {
+      MemorySegment piece = pieceAt(place);
+      boolean partial = wanted(place, piece) < piece.byteSize();
+      int result = partial ? transfer(place, piece, false) : 0;
+      if (result == 0) {
+        fill(place, piece);
+        result = transfer(place, piece, true);
+      }
+      if (result < 0) {
+        return result;
+      }
+    }
+    return 0;
+  }
+
+  private MemorySegment pieceAt(long place) {
+    return buffer.asSlice(0, Math.min(blocksEnd - place, PIECE));
+  }
+
+  /** How many of a piece's bytes are in the range. */
+  private long wanted(long place, MemorySegment piece) {
+    return Math.min(place + piece.byteSize(), end) - Math.max(place, offset);
+  }
+
+  /** Puts what is to be written into a piece. */
+  private void fill(long place, MemorySegment piece) {
+    long from = Math.max(place, offset);
+    long length = wanted(place, piece);
     if (request.operation == BlockRequest.Operation.WRITE) {
-      request.buffers.copyTo(0, buffer, skipped, length);
+      request.buffers.copyTo(from - offset, piece, from - place, length);
     } else {
-      buffer.asSlice(skipped, length).fill((byte) 0);
+      piece.asSlice(from - place, length).fill((byte) 0);
     }
   }
 
-  /** Moves the whole buffer; what lies past the end of the file reads as zeroes. */
-  private int transfer(boolean write) {
+  /** Moves a whole piece; what lies past the end of the file reads as zeroes. */
+  private int transfer(long place, MemorySegment piece, boolean write) {
     boolean durable = write && request.forceUnitAccess && !lane.options().noFlush();
     long done = 0;
-    while (done < buffer.byteSize()) {
+    while (done < piece.byteSize()) {
       long position = done;
       vector.clear();
-      vector.add(buffer, position, buffer.byteSize() - position);
+      vector.add(piece, position, piece.byteSize() - position);
       int result =
           StraightLine.run(
               context,
               (queue, token) ->
                   write
-                      ? queue.prepWrite(ringFile, vector, start + position, durable, token)
-                      : queue.prepRead(ringFile, vector, start + position, token));
+                      ? queue.prepWrite(ringFile, vector, place + position, durable, token)
+                      : queue.prepRead(ringFile, vector, place + position, token));
       if (result == -Errno.EINTR || result == -Errno.EAGAIN) {
         continue;
       }
@@ -155,6 +188,7 @@ final class UnalignedRequest {
       }
       done += result;
       if (!write && (result == 0 || (result & lane.requestMask()) != 0)) {
+        piece.asSlice(done).fill((byte) 0);
         return 0;
       }
       if (write && result == 0) {
