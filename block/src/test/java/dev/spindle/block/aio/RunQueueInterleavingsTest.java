@@ -14,6 +14,7 @@ import org.jetbrains.lincheck.datastructures.IntGen;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test;
  * that takes them, sleeps and ends, in very many ways: tasks stay in order, none is left with
  * nobody to wake the loop for it, and each is refused or taken.
  */
+@Tag("interleavings")
 @Param(name = "task", gen = IntGen.class, conf = "1:9")
 public final class RunQueueInterleavingsTest {
   private static final int INVOCATIONS = 400;

@@ -9,12 +9,14 @@ import org.jetbrains.lincheck.datastructures.IntGen;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Has Lincheck switch threads between the accesses to memory of a few calls, in very many ways, and
  * compare what the calls return with what they could have returned one after another.
  */
+@Tag("interleavings")
 @Param(name = "bit", gen = IntGen.class, conf = "1:5")
 public final class BitTreeInterleavingsTest {
   private static final int INVOCATIONS = 400;
