@@ -38,7 +38,9 @@ public final class EventFd implements AutoCloseable {
   }
 
   /**
-   * Takes over an eventfd received from somebody who is not trusted: no call on it ever waits.
+   * Takes over an eventfd received from somebody who is not trusted. He can have any read and write
+   * of it wait, whatever its flags are now: it may be watched by a ring, and be signalled by a
+   * {@link dev.spindle.linux.uring.PeerEvent}, but nothing else.
    *
    * @param fd stays the caller's if this fails
    * @throws LinuxException EINVAL if it is no eventfd
@@ -53,19 +55,6 @@ public final class EventFd implements AutoCloseable {
     if (!link.toString().equals("anon_inode:[eventfd]")) {
       throw new LinuxException("eventfd", fd.name(), Errno.EINVAL);
     }
-    long flags =
-        LinuxException.check(
-            "fcntl(F_GETFL)",
-            fd.name(),
-            Syscall.invoke(SyscallNumber.FCNTL, fd.number(), FileConstants.F_GETFL, 0));
-    LinuxException.check(
-        "fcntl(F_SETFL)",
-        fd.name(),
-        Syscall.invoke(
-            SyscallNumber.FCNTL,
-            fd.number(),
-            FileConstants.F_SETFL,
-            flags | FileConstants.O_NONBLOCK));
     return new EventFd(fd);
   }
 

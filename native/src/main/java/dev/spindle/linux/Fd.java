@@ -82,6 +82,20 @@ public final class Fd implements AutoCloseable {
     return owning((int) LinuxException.check("fcntl(F_DUPFD_CLOEXEC)", name, result), name);
   }
 
+  /** Has calls fail rather than wait, or wait; for all who share the open file description. */
+  public void setNonBlocking(boolean on) throws LinuxException {
+    long flags =
+        LinuxException.check(
+            "fcntl(F_GETFL)",
+            name,
+            Syscall.invoke(SyscallNumber.FCNTL, number(), FileConstants.F_GETFL, 0));
+    long wanted = on ? flags | FileConstants.O_NONBLOCK : flags & ~FileConstants.O_NONBLOCK;
+    LinuxException.check(
+        "fcntl(F_SETFL)",
+        name,
+        Syscall.invoke(SyscallNumber.FCNTL, number(), FileConstants.F_SETFL, wanted));
+  }
+
   /**
    * Reads from the descriptor's current position (sockets, terminals, pipes).
    *

@@ -69,6 +69,7 @@ final class FileConstants {
   static final int CLOCK_MONOTONIC = 1;
 
   static final int POLLIN = 1;
+  static final int POLLOUT = 4;
   static final int POLLERR = 8;
   static final int POLLHUP = 16;
 

@@ -2,9 +2,13 @@
 package dev.spindle.linux;
 
 import dev.spindle.linux.internal.CStruct;
+import dev.spindle.linux.internal.CallState;
+import dev.spindle.linux.internal.Syscall;
+import dev.spindle.linux.internal.SyscallNumber;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
 import java.util.Objects;
 
 /**
@@ -25,6 +29,8 @@ public final class IoVector {
     static final int IOV_BASE = 0;
     static final int IOV_LEN = 8;
   }
+
+  private static final long PROCESS = ProcessHandle.current().pid();
 
   private final MemorySegment array;
   private final MemorySegment readOnlyArray;
@@ -253,6 +259,38 @@ public final class IoVector {
   /** A range as a segment of its own. Allocates. */
   public MemorySegment segment(int index) {
     return base(index).asSlice(offsets[index], lengths[index]);
+  }
+
+  /**
+   * Copies all of the list into some memory, by a system call: where memory in the list is gone,
+   * which an access of ours might not survive, that only fails. Allocates nothing.
+   *
+   * @param target native, as long as the list at least
+   * @return whether all of it was there
+   */
+  public boolean gatherInto(MemorySegment target) {
+    return transfer(SyscallNumber.PROCESS_VM_READV, target);
+  }
+
+  /** Copies into all of the list; as {@link #gatherInto}. */
+  public boolean scatterFrom(MemorySegment source) {
+    return transfer(SyscallNumber.PROCESS_VM_WRITEV, source);
+  }
+
+  private boolean transfer(int call, MemorySegment other) {
+    Fd.requireNative(other);
+    Objects.checkFromIndexSize(0, totalBytes, other.byteSize());
+    CallState state = CallState.current();
+    MemorySegment whole = state.scratch();
+    whole.set(ValueLayout.JAVA_LONG, Layout.IOV_BASE, other.address());
+    whole.set(ValueLayout.JAVA_LONG, Layout.IOV_LEN, totalBytes);
+    try {
+      return Syscall.invoke(state, call, PROCESS, whole.address(), 1, array.address(), count, 0)
+          == totalBytes;
+    } finally {
+      Reference.reachabilityFence(this);
+      Reference.reachabilityFence(other);
+    }
   }
 
   /** Copies bytes out of the list, from a position on. */

@@ -78,6 +78,14 @@ public final class MemFd implements AutoCloseable {
     return seals >= 0 && (seals & FileConstants.F_SEAL_SHRINK) != 0;
   }
 
+  /**
+   * Whether a file of somebody else's is nothing but memory: a memfd, or a file on tmpfs or
+   * hugetlbfs. Asks no file system, which could make us wait: that of FUSE is a process.
+   */
+  public static boolean isMemory(Fd fd) {
+    return Syscall.invoke(SyscallNumber.FCNTL, fd.number(), FileConstants.F_GET_SEALS, 0) >= 0;
+  }
+
   /** The descriptor, owned by this object. */
   public Fd fd() {
     return fd;

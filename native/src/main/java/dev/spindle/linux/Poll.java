@@ -39,13 +39,27 @@ public final class Poll {
    * @return the index of the first descriptor that is ready, or {@link #TIMED_OUT}
    */
   public static int await(long timeoutNanos, Fd... descriptors) throws LinuxException {
+    return await(FileConstants.POLLIN, timeoutNanos, descriptors);
+  }
+
+  /**
+   * Waits until a descriptor can be written to without waiting, or is in error.
+   *
+   * @param timeoutNanos as for {@link #await}
+   * @return whether it can
+   */
+  public static boolean awaitRoom(long timeoutNanos, Fd descriptor) throws LinuxException {
+    return await(FileConstants.POLLOUT, timeoutNanos, descriptor) != TIMED_OUT;
+  }
+
+  private static int await(int event, long timeoutNanos, Fd... descriptors) throws LinuxException {
     long deadline = System.nanoTime() + timeoutNanos;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment list = arena.allocate((long) descriptors.length * Layout.SIZE, 8);
       for (int i = 0; i < descriptors.length; i++) {
         long at = (long) i * Layout.SIZE;
         list.set(ValueLayout.JAVA_INT, at + Layout.FD, descriptors[i].number());
-        list.set(ValueLayout.JAVA_SHORT, at + Layout.EVENTS, (short) FileConstants.POLLIN);
+        list.set(ValueLayout.JAVA_SHORT, at + Layout.EVENTS, (short) event);
       }
       MemorySegment timespec = arena.allocate(ValueLayout.JAVA_LONG, 2);
       long result;

@@ -63,6 +63,31 @@ public final class StreamSocket implements AutoCloseable {
   }
 
   /**
+   * As {@link #listen}, but where a path is in the way that a process which was killed has left, it
+   * is removed. One that somebody listens at, or that is no socket, is not.
+   */
+  public static StreamSocket listenAgain(Endpoint endpoint, int backlog) throws LinuxException {
+    try {
+      return listen(endpoint, backlog);
+    } catch (LinuxException e) {
+      if (e.errno() != Errno.EADDRINUSE || !removeStale(endpoint)) {
+        throw e;
+      }
+      return listen(endpoint, backlog);
+    }
+  }
+
+  private static boolean removeStale(Endpoint endpoint) {
+    try {
+      return endpoint instanceof Endpoint.Unix(var path)
+          && isStale(path)
+          && Files.deleteIfExists(path);
+    } catch (IOException e) {
+      return false; // it stays in the way
+    }
+  }
+
+  /**
    * Whether a path is that of a local socket which nobody listens at any more: left behind by a
    * process that was killed. What is no socket is not, although connecting to it is refused alike.
    */
@@ -73,6 +98,8 @@ public final class StreamSocket implements AutoCloseable {
     Endpoint endpoint = new Endpoint.Unix(path);
     try (StreamSocket probe = create(endpoint);
         Arena arena = Arena.ofConfined()) {
+      // Where many wait to be accepted this one would, too.
+      probe.fd.setNonBlocking(true);
       MemorySegment address = SocketAddresses.encode(endpoint, "connect", arena);
       return Syscall.invoke(
               SyscallNumber.CONNECT, probe.fd.number(), address.address(), address.byteSize())

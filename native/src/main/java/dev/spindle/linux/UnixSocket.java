@@ -91,11 +91,18 @@ public final class UnixSocket implements AutoCloseable {
     return new UnixSocket(fd);
   }
 
-  /** A socket connected to the one that listens at a path. */
+  /**
+   * A socket connected to the one that listens at a path. Does not wait.
+   *
+   * @throws LinuxException EAGAIN if as many wait there to be accepted as may
+   */
   public static UnixSocket connect(Path path, Type type) throws LinuxException {
     Fd fd = create(path, type);
     try {
+      // A local socket is connected at once or not at all; only what comes then may wait.
+      fd.setNonBlocking(true);
       named("connect", SyscallNumber.CONNECT, fd, path);
+      fd.setNonBlocking(false);
       return new UnixSocket(fd);
     } catch (LinuxException e) {
       fd.close();
@@ -136,6 +143,32 @@ public final class UnixSocket implements AutoCloseable {
         Fd.owning((int) LinuxException.check("accept", fd.name(), result), fd.name()));
   }
 
+  /** Whether it is a local stream socket that waits for connections. */
+  public boolean isListeningStream() throws LinuxException {
+    return option(SocketConstants.SO_DOMAIN) == SocketConstants.AF_UNIX
+        && option(SocketConstants.SO_TYPE) == SocketConstants.SOCK_STREAM
+        && option(SocketConstants.SO_ACCEPTCONN) == 1;
+  }
+
+  private int option(int option) throws LinuxException {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment value = arena.allocate(ValueLayout.JAVA_INT);
+      MemorySegment length = arena.allocateFrom(ValueLayout.JAVA_INT, Integer.BYTES);
+      LinuxException.check(
+          "getsockopt",
+          fd.name(),
+          Syscall.invoke(
+              SyscallNumber.GETSOCKOPT,
+              fd.number(),
+              SocketConstants.SOL_SOCKET,
+              option,
+              value.address(),
+              length.address(),
+              0));
+      return value.get(ValueLayout.JAVA_INT, 0);
+    }
+  }
+
   /** The descriptor, owned by this object. */
   public Fd fd() {
     return fd;
@@ -150,6 +183,19 @@ public final class UnixSocket implements AutoCloseable {
    *     descriptors
    */
   public long send(MemorySegment data, List<Fd> descriptors) throws LinuxException {
+    return send(data, descriptors, 0);
+  }
+
+  /**
+   * As {@link #send}, but does not wait for room.
+   *
+   * @throws LinuxException EAGAIN if there is none
+   */
+  public long trySend(MemorySegment data, List<Fd> descriptors) throws LinuxException {
+    return send(data, descriptors, SocketConstants.MSG_DONTWAIT);
+  }
+
+  private long send(MemorySegment data, List<Fd> descriptors, int flags) throws LinuxException {
     Fd.requireNative(data);
     int count = descriptors.size();
     if (count > MAX_DESCRIPTORS || (count > 0 && data.byteSize() == 0)) {
@@ -177,7 +223,7 @@ public final class UnixSocket implements AutoCloseable {
                 SyscallNumber.SENDMSG,
                 fd.number(),
                 message.address(),
-                SocketConstants.MSG_NOSIGNAL);
+                SocketConstants.MSG_NOSIGNAL | flags);
       } while (result == -Errno.EINTR);
       return LinuxException.check("sendmsg", fd.name(), result);
     } finally {

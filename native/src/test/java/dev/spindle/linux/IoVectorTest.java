@@ -3,16 +3,21 @@ package dev.spindle.linux;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class IoVectorTest {
   private static final int MEMORY = 1 << 16;
@@ -101,6 +106,18 @@ class IoVectorTest {
         assertEquals(contents[partModel.get(i)], out[i]);
       }
 
+      MemorySegment gathered = Arena.ofAuto().allocate(Math.max(1, length));
+      assertTrue(part.gatherInto(gathered));
+      for (int i = 0; i < length; i++) {
+        assertEquals(out[i], gathered.get(ValueLayout.JAVA_BYTE, i));
+      }
+      random.nextBytes(out);
+      gathered.asSlice(0, length).copyFrom(MemorySegment.ofArray(out));
+      assertTrue(part.scatterFrom(gathered));
+      for (int i = 0; i < length; i++) {
+        contents[partModel.get(i)] = out[i];
+      }
+
       byte[] in = new byte[length];
       random.nextBytes(in);
       if (random.nextBoolean()) {
@@ -114,6 +131,24 @@ class IoVectorTest {
         contents[partModel.get(i)] = in[i];
       }
       assertArrayEquals(contents, memory.toArray(ValueLayout.JAVA_BYTE), "round " + round);
+    }
+  }
+
+  @Test
+  void memoryThatIsGoneIsNotCopied(@TempDir Path folder) throws Exception {
+    Path path = Files.write(folder.resolve("memory"), new byte[8192]);
+    try (LinuxFile file = LinuxFile.open(path, OpenFlag.READ_WRITE);
+        Mapping mapping = Mapping.shared(file.fd(), 0, 8192)) {
+      IoVector vector = new IoVector(2);
+      vector.add(memory, 0, 100);
+      vector.add(mapping.segment(), 4000, 200);
+      assertTrue(vector.gatherInto(memory.asSlice(1000)));
+      assertTrue(vector.scatterFrom(memory.asSlice(1000)));
+      file.setLength(4096);
+      assertFalse(vector.gatherInto(memory.asSlice(1000)));
+      assertFalse(vector.scatterFrom(memory.asSlice(1000)));
+      assertThrows(
+          IndexOutOfBoundsException.class, () -> vector.gatherInto(memory.asSlice(0, 299)));
     }
   }
 

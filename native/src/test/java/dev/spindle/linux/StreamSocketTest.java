@@ -207,5 +207,13 @@ class StreamSocketTest {
     assertTrue(StreamSocket.isStale(path));
     Path link = Files.createSymbolicLink(directory.resolve("link"), path);
     assertFalse(StreamSocket.isStale(link));
+    try (StreamSocket again = StreamSocket.listenAgain(new Endpoint.Unix(path), 5)) {
+      LinuxException taken =
+          assertThrows(
+              LinuxException.class, () -> StreamSocket.listenAgain(new Endpoint.Unix(path), 5));
+      assertEquals(Errno.EADDRINUSE, taken.errno());
+    }
+    assertThrows(LinuxException.class, () -> StreamSocket.listenAgain(new Endpoint.Unix(file), 5));
+    assertTrue(Files.exists(file));
   }
 }

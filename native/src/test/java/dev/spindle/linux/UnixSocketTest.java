@@ -2,13 +2,16 @@
 package dev.spindle.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -133,6 +136,32 @@ class UnixSocketTest {
         assertThrows(
             LinuxException.class, () -> UnixSocket.listen(path, UnixSocket.Type.STREAM, 4));
     assertEquals(Errno.EADDRINUSE, taken.errno());
+  }
+
+  /** Where too many wait already, connecting does not wait with them, nor does looking. */
+  @Test
+  void aBacklogThatIsFullIsRefused() throws Exception {
+    Path path = directory.resolve("busy");
+    try (UnixSocket server = UnixSocket.listen(path, UnixSocket.Type.STREAM, 0)) {
+      List<UnixSocket> clients = new ArrayList<>();
+      LinuxException full =
+          assertThrows(
+              LinuxException.class,
+              () -> {
+                while (true) {
+                  clients.add(UnixSocket.connect(path, UnixSocket.Type.STREAM));
+                }
+              });
+      assertEquals(Errno.EAGAIN, full.errno());
+      assertFalse(clients.isEmpty());
+      assertFalse(StreamSocket.isStale(path));
+      clients.forEach(UnixSocket::close);
+      assertTrue(server.isListeningStream());
+    }
+    for (UnixSocket end : UnixSocket.pair(UnixSocket.Type.STREAM)) {
+      assertFalse(end.isListeningStream());
+      end.close();
+    }
   }
 
   @Test

@@ -2,18 +2,18 @@
 package dev.spindle.devices.vhost;
 
 import dev.spindle.devices.virtio.QueueInterrupt;
-import dev.spindle.linux.EventFd;
+import dev.spindle.linux.uring.PeerEvent;
 
 /**
  * How a queue interrupts its driver: an eventfd that the front end may exchange while the queue
  * works, or none for a driver that looks by itself.
  */
 final class CallEnd implements QueueInterrupt {
-  private volatile EventFd call;
+  private volatile PeerEvent call;
 
   @Override
   public void raise() {
-    EventFd now = call;
+    PeerEvent now = call;
     if (now != null) {
       now.signal();
     }
@@ -25,8 +25,8 @@ final class CallEnd implements QueueInterrupt {
    * @param next or null for none
    * @return the former one, to be closed once the queue's context has no more use for it; or null
    */
-  EventFd exchange(EventFd next) {
-    EventFd former = call;
+  PeerEvent exchange(PeerEvent next) {
+    PeerEvent former = call;
     call = next;
     return former;
   }

@@ -141,6 +141,11 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
     return regions.size();
   }
 
+  /** Whether some of it may go away at any time. Any thread. */
+  boolean mayVanish() {
+    return mayVanish;
+  }
+
   /**
    * Has the error of an access to memory that its owner has cut off come out now. The JVM notices
    * such an access, skips it, and throws at the next point where threads can be stopped; a call of
@@ -157,22 +162,39 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
   /**
    * Maps a region.
    *
-   * @param fd its file; owned by this object from now on, whatever happens
+   * @param fd its file; owned by this object from now on, but the caller's if this fails
    * @throws VhostUserException if the region cannot be
    * @throws LinuxException if the host cannot map it
    */
   void add(Region region, Fd fd) throws VhostUserException, LinuxException {
+    checkKind(fd);
     LinuxFile file = LinuxFile.adopt(fd, Path.of("guest memory"));
-    try {
-      check(region, file);
-      Mapped mapped = place(region, file);
-      space.map(mapped.at, fd, region.fileOffset() - (mapped.offset - mapped.at), mapped.bytes);
-      regions.add(mapped);
-      table = new Table(regions);
-    } catch (VhostUserException | LinuxException | RuntimeException e) {
-      file.close();
-      throw e;
+    check(region, file);
+    Mapped mapped = place(region, file);
+    space.map(mapped.at, fd, region.fileOffset() - (mapped.offset - mapped.at), mapped.bytes);
+    regions.add(mapped);
+    table = new Table(regions);
+  }
+
+  /**
+   * Seals a file if that is possible, before it is measured, and before any file system is asked
+   * about it: that might never answer, nor let an access to a page of it return.
+   */
+  private void checkKind(Fd fd) throws VhostUserException {
+    if (MemFd.sealAgainstShrinking(fd)) {
+      return;
     }
+    if (!unsealedAllowed) {
+      throw new VhostUserException(
+          "memory that its owner could cut off: it must be a memfd that can be sealed, unless the"
+              + " export has unsealed-memory=on");
+    }
+    if (!MemFd.isMemory(fd)) {
+      throw new VhostUserException(
+          "memory in a file that is not in memory itself: with unsealed-memory=on, too, it must be"
+              + " a memfd, or a file on tmpfs or hugetlbfs");
+    }
+    mayVanish = true;
   }
 
   private void check(Region region, LinuxFile file) throws VhostUserException, LinuxException {
@@ -196,15 +218,6 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
     }
     if (file.type() != LinuxFile.Type.REGULAR) {
       throw new VhostUserException("a memory region that is in no regular file");
-    }
-    // First of all sealed, if that is possible, and then measured.
-    if (!MemFd.sealAgainstShrinking(file.fd())) {
-      if (!unsealedAllowed) {
-        throw new VhostUserException(
-            "memory that its owner could cut off: it must be a memfd that can be sealed, unless the"
-                + " export has unsealed-memory=on");
-      }
-      mayVanish = true;
     }
     if (!isInside(region.fileOffset(), region.bytes(), file.size())) {
       throw new VhostUserException(

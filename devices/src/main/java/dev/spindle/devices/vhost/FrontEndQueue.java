@@ -11,6 +11,7 @@ import dev.spindle.linux.Errno;
 import dev.spindle.linux.EventFd;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.uring.PeerEvent;
 import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -32,6 +33,9 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
   private final EventFd kick;
 
   private final EventFd call;
+
+  /** To {@link #kick}, which the back end has as well. */
+  private final PeerEvent bell;
 
   /** The context, guarded by the queues' lock. */
   private AioContext owner;
@@ -72,12 +76,18 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
   FrontEndQueue(FrontEndQueues queues) throws LinuxException {
     this.queues = queues;
     kick = EventFd.create();
+    EventFd made = null;
     try {
-      call = EventFd.create();
+      made = EventFd.create();
+      bell = PeerEvent.of(kick);
     } catch (LinuxException e) {
       kick.close();
+      if (made != null) {
+        made.close();
+      }
       throw e;
     }
+    call = made;
   }
 
   Fd kickFd() {
@@ -213,7 +223,7 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
   private void publish() {
     unpublished = 0;
     if (ring != null && ring.queue().publish()) {
-      kick.signal();
+      bell.signal();
     }
   }
 
@@ -366,6 +376,7 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
 
   @Override
   public void close() {
+    bell.close();
     kick.close();
     call.close();
   }

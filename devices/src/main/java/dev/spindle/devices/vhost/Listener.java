@@ -3,6 +3,8 @@ package dev.spindle.devices.vhost;
 
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.devices.vhost.VhostUserBlkOptions.Address;
+import dev.spindle.linux.Endpoint;
+import dev.spindle.linux.Errno;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.StreamSocket;
@@ -38,20 +40,29 @@ final class Listener {
   static Listener open(Address address) throws BlockException {
     try {
       return switch (address) {
-        case Address.Unix(Path at) -> {
-          if (StreamSocket.isStale(at)) {
-            Files.delete(at);
-          }
-          yield new Listener(
-              UnixSocket.listen(at, UnixSocket.Type.STREAM, BACKLOG), Optional.of(at));
-        }
-        case Address.Inherited(int number) ->
+        case Address.Unix(Path at) ->
             new Listener(
-                UnixSocket.adopt(Fd.owning(number, "descriptor " + number)), Optional.empty());
+                UnixSocket.adopt(StreamSocket.listenAgain(new Endpoint.Unix(at), BACKLOG).fd()),
+                Optional.of(at));
+        case Address.Inherited(int number) -> new Listener(inherited(number), Optional.empty());
       };
     } catch (IOException e) {
       throw new BlockException("Cannot listen: " + e.getMessage(), e);
     }
+  }
+
+  private static UnixSocket inherited(int number) throws LinuxException, BlockException {
+    String name = "descriptor " + number;
+    try {
+      if (UnixSocket.adopt(Fd.borrowed(number, name)).isListeningStream()) {
+        return UnixSocket.adopt(Fd.owning(number, name));
+      }
+    } catch (LinuxException e) {
+      if (e.errno() != Errno.ENOTSOCK) {
+        throw e;
+      }
+    }
+    throw new BlockException("Cannot listen: " + name + " is no local stream socket that listens");
   }
 
   /** Waits for a client. */

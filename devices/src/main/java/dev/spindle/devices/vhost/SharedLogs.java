@@ -43,7 +43,7 @@ final class SharedLogs implements AutoCloseable {
   /**
    * Opens a log of written pages instead of the one there was.
    *
-   * @param fd its file; taken over
+   * @param fd its file; stays the caller's
    * @throws VhostUserException if the log exceeds it, or could be cut off
    */
   void setDirtyLog(LogArea area, Fd fd) throws VhostUserException, LinuxException {
@@ -86,21 +86,16 @@ final class SharedLogs implements AutoCloseable {
   /**
    * Takes over the memory for the requests in flight.
    *
-   * @param fd its file; taken over
+   * @param fd its file; stays the caller's
    * @throws VhostUserException if it is too small for what it is laid out for, or could be cut off
    */
   void setInflight(Inflight area, Fd fd, int queues, int queueSize)
       throws VhostUserException, LinuxException {
-    try {
-      check(area, queues, queueSize);
-      if (area.bytes() < area.queues() * InflightLog.bytes(area.queueSize())
-          || area.fileOffset() % Long.BYTES != 0) {
-        throw new VhostUserException(
-            "memory of " + area.bytes() + " bytes for requests in flight, which is too small");
-      }
-    } catch (VhostUserException e) {
-      fd.close();
-      throw e;
+    check(area, queues, queueSize);
+    if (area.bytes() < area.queues() * InflightLog.bytes(area.queueSize())
+        || area.fileOffset() % Long.BYTES != 0) {
+      throw new VhostUserException(
+          "memory of " + area.bytes() + " bytes for requests in flight, which is too small");
     }
     Mapping mapping = map("requests in flight", area.bytes(), area.fileOffset(), fd);
     if (inflight != null) {
@@ -131,20 +126,19 @@ final class SharedLogs implements AutoCloseable {
 
   private static Mapping map(String what, long bytes, long offset, Fd fd)
       throws VhostUserException, LinuxException {
-    try (LinuxFile file = LinuxFile.adopt(fd, Path.of(what))) {
-      if (!MemFd.sealAgainstShrinking(fd)) {
-        throw new VhostUserException(
-            "the memory for " + what + " could be cut off: it must be a memfd that can be sealed");
-      }
-      long size = file.size();
-      if (bytes <= 0 || bytes > MOST_BYTES || offset < 0 || offset > size - bytes) {
-        throw new VhostUserException(
-            "the memory for %s, %d bytes at %d, exceeds its file of %d bytes"
-                .formatted(what, bytes, offset, size));
-      }
-      long start = offset & -PAGE;
-      return Mapping.shared(fd, start, (offset + bytes - start + PAGE - 1) & -PAGE);
+    // First of all, and before any file system is asked: it might never answer.
+    if (!MemFd.sealAgainstShrinking(fd)) {
+      throw new VhostUserException(
+          "the memory for " + what + " could be cut off: it must be a memfd that can be sealed");
     }
+    long size = LinuxFile.adopt(fd, Path.of(what)).size();
+    if (bytes <= 0 || bytes > MOST_BYTES || offset < 0 || offset > size - bytes) {
+      throw new VhostUserException(
+          "the memory for %s, %d bytes at %d, exceeds its file of %d bytes"
+              .formatted(what, bytes, offset, size));
+    }
+    long start = offset & -PAGE;
+    return Mapping.shared(fd, start, (offset + bytes - start + PAGE - 1) & -PAGE);
   }
 
   @Override

@@ -18,6 +18,7 @@ import dev.spindle.devices.virtio.VirtioFeatures;
 import dev.spindle.linux.EventFd;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.uring.PeerEvent;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -111,22 +112,20 @@ final class VhostUserBackEnd implements AutoCloseable {
   /**
    * Does what a message says.
    *
+   * @param unclaimed the message's descriptors; those that are left in it afterwards are to be
+   *     closed, but not by control work: with some files that can take as long as their owner likes
    * @return the answer, if it gets one
-   * @throws IOException if the client must go; the message's descriptors are closed then
+   * @throws IOException if the client must go
    */
-  Optional<VhostUserMessage> handle(VhostUserMessage message) throws IOException {
-    List<Fd> unclaimed = new ArrayList<>(message.descriptors());
-    try {
-      Optional<VhostUserMessage> answer = apply(message, unclaimed);
-      startReady();
-      boolean acknowledge =
-          message.needReply() && (protocolFeatures & VhostUserFeatures.REPLY_ACK) != 0;
-      return answer.isEmpty() && acknowledge
-          ? Optional.of(message.answer(new Word(0), List.of()))
-          : answer;
-    } finally {
-      unclaimed.forEach(Fd::close);
-    }
+  Optional<VhostUserMessage> handle(VhostUserMessage message, List<Fd> unclaimed)
+      throws IOException {
+    Optional<VhostUserMessage> answer = apply(message, unclaimed);
+    startReady();
+    boolean acknowledge =
+        message.needReply() && (protocolFeatures & VhostUserFeatures.REPLY_ACK) != 0;
+    return answer.isEmpty() && acknowledge
+        ? Optional.of(message.answer(new Word(0), List.of()))
+        : answer;
   }
 
   private Optional<VhostUserMessage> apply(VhostUserMessage message, List<Fd> descriptors)
@@ -142,24 +141,26 @@ final class VhostUserBackEnd implements AutoCloseable {
       case MemoryTable(var regions) -> {
         memory.clear();
         for (VhostUserPayload.Region region : regions) {
-          memory.add(region, descriptors.removeFirst());
+          memory.add(region, descriptors.getFirst());
+          descriptors.removeFirst();
         }
       }
       case MemoryRegion(var region) -> {
         if (message.request() == VhostUserRequest.ADD_MEM_REG) {
-          memory.add(region, descriptors.removeFirst());
+          memory.add(region, descriptors.getFirst());
+          descriptors.removeFirst();
         } else {
           memory.remove(region).run();
         }
       }
       case Config config -> reply = config(message.request(), config);
       case LogArea area -> {
-        logs.setDirtyLog(area, descriptors.removeFirst());
+        logs.setDirtyLog(area, descriptors.getFirst());
         reply = new Word(0);
       }
       case Inflight area -> {
         if (message.request() == VhostUserRequest.SET_INFLIGHT_FD) {
-          logs.setInflight(area, descriptors.removeFirst(), vrings.length, MOST_DESCRIPTORS);
+          logs.setInflight(area, descriptors.getFirst(), vrings.length, MOST_DESCRIPTORS);
         } else {
           SharedLogs.Offer offer = logs.offerInflight(area, vrings.length, MOST_DESCRIPTORS);
           reply = offer.area();
@@ -328,7 +329,7 @@ final class VhostUserBackEnd implements AutoCloseable {
         vring.setKick(given);
       }
       case SET_VRING_CALL -> {
-        EventFd former = vring.call.exchange(given);
+        PeerEvent former = vring.call.exchange(given == null ? null : signalling(given));
         if (former != null) {
           closeUnused(vring, former);
         }
@@ -348,8 +349,14 @@ final class VhostUserBackEnd implements AutoCloseable {
     }
   }
 
-  /** Closes an eventfd once the queue's context, which may be about to use it, has done so. */
-  private void closeUnused(Vring vring, EventFd former) {
+  private static PeerEvent signalling(EventFd given) throws LinuxException {
+    try (given) {
+      return PeerEvent.of(given);
+    }
+  }
+
+  /** Closes what the queue's context may be about to use, once it has done so. */
+  private void closeUnused(Vring vring, PeerEvent former) {
     if (vring.isWorking()) {
       export
           .queues()
@@ -436,9 +443,7 @@ final class VhostUserBackEnd implements AutoCloseable {
   /** Tells the client's queues, as far as it wants to know, that they have failed. */
   void signalErrors() {
     for (Vring vring : vrings) {
-      if (vring.error != null) {
-        vring.error.signal();
-      }
+      vring.signalError();
     }
   }
 

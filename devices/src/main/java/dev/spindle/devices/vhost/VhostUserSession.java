@@ -2,6 +2,7 @@
 package dev.spindle.devices.vhost;
 
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.UnixSocket;
 import java.io.IOException;
@@ -88,24 +89,23 @@ final class VhostUserSession {
   }
 
   private void answer(VhostUserMessage message) throws IOException {
-    List<Integer> standing;
+    List<Fd> unclaimed = new ArrayList<>(message.descriptors());
+    Optional<VhostUserMessage> answer;
     try {
-      standing = stop(message);
-    } catch (IOException | RuntimeException | Error e) {
-      message.closeDescriptors();
-      throw e;
+      List<Integer> standing = stop(message);
+      answer =
+          mainLoop.<Optional<VhostUserMessage>, IOException>control(
+              "vhost-user-message",
+              () -> {
+                if (ended.isDone()) {
+                  throw new VhostUserException("the export has ended");
+                }
+                backEnd.close(standing);
+                return backEnd.handle(message, unclaimed);
+              });
+    } finally {
+      unclaimed.forEach(Fd::close);
     }
-    Optional<VhostUserMessage> answer =
-        mainLoop.<Optional<VhostUserMessage>, IOException>control(
-            "vhost-user-message",
-            () -> {
-              if (ended.isDone()) {
-                message.closeDescriptors();
-                throw new VhostUserException("the export has ended");
-              }
-              backEnd.close(standing);
-              return backEnd.handle(message);
-            });
     if (answer.isPresent()) {
       try {
         socket.send(answer.get());

@@ -7,9 +7,16 @@ import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.devices.virtio.VirtqueueConfig;
 import dev.spindle.devices.virtio.VirtqueueException;
 import dev.spindle.linux.EventFd;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.uring.PeerEvent;
+import java.io.UncheckedIOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What a front end has said about one queue, and the queue while it works. Control side. */
 final class Vring {
+  private static final Logger LOG = LoggerFactory.getLogger(Vring.class);
+
   final int index;
   final CallEnd call = new CallEnd();
   int size;
@@ -99,7 +106,7 @@ final class Vring {
   /** Closes its eventfds. It does not work. */
   void closeFiles() {
     setKick(null);
-    EventFd former = call.exchange(null);
+    PeerEvent former = call.exchange(null);
     if (former != null) {
       former.close();
     }
@@ -112,6 +119,17 @@ final class Vring {
       kick.close();
     }
     kick = next;
+  }
+
+  /** Tells the client that the queue has failed, if it wants to know. */
+  void signalError() {
+    if (error != null) {
+      try (PeerEvent once = PeerEvent.of(error)) {
+        once.signal();
+      } catch (LinuxException | UncheckedIOException e) {
+        LOG.debug("queue {}: its client is not told of an error: {}", index, e.getMessage());
+      }
+    }
   }
 
   /** Exchanges where errors are signalled; null for nowhere. */

@@ -74,6 +74,11 @@ final class VringTracker implements QueueTracker {
   }
 
   @Override
+  public boolean mayVanish() {
+    return memory.mayVanish();
+  }
+
+  @Override
   public void settle() {
     memory.settle();
   }

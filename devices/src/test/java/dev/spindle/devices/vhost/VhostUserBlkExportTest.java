@@ -17,6 +17,7 @@ import dev.spindle.devices.virtio.driver.BlkDriver;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.Mapping;
 import dev.spindle.linux.MemFd;
+import dev.spindle.linux.UnixSocket;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -346,6 +347,39 @@ class VhostUserBlkExportTest {
       mapping.close();
       file.close();
     }
+  }
+
+  @Test
+  void whatIsNoListeningSocketIsRefused() throws Exception {
+    assertRefused(1_000_000, "Cannot listen: getsockopt descriptor 1000000: EBADF");
+    try (MemFd file = MemFd.create("file", 4096, MemFd.Pages.NORMAL);
+        UnixSocket server = UnixSocket.listen(folder.resolve("own"), UnixSocket.Type.STREAM, 1)) {
+      List<UnixSocket> pair = UnixSocket.pair(UnixSocket.Type.STREAM);
+      int connected = pair.getFirst().fd().number();
+      int number = file.fd().number();
+      assertRefused(number, "descriptor " + number + " is no local stream socket that listens");
+      assertRefused(
+          connected, "descriptor " + connected + " is no local stream socket that listens");
+      pair.forEach(UnixSocket::close);
+      world.export(
+          "vhost-user-blk,id=f,node-name=disk,writable=on,addr.type=fd,addr.str="
+              + server.fd().duplicate().number());
+      try (TestFrontEnd client = TestFrontEnd.connected(folder.resolve("own"))) {
+        client.negotiate();
+        client.settle();
+      }
+      world.control(() -> world.exports.close("f"));
+    }
+  }
+
+  private void assertRefused(int descriptor, String reason) {
+    Exception refusal =
+        assertThrows(
+            Exception.class,
+            () ->
+                world.export(
+                    "vhost-user-blk,id=f,node-name=disk,addr.type=fd,addr.str=" + descriptor));
+    assertTrue(refusal.getMessage().contains(reason), refusal.getMessage());
   }
 
   @Test

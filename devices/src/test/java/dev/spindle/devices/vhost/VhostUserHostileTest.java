@@ -3,6 +3,7 @@ package dev.spindle.devices.vhost;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.spindle.devices.vhost.VhostUserPayload.Empty;
 import dev.spindle.devices.vhost.VhostUserPayload.Inflight;
@@ -18,6 +19,7 @@ import dev.spindle.devices.virtio.driver.BlkDriver;
 import dev.spindle.linux.EventFd;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxFile;
+import dev.spindle.linux.MemFd;
 import dev.spindle.linux.OpenFlag;
 import dev.spindle.linux.Poll;
 import java.io.IOException;
@@ -25,6 +27,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -45,6 +48,7 @@ class VhostUserHostileTest {
   private Path socket;
   private TestFrontEnd neighbour;
   private long filesBefore;
+  private final List<Path> pages = new ArrayList<>();
 
   @BeforeEach
   void serve() throws Exception {
@@ -89,6 +93,9 @@ class VhostUserHostileTest {
     } finally {
       neighbour.close();
       world.close();
+      for (Path page : pages) {
+        Files.delete(page);
+      }
     }
   }
 
@@ -261,11 +268,44 @@ class VhostUserHostileTest {
     hangsUpOn(client -> client.send(VhostUserRequest.SET_VRING_KICK, new VringFile(0, false)));
   }
 
+  /** As full as a counter gets, and a write to it would wait. */
+  private static void fill(EventFd event) throws IOException {
+    event.read();
+    event.add(-2);
+    event.fd().setNonBlocking(false);
+  }
+
   @Test
   void aCallThatWouldBlock() throws Exception {
     try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
-      client.call.add(-2);
-      client.write(0, new byte[512]);
+      client.settle();
+      fill(client.call);
+      for (int i = 0; i < 3; i++) {
+        client.submit(i, BlkDriver.IN, 0, 512);
+        client.kick();
+        client.queue.enableInterrupts();
+        while (!client.queue.reap()) {
+          Thread.onSpinWait();
+        }
+        // On the same iothread, after the interrupt.
+        neighbour.write(1, new byte[512]);
+      }
+    }
+  }
+
+  @Test
+  void anErrorThatWouldBlock() throws Exception {
+    try (EventFd error = EventFd.create()) {
+      hangsUpOn(
+          client -> {
+            client.sendMemory();
+            client.startQueue(0);
+            client.send(VhostUserRequest.SET_VRING_ERR, new VringFile(0, true), error.fd());
+            client.settle();
+            fill(error);
+            client.memory.writeShort(client.queue.config().driverArea() + 2, 30000);
+            client.kick.signal();
+          });
     }
   }
 
@@ -345,6 +385,24 @@ class VhostUserHostileTest {
     }
   }
 
+  /** Nor may the kernel be kept waiting for a page of it, as a file system of FUSE could. */
+  @Test
+  void memoryThatIsOnADisk() throws Exception {
+    Path file = Files.write(folder.resolve("ram"), new byte[4096]);
+    try (LinuxFile ram = LinuxFile.open(file, OpenFlag.READ_WRITE);
+        TestFrontEnd client = new TestFrontEnd()) {
+      assumeFalse(MemFd.isMemory(ram.fd()));
+      client.connect(serveLeniently());
+      client.negotiate();
+      client.send(
+          VhostUserRequest.ADD_MEM_REG,
+          new MemoryRegion(new Region(0, 4096, 1L << 46, 0)),
+          ram.fd());
+      client.awaitHangUp();
+    }
+    world.control(() -> world.exports.close("lenient"));
+  }
+
   /** Serves the attacked node to clients that are trusted not to cut their memory off. */
   private Path serveLeniently() throws Exception {
     Path lenient = folder.resolve("lenient.sock");
@@ -361,7 +419,16 @@ class VhostUserHostileTest {
    * @param at the page's address
    */
   private void startWithVanishingPage(TestFrontEnd client, long at) throws Exception {
-    Path file = Files.write(folder.resolve("ram"), new byte[4096]);
+    Path file = startWithUnsealedPage(client, at);
+    try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.truncate(0);
+    }
+  }
+
+  private Path startWithUnsealedPage(TestFrontEnd client, long at) throws Exception {
+    Path file = Files.createTempFile(Path.of("/dev/shm"), "spindle-test", "");
+    pages.add(file);
+    Files.write(file, new byte[4096]);
     try (LinuxFile ram = LinuxFile.open(file, OpenFlag.READ_WRITE)) {
       client.negotiate();
       client.send(
@@ -375,9 +442,55 @@ class VhostUserHostileTest {
       client.startQueue(0);
       client.write(0, new byte[512]);
     }
-    try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-      channel.truncate(0);
+    return file;
+  }
+
+  /** What is there comes and goes as it should, though it is copied. */
+  @Test
+  void buffersThatCouldVanish() throws Exception {
+    long at = 1L << 32;
+    byte[] data = new byte[1024];
+    Arrays.fill(data, (byte) 7);
+    try (TestFrontEnd client = new TestFrontEnd()) {
+      client.connect(serveLeniently());
+      Path page = startWithUnsealedPage(client, at);
+      client.write(2, data);
+      assertEquals(BlkDriver.OK, client.runAt(BlkDriver.IN, 1, at + 512, 2048));
+      byte[] expected = new byte[4096];
+      Arrays.fill(expected, 1024, 2048, (byte) 7);
+      assertArrayEquals(expected, Files.readAllBytes(page));
+      assertEquals(BlkDriver.OK, client.runAt(BlkDriver.OUT, 10, at + 1024, 512));
+      assertArrayEquals(Arrays.copyOf(data, 512), client.read(10, 512));
+      // Several at a time.
+      for (int slot = 0; slot < 64 / 3; slot++) {
+        client.submit(slot, BlkDriver.IN, 0, TestFrontEnd.BUFFER_BYTES);
+      }
+      client.kick();
+      for (int slot = 0; slot < 64 / 3; slot++) {
+        assertEquals(BlkDriver.OK, client.status(client.await()));
+      }
     }
+    world.control(() -> world.exports.close("lenient"));
+  }
+
+  /** The queue itself looks at a header, again and again until it notices. */
+  @Test
+  void headersThatVanish() throws Exception {
+    long at = 1L << 32;
+    Path lenient = serveLeniently();
+    for (int i = 0; i < 10; i++) {
+      try (TestFrontEnd client = new TestFrontEnd()) {
+        client.connect(lenient);
+        startWithVanishingPage(client, at);
+        client.queue.readable(at, 16);
+        client.queue.writable(client.buffer(1), 513);
+        client.queue.submit(1);
+        client.submit(2, BlkDriver.IN, 0, 512);
+        client.kick();
+        client.awaitHangUp();
+      }
+    }
+    world.control(() -> world.exports.close("lenient"));
   }
 
   @Test

@@ -28,6 +28,7 @@ public final class SyscallNumber {
   public static final int GETPEERNAME = 52;
   public static final int SOCKETPAIR = 53;
   public static final int SETSOCKOPT = 54;
+  public static final int GETSOCKOPT = 55;
   public static final int FCNTL = 72;
   public static final int FSYNC = 74;
   public static final int FDATASYNC = 75;
@@ -47,6 +48,8 @@ public final class SyscallNumber {
   public static final int DUP3 = 292;
   public static final int PREADV = 295;
   public static final int PWRITEV = 296;
+  public static final int PROCESS_VM_READV = 310;
+  public static final int PROCESS_VM_WRITEV = 311;
   public static final int MEMFD_CREATE = 319;
   public static final int STATX = 332;
   public static final int IO_URING_SETUP = 425;

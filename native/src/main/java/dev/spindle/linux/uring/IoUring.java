@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.spindle.linux.Errno;
+import dev.spindle.linux.EventFd;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.Mapping;
@@ -73,8 +74,17 @@ public final class IoUring implements AutoCloseable {
    *     kernel.io_uring_disabled}, seccomp), or is older than Linux 5.11
    */
   public static IoUring create(int entries) throws LinuxException {
+    return create(entries, MODES);
+  }
+
+  /** A ring that no thread owns: any may use it, one at a time. */
+  static IoUring createUnowned(int entries) throws LinuxException {
+    return create(entries, 0);
+  }
+
+  private static IoUring create(int entries, int... modes) throws LinuxException {
     int errno = 0;
-    for (int mode : MODES) {
+    for (int mode : modes) {
       Arena arena = Arena.ofShared();
       MemorySegment params = arena.allocate(Params.SIZE, 8);
       params.set(
@@ -209,6 +219,22 @@ public final class IoUring implements AutoCloseable {
       // Nothing was consumed; the caller's next turn tries again after reaping.
       case Errno.EINTR, Errno.ETIME, Errno.EAGAIN, Errno.EBUSY -> {}
       default -> throw new LinuxException("io_uring_enter", "", (int) -result);
+    }
+  }
+
+  /** Has the kernel signal an eventfd at each completion, until the ring is closed. */
+  void signalCompletions(EventFd event) throws LinuxException {
+    try (Arena scratch = Arena.ofConfined()) {
+      MemorySegment number = scratch.allocateFrom(JAVA_INT, event.fd().number());
+      LinuxException.check(
+          "io_uring_register(EVENTFD)",
+          event.fd().name(),
+          Syscall.invoke(
+              SyscallNumber.IO_URING_REGISTER,
+              fd.number(),
+              UringConstants.REGISTER_EVENTFD,
+              number.address(),
+              1));
     }
   }
 

@@ -31,6 +31,7 @@ final class UringConstants {
   static final int SQ_TASKRUN = 1 << 2;
 
   static final int RSRC_REGISTER_SPARSE = 1;
+  static final int REGISTER_EVENTFD = 4;
   static final int REGISTER_PROBE = 8;
   static final int REGISTER_FILES2 = 13;
   static final int REGISTER_FILES_UPDATE2 = 14;

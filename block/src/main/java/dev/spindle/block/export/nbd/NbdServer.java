@@ -124,7 +124,7 @@ public final class NbdServer implements ExportServer {
    */
   static NbdServer start(MainLoop mainLoop, NbdServerOptions options, X509Credentials tls)
       throws LinuxException {
-    StreamSocket socket = listen(options.endpoint());
+    StreamSocket socket = StreamSocket.listenAgain(options.endpoint(), BACKLOG);
     try {
       NbdServer server = new NbdServer(mainLoop, options, tls, socket);
       server.context.execute(server.accepting::submit);
@@ -132,28 +132,6 @@ public final class NbdServer implements ExportServer {
     } catch (LinuxException | RuntimeException | Error e) {
       socket.close();
       throw e;
-    }
-  }
-
-  private static StreamSocket listen(Endpoint endpoint) throws LinuxException {
-    try {
-      return StreamSocket.listen(endpoint, BACKLOG);
-    } catch (LinuxException e) {
-      if (e.errno() != Errno.EADDRINUSE || !removeStale(endpoint)) {
-        throw e;
-      }
-      return StreamSocket.listen(endpoint, BACKLOG);
-    }
-  }
-
-  /** Whether a path was in the way that nobody listens at any more. */
-  private static boolean removeStale(Endpoint endpoint) {
-    try {
-      return endpoint instanceof Endpoint.Unix(var path)
-          && StreamSocket.isStale(path)
-          && Files.deleteIfExists(path);
-    } catch (IOException e) {
-      return false;
     }
   }
 

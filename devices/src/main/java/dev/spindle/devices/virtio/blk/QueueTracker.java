@@ -21,6 +21,11 @@ public interface QueueTracker {
         public void published() {}
 
         @Override
+        public boolean mayVanish() {
+          return false;
+        }
+
+        @Override
         public void settle() {}
       };
 
@@ -36,6 +41,12 @@ public interface QueueTracker {
 
   /** The driver can see all that has been finished. */
   void published();
+
+  /**
+   * Whether the driver's memory may go away at any time. Data are to be copied then, by system
+   * calls, and the block layer sees none of that memory.
+   */
+  boolean mayVanish();
 
   /**
    * Has the {@link InternalError} of an access to memory that is not there any more come out now,

@@ -11,6 +11,7 @@ import dev.spindle.devices.virtio.SplitVirtqueue;
 import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.devices.virtio.VirtqueueException;
 import dev.spindle.devices.virtio.blk.VirtioBlkStats.Counter;
+import dev.spindle.linux.Errno;
 import java.util.Arrays;
 import java.util.function.Consumer;
 
@@ -36,6 +37,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   private final int maxBuffers;
   private final QueueTracker tracker;
   private final VirtioBlkStats stats = new VirtioBlkStats();
+  private final DataDetour detour = new DataDetour();
 
   private BackendLane lane;
   private FdWatch watch;
@@ -254,7 +256,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
 
   private void handle(VirtioBlkRequest request) {
     switch (parser.parse(request)) {
-      case SUBMIT -> lane.submit(request);
+      case SUBMIT -> submit(request);
       case OK -> answer(request, VirtioBlkFeatures.S_OK);
       case IOERR -> answer(request, VirtioBlkFeatures.S_IOERR);
       case UNSUPP -> answer(request, VirtioBlkFeatures.S_UNSUPP);
@@ -267,14 +269,47 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     }
   }
 
+  private void submit(VirtioBlkRequest request) {
+    if (!tracker.mayVanish()) {
+      lane.submit(request);
+      return;
+    }
+    // An error that is still to come shall come here, and not in the block layer.
+    tracker.settle();
+    switch (request.operation) {
+      case READ, WRITE -> submitCopied(request, detour.enter(request));
+      case FLUSH, DISCARD, WRITE_ZEROES -> lane.submit(request);
+    }
+  }
+
+  private void submitCopied(VirtioBlkRequest request, int result) {
+    if (result == 0) {
+      lane.submit(request);
+    } else if (result != -Errno.EAGAIN) {
+      answer(request, VirtioBlkFeatures.S_IOERR);
+    }
+  }
+
   /** The backend has carried a request out. */
   void completed(VirtioBlkRequest request, int result) {
     count(request);
+    boolean copied = request.detour != null;
+    int end = copied ? detour.leave(request, result) : result;
     try {
-      answer(request, result == 0 ? VirtioBlkFeatures.S_OK : VirtioBlkFeatures.S_IOERR);
+      answer(request, end == 0 ? VirtioBlkFeatures.S_OK : VirtioBlkFeatures.S_IOERR);
       tracker.settle();
+      if (copied) {
+        submitWaiting();
+      }
     } catch (InternalError e) {
       vanished(e);
+    }
+  }
+
+  private void submitWaiting() {
+    VirtioBlkRequest next;
+    while (!failed && (next = detour.next()) != null) {
+      submitCopied(next, detour.copyIn(next));
     }
   }
 

@@ -2,6 +2,7 @@
 package dev.spindle.devices.virtio.blk;
 
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.devices.virtio.DescriptorChain;
 
 /** A driver's request, from the descriptor chain it came in to the status it goes back with. */
@@ -11,6 +12,9 @@ final class VirtioBlkRequest extends BlockRequest {
 
   /** The request's number among {@code VIRTIO_BLK_T_…}. */
   int type;
+
+  /** Where its data are while it is on its way, if not in the driver's memory; else null. */
+  BounceBuffers.Buffer detour;
 
   VirtioBlkRequest(VirtioBlkQueue queue, int maxBuffers) {
     super(maxBuffers);
