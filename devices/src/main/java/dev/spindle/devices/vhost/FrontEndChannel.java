@@ -23,7 +23,6 @@ final class FrontEndChannel implements AutoCloseable {
   private static final int NEED_REPLY = 1 << 3;
   private static final int HEADER_BYTES = 12;
   private static final int MOST_PAYLOAD_BYTES = 4096;
-  private static final int MOST_DESCRIPTORS = 8;
   private static final ValueLayout.OfInt INT =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfLong LONG =
@@ -60,11 +59,15 @@ final class FrontEndChannel implements AutoCloseable {
     END
   }
 
-  /** Waits for a message, and answers it. */
-  Received receive() throws IOException {
+  /**
+   * Waits for a message, and answers it.
+   *
+   * @throws NoAnswerException if it takes too long to come, or the answer to be taken
+   */
+  Received receive(Patience patience) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment header = arena.allocate(HEADER_BYTES);
-      if (!fill(header)) {
+      if (!fill(header, patience)) {
         return Received.END;
       }
       int code = header.get(INT, 0);
@@ -73,21 +76,22 @@ final class FrontEndChannel implements AutoCloseable {
         throw new VhostUserException(
             "a message of " + Integer.toUnsignedString(payload) + " bytes on its channel");
       }
-      if (payload > 0 && !fill(arena.allocate(payload))) {
+      if (payload > 0 && !fill(arena.allocate(payload), patience)) {
         return Received.END;
       }
       if ((header.get(INT, 4) & NEED_REPLY) != 0) {
-        answer(arena, code, code == CONFIG_CHANGED ? 0 : 1);
+        answer(arena, code, code == CONFIG_CHANGED ? 0 : 1, patience);
       }
       return code == CONFIG_CHANGED ? Received.CONFIG_CHANGE : Received.ANYTHING_ELSE;
     }
   }
 
-  private boolean fill(MemorySegment target) throws LinuxException {
+  private boolean fill(MemorySegment target, Patience patience) throws IOException {
     long done = 0;
     while (done < target.byteSize()) {
-      UnixSocket.Received received = own.receive(target.asSlice(done), MOST_DESCRIPTORS);
-      received.descriptors().forEach(Fd::close);
+      patience.awaitInput(own.fd());
+      // No message that is understood has descriptors.
+      UnixSocket.Received received = own.receive(target.asSlice(done), 0);
       if (received.bytes() == 0) {
         return false;
       }
@@ -96,7 +100,7 @@ final class FrontEndChannel implements AutoCloseable {
     return true;
   }
 
-  private void answer(Arena arena, int code, long result) throws LinuxException {
+  private void answer(Arena arena, int code, long result, Patience patience) throws IOException {
     MemorySegment reply = arena.allocate(HEADER_BYTES + Long.BYTES);
     reply.set(INT, 0, code);
     reply.set(INT, 4, VERSION | REPLY);
@@ -104,6 +108,7 @@ final class FrontEndChannel implements AutoCloseable {
     reply.set(LONG, HEADER_BYTES, result);
     long done = 0;
     while (done < reply.byteSize()) {
+      patience.awaitRoom(own.fd());
       done += own.send(reply.asSlice(done), List.of());
     }
   }

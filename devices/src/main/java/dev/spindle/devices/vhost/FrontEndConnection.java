@@ -23,6 +23,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * A connection to a back end, as a conversation: what is agreed on, then where the queues are
@@ -30,9 +31,6 @@ import java.util.List;
  * may {@link #shutdown}.
  */
 final class FrontEndConnection implements AutoCloseable {
-  /** How long an answer may take, in nanoseconds. */
-  private static final long PATIENCE_NS = 30_000_000_000L;
-
   private static final long DEVICE_FEATURES =
       VirtioBlkFeatures.SIZE_MAX
           | VirtioBlkFeatures.SEG_MAX
@@ -62,6 +60,9 @@ final class FrontEndConnection implements AutoCloseable {
   private final UnixSocket stream;
   private final VhostUserSocket socket;
 
+  /** How long to wait for something, by what to say if it does not come. */
+  private final Function<String, Patience> patience;
+
   /** Null if the back end has nothing to say there. */
   private volatile FrontEndChannel channel;
 
@@ -69,18 +70,21 @@ final class FrontEndConnection implements AutoCloseable {
   private long features;
   private FrontEndDisk disk;
 
-  private FrontEndConnection(UnixSocket stream) {
+  private FrontEndConnection(UnixSocket stream, Function<String, Patience> patience) {
     this.stream = stream;
     this.socket = new VhostUserSocket(stream);
+    this.patience = patience;
   }
 
   /**
-   * Connects.
+   * Connects. Does not wait.
    *
-   * @throws LinuxException if nobody listens there
+   * @param patience for each answer of the back end
+   * @throws LinuxException if nobody listens there; EAGAIN if too many wait there already
    */
-  static FrontEndConnection connect(Path path) throws LinuxException {
-    return new FrontEndConnection(UnixSocket.connect(path, UnixSocket.Type.STREAM));
+  static FrontEndConnection connect(Path path, Function<String, Patience> patience)
+      throws LinuxException {
+    return new FrontEndConnection(UnixSocket.connect(path, UnixSocket.Type.STREAM), patience);
   }
 
   /**
@@ -268,14 +272,13 @@ final class FrontEndConnection implements AutoCloseable {
   private void send(
       VhostUserRequest request, VhostUserPayload payload, boolean needReply, Fd... descriptors)
       throws IOException {
-    socket.send(new VhostUserMessage(request, false, needReply, payload, List.of(descriptors)));
+    socket.send(
+        new VhostUserMessage(request, false, needReply, payload, List.of(descriptors)),
+        patience.apply("it does not take " + request));
   }
 
   private VhostUserMessage reply(VhostUserRequest request) throws IOException {
-    if (Poll.await(PATIENCE_NS, stream.fd()) == Poll.TIMED_OUT) {
-      throw new VhostUserException("it does not answer " + request);
-    }
-    return socket.receiveReply(request);
+    return socket.receiveReply(request, 0, patience.apply("it does not answer " + request));
   }
 
   /** What becomes readable when the back end hangs up, or says something unasked. */
@@ -291,7 +294,8 @@ final class FrontEndConnection implements AutoCloseable {
 
   /** Takes the message that is there on the back end's channel; whether the disk has changed. */
   boolean hear() throws IOException {
-    FrontEndChannel.Received received = channel.receive();
+    FrontEndChannel.Received received =
+        channel.receive(patience.apply("it begins a message on its channel and does not end it"));
     if (received == FrontEndChannel.Received.END) {
       channel.close();
       channel = null;

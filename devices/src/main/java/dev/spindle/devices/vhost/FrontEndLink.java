@@ -12,8 +12,6 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,13 +26,11 @@ import org.slf4j.LoggerFactory;
 final class FrontEndLink implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FrontEndLink.class);
 
-  /** How long all of the negotiation may take. */
-  private static final long OPENING_SECONDS = 60;
+  /** How long an answer may take of a back end that has been in use, in nanoseconds. */
+  private static final long PATIENCE_NS = 30_000_000_000L;
 
   /** How long after the last try the next one is, in nanoseconds. */
   private static final long RETRY_NS = 100_000_000;
-
-  private static final long SECOND_NS = 1_000_000_000;
 
   private final String nodeName;
   private final FrontEndOptions options;
@@ -71,12 +67,15 @@ final class FrontEndLink implements AutoCloseable {
   /** How long to wait before the next try. */
   private long pauseNs;
 
-  /** Until when requests wait while there is no connection. */
-  private long deadlineNs;
+  private final FrontEndOutage outage;
+
+  /** Whether the queues have the connection. */
+  private boolean serving;
 
   private FrontEndLink(String nodeName, FrontEndOptions options) throws LinuxException {
     this.nodeName = nodeName;
     this.options = options;
+    this.outage = new FrontEndOutage(nodeName, options);
     this.wake = EventFd.create();
     try {
       this.queues = new FrontEndQueues(options.queues(), this::violated);
@@ -100,13 +99,10 @@ final class FrontEndLink implements AutoCloseable {
     }
     Thread.ofPlatform().name("vhost-user-" + nodeName).daemon().start(link::run);
     try {
-      link.opened.get(OPENING_SECONDS, TimeUnit.SECONDS);
+      link.opened.get();
       return link;
     } catch (ExecutionException e) {
       throw refusal(options, e.getCause());
-    } catch (TimeoutException e) {
-      link.askToEnd();
-      throw refusal(options, new VhostUserException("it takes too long to answer", e));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       link.askToEnd();
@@ -122,6 +118,9 @@ final class FrontEndLink implements AutoCloseable {
                   + options.path()
                   + "': "
                   + e.getMessage();
+          case NoAnswerException e ->
+              "Could not use the vhost-user back end at '%s' within %d s: %s; it may be serving somebody else"
+                  .formatted(options.path(), options.openTimeout(), e.getMessage());
           case LinuxException e -> "Could not open '" + options.path() + "': " + e.reason();
           default -> "Could not open '" + options.path() + "': " + cause.getMessage();
         };
@@ -213,6 +212,9 @@ final class FrontEndLink implements AutoCloseable {
       work.run();
     } catch (VhostUserException e) {
       failed(e);
+    } catch (NoAnswerException e) {
+      LOG.error("{}: the vhost-user back end at {}: {}", nodeName, options.path(), e.getMessage());
+      lost();
     } catch (IOException e) {
       // The thread sees next that the back end is gone.
       LOG.debug("{}: {}", nodeName, e.getMessage());
@@ -286,15 +288,31 @@ final class FrontEndLink implements AutoCloseable {
     } else {
       await(pauseNs);
       pauseNs = RETRY_NS;
-      if (!refusing && System.nanoTime() - deadlineNs >= 0) {
-        LOG.error(
-            "{}: the vhost-user back end at {} has not come back; requests fail",
-            nodeName,
-            options.path());
-        refuse();
-      }
+      refuseInTime();
       if (!closing) {
         reconnect();
+      }
+    }
+  }
+
+  private void refuseInTime() {
+    if (!refusing && outage.isTooLong()) {
+      outage.giveUp();
+      refuse();
+    }
+  }
+
+  private Patience patience(String complaint) {
+    long ns = opened.isDone() ? PATIENCE_NS : outage.openingNs();
+    return new Patience(complaint, ns, this::whileWaiting);
+  }
+
+  /** The back end is there, but has nothing to say, or does not even accept. */
+  private void whileWaiting() {
+    if (!serving) {
+      outage.silence();
+      if (opened.isDone()) {
+        refuseInTime();
       }
     }
   }
@@ -344,16 +362,9 @@ final class FrontEndLink implements AutoCloseable {
   private void lost() {
     disconnect();
     pauseNs = 0;
-    deadlineNs = System.nanoTime() + options.reconnectDelay() * SECOND_NS;
-    if (options.reconnectDelay() == 0) {
-      LOG.error("{}: the vhost-user back end at {} is gone", nodeName, options.path());
+    outage.begin();
+    if (outage.isTooLong()) {
       refuse();
-    } else {
-      LOG.warn(
-          "{}: the vhost-user back end at {} is gone; requests wait {} s for it to come back",
-          nodeName,
-          options.path(),
-          options.reconnectDelay());
     }
   }
 
@@ -376,6 +387,27 @@ final class FrontEndLink implements AutoCloseable {
       refuse();
     } catch (IOException e) {
       LOG.debug("{}: {}", nodeName, e.getMessage());
+      if (e instanceof LinuxException refusal && refusal.errno() == Errno.EAGAIN) {
+        whileWaiting();
+      }
+    }
+  }
+
+  /** Connects; when it is for the first time, waits for a back end at which too many wait. */
+  private FrontEndConnection dial() throws IOException {
+    while (true) {
+      try {
+        return FrontEndConnection.connect(options.path(), this::patience);
+      } catch (LinuxException e) {
+        if (e.errno() != Errno.EAGAIN || opened.isDone()) {
+          throw e;
+        }
+      }
+      if (closing || outage.openingNs() <= 0) {
+        throw new NoAnswerException("it accepts nobody");
+      }
+      await(RETRY_NS);
+      whileWaiting();
     }
   }
 
@@ -387,7 +419,7 @@ final class FrontEndLink implements AutoCloseable {
    * @throws IOException if there is none, or it is lost on the way; there is nothing left of it
    */
   private void connect() throws IOException {
-    FrontEndConnection fresh = FrontEndConnection.connect(options.path());
+    FrontEndConnection fresh = dial();
     synchronized (lock) {
       connection = fresh;
     }
@@ -409,6 +441,7 @@ final class FrontEndLink implements AutoCloseable {
       disk = newest;
     }
     refusing = false;
+    serving = true;
     for (int i = 0; i < queues.list().size(); i++) {
       FrontEndRing ring = memory.ring(i);
       queues.on(queues.list().get(i), queue -> queue.attach(ring));
@@ -426,6 +459,7 @@ final class FrontEndLink implements AutoCloseable {
 
   /** Takes the connection from the queues, and ends it. */
   private void disconnect() {
+    serving = false;
     if (memory != null) {
       queues.onEach(FrontEndQueue::detach);
     }

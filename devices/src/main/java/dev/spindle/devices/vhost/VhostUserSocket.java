@@ -35,7 +35,7 @@ public final class VhostUserSocket implements AutoCloseable {
    * @throws LinuxException if the connection fails
    */
   public Optional<VhostUserMessage> receiveRequest() throws IOException {
-    return receive(false);
+    return receive(false, MOST_DESCRIPTORS, null);
   }
 
   /**
@@ -44,8 +44,20 @@ public final class VhostUserSocket implements AutoCloseable {
    * @throws VhostUserException also if the answer is to another request
    */
   public VhostUserMessage receiveReply(VhostUserRequest request) throws IOException {
+    return receiveReply(request, MOST_DESCRIPTORS, null);
+  }
+
+  /**
+   * As the other, but within some time, all of it.
+   *
+   * @param descriptors how many may come along
+   * @throws NoAnswerException if it takes too long
+   */
+  VhostUserMessage receiveReply(VhostUserRequest request, int descriptors, Patience patience)
+      throws IOException {
     VhostUserMessage reply =
-        receive(true).orElseThrow(() -> new VhostUserException("it has hung up"));
+        receive(true, descriptors, patience)
+            .orElseThrow(() -> new VhostUserException("it has hung up"));
     if (reply.request() != request) {
       reply.closeDescriptors();
       throw new VhostUserException("an answer to " + reply.request() + ", not to " + request);
@@ -53,19 +65,20 @@ public final class VhostUserSocket implements AutoCloseable {
     return reply;
   }
 
-  private Optional<VhostUserMessage> receive(boolean answer) throws IOException {
+  private Optional<VhostUserMessage> receive(boolean answer, int mostDescriptors, Patience patience)
+      throws IOException {
     List<Fd> descriptors = new ArrayList<>();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment headerBytes = arena.allocate(VhostUserMessage.HEADER_BYTES);
-      if (!fill(headerBytes, descriptors)) {
+      Intake intake = new Intake(this, descriptors, mostDescriptors, patience);
+      if (!intake.fill(headerBytes)) {
         return Optional.empty();
       }
       VhostUserMessage.Header header =
           VhostUserMessage.Header.decode(headerBytes.toArray(ValueLayout.JAVA_BYTE));
       int descriptorsSoFar = descriptors.size();
       MemorySegment payload = arena.allocate(Math.max(1, header.payloadBytes()));
-      if (header.payloadBytes() > 0
-          && !fill(payload.asSlice(0, header.payloadBytes()), descriptors)) {
+      if (header.payloadBytes() > 0 && !intake.fill(payload.asSlice(0, header.payloadBytes()))) {
         throw new VhostUserException("a message without its payload");
       }
       if (descriptors.size() > descriptorsSoFar) {
@@ -79,30 +92,46 @@ public final class VhostUserSocket implements AutoCloseable {
     }
   }
 
-  /** Receives exactly so many bytes; false if the connection has ended before the first. */
-  private boolean fill(MemorySegment target, List<Fd> descriptors) throws IOException {
-    long done = 0;
-    while (done < target.byteSize()) {
-      UnixSocket.Received received;
+  /**
+   * How one message is received.
+   *
+   * @param descriptors collects what comes along
+   * @param mostDescriptors how many may
+   * @param patience null to wait for ever
+   */
+  private record Intake(
+      VhostUserSocket from, List<Fd> descriptors, int mostDescriptors, Patience patience) {
+    /** Receives exactly so many bytes; false if the connection has ended before the first. */
+    boolean fill(MemorySegment target) throws IOException {
+      long done = 0;
+      while (done < target.byteSize()) {
+        if (patience != null) {
+          patience.awaitInput(from.socket.fd());
+        }
+        UnixSocket.Received received = receive(target.asSlice(done));
+        descriptors.addAll(received.descriptors());
+        if (received.bytes() == 0) {
+          if (done == 0) {
+            return false;
+          }
+          throw new VhostUserException("a message that ends after " + done + " bytes");
+        }
+        done += received.bytes();
+      }
+      return true;
+    }
+
+    private UnixSocket.Received receive(MemorySegment target) throws IOException {
       try {
-        received = socket.receive(target.asSlice(done), MOST_DESCRIPTORS);
+        return from.socket.receive(target, mostDescriptors);
       } catch (LinuxException e) {
         if (e.errno() == Errno.EMSGSIZE) {
           throw new VhostUserException(
-              "a message with more than " + MOST_DESCRIPTORS + " descriptors", e);
+              "a message with more than " + mostDescriptors + " descriptors", e);
         }
         throw e;
       }
-      descriptors.addAll(received.descriptors());
-      if (received.bytes() == 0) {
-        if (done == 0) {
-          return false;
-        }
-        throw new VhostUserException("a message that ends after " + done + " bytes");
-      }
-      done += received.bytes();
     }
-    return true;
   }
 
   /** Sends a message; the descriptors stay the caller's. */
@@ -113,6 +142,30 @@ public final class VhostUserSocket implements AutoCloseable {
       long done = socket.send(data, message.descriptors());
       while (done < bytes.length) {
         done += socket.send(data.asSlice(done), List.of());
+      }
+    }
+  }
+
+  /**
+   * As the other, but within some time.
+   *
+   * @throws NoAnswerException if nobody takes it in time
+   */
+  void send(VhostUserMessage message, Patience patience) throws IOException {
+    byte[] bytes = message.encode();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment data = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes);
+      long done = 0;
+      while (done < bytes.length) {
+        try {
+          List<Fd> along = done == 0 ? message.descriptors() : List.of();
+          done += socket.trySend(data.asSlice(done), along);
+        } catch (LinuxException e) {
+          if (e.errno() != Errno.EAGAIN) {
+            throw e;
+          }
+          patience.awaitRoom(socket.fd());
+        }
       }
     }
   }

@@ -10,9 +10,14 @@ import dev.spindle.devices.vhost.HandMadeBackEnd.Deed;
 import dev.spindle.devices.vhost.VhostUserPayload.Config;
 import dev.spindle.devices.vhost.VhostUserPayload.Word;
 import dev.spindle.linux.Errno;
+import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.UnixSocket;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -169,6 +174,106 @@ class FrontEndHostileTest {
               .buffer(FrontEndFixture.bytes(new byte[4096]));
       assertEquals(-Errno.EIO, disk.run(0, read));
       assertEquals(1, backEnd.connections.get());
+    }
+  }
+
+  /** It fills the eventfd that it is kicked by, and has a write to that wait. */
+  @Test
+  void goesOnThoughTheKickWouldBlock() throws Exception {
+    CountDownLatch filled = new CountDownLatch(1);
+    Deed misdeed =
+        backEnd -> {
+          backEnd.fillKick();
+          filled.countDown();
+        };
+    try (HandMadeBackEnd backEnd =
+            new HandMadeBackEnd(socket(), message -> Optional.empty(), misdeed);
+        FrontEndFixture disk = open("")) {
+      FrontEndFixture.Request first = disk.send(0, read());
+      filled.await();
+      FrontEndFixture.Request second = disk.send(0, read());
+      // Behind the second one, whose kick comes at the end of its turn.
+      disk.lanes.getFirst().context().call(() -> null);
+      disk.lanes.getFirst().context().call(() -> null);
+      backEnd.hangUp();
+      assertEquals(-Errno.EIO, first.result.join());
+      assertEquals(-Errno.EIO, second.result.join());
+    }
+  }
+
+  private static FrontEndFixture.Request read() {
+    return new FrontEndFixture.Request(Operation.READ, 0, 4096)
+        .buffer(FrontEndFixture.bytes(new byte[4096]));
+  }
+
+  private void assertNotServed(String reason) {
+    BlockException refusal = assertThrows(BlockException.class, () -> open(",open-timeout=1"));
+    assertEquals(
+        "Could not use the vhost-user back end at '"
+            + socket()
+            + "' within 1 s: "
+            + reason
+            + "; it may be serving somebody else",
+        refusal.getMessage());
+  }
+
+  @Test
+  void givesUpABackEndThatServesSomebodyElse() throws Exception {
+    try (UnixSocket busy = UnixSocket.listen(socket(), UnixSocket.Type.STREAM, 0)) {
+      assertNotServed("it does not answer GET_FEATURES");
+      List<UnixSocket> others = new ArrayList<>();
+      assertThrows(
+          LinuxException.class,
+          () -> {
+            while (true) {
+              others.add(UnixSocket.connect(socket(), UnixSocket.Type.STREAM));
+            }
+          });
+      assertNotServed("it accepts nobody");
+      others.forEach(UnixSocket::close);
+    }
+  }
+
+  @Test
+  void givesUpABackEndThatDoesNotEndItsAnswer() throws Exception {
+    try (UnixSocket listening = UnixSocket.listen(socket(), UnixSocket.Type.STREAM, 1)) {
+      Thread halfHearted =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    try (UnixSocket stream = listening.accept();
+                        Arena arena = Arena.ofConfined()) {
+                      stream.send(arena.allocate(5), List.of());
+                      while (stream.receive(arena.allocate(64), 0).bytes() > 0) {
+                        // Until the front end leaves.
+                      }
+                    } catch (LinuxException e) {
+                      throw new IllegalStateException(e);
+                    }
+                  });
+      assertNotServed("it does not answer GET_FEATURES");
+      halfHearted.join();
+    }
+  }
+
+  /** Requests fail when they have waited long enough, though somebody has accepted by then. */
+  @Test
+  void failsRequestsWhileABackEndServesSomebodyElse() throws Exception {
+    CountDownLatch kicked = new CountDownLatch(1);
+    HandMadeBackEnd backEnd =
+        new HandMadeBackEnd(
+            socket(),
+            message -> Optional.empty(),
+            its -> {
+              kicked.countDown();
+              its.hangUp();
+            });
+    try (FrontEndFixture disk = open(",reconnect-delay=1")) {
+      backEnd.stopAccepting();
+      assertEquals(-Errno.EIO, disk.run(0, read()));
+      assertEquals(0, kicked.getCount());
+    } finally {
+      backEnd.close();
     }
   }
 

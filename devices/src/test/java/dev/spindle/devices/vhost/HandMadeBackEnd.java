@@ -51,6 +51,7 @@ final class HandMadeBackEnd implements AutoCloseable {
   private final Answers answers;
   private final Deed whenKicked;
   private volatile boolean closing;
+  private volatile boolean onlyListening;
   private volatile long sectors = SECTORS;
   private volatile Fd channel;
   private VhostUserSocket socket;
@@ -67,7 +68,7 @@ final class HandMadeBackEnd implements AutoCloseable {
   }
 
   private void serve() {
-    while (!closing) {
+    while (!closing && !onlyListening) {
       try (UnixSocket stream = listener.accept()) {
         connections.incrementAndGet();
         socket = new VhostUserSocket(stream);
@@ -168,6 +169,23 @@ final class HandMadeBackEnd implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       channel.write(arena.allocateFrom(ValueLayout.JAVA_INT, code, 1, payloadBytes));
     }
+  }
+
+  /** Fills the counter that it is kicked by, so that a write of the front end would wait. */
+  void fillKick() throws LinuxException {
+    EventFd full = EventFd.of(kick);
+    full.read();
+    full.add(-2);
+    kick.setNonBlocking(false);
+  }
+
+  void hangUp() throws LinuxException {
+    socket.shutdown();
+  }
+
+  /** Leaves whoever connects from now on waiting. */
+  void stopAccepting() {
+    onlyListening = true;
   }
 
   private static long place(long userAddress) {
