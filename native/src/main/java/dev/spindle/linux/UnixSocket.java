@@ -143,11 +143,19 @@ public final class UnixSocket implements AutoCloseable {
         Fd.owning((int) LinuxException.check("accept", fd.name(), result), fd.name()));
   }
 
-  /** Whether it is a local stream socket that waits for connections. */
-  public boolean isListeningStream() throws LinuxException {
+  /**
+   * Whether it is a local stream socket.
+   *
+   * @throws LinuxException ENOTSOCK if it is no socket
+   */
+  public boolean isStream() throws LinuxException {
     return option(SocketConstants.SO_DOMAIN) == SocketConstants.AF_UNIX
-        && option(SocketConstants.SO_TYPE) == SocketConstants.SOCK_STREAM
-        && option(SocketConstants.SO_ACCEPTCONN) == 1;
+        && option(SocketConstants.SO_TYPE) == SocketConstants.SOCK_STREAM;
+  }
+
+  /** As {@link #isStream}, and it waits for connections. */
+  public boolean isListeningStream() throws LinuxException {
+    return isStream() && option(SocketConstants.SO_ACCEPTCONN) == 1;
   }
 
   private int option(int option) throws LinuxException {

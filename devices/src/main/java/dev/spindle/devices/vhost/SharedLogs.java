@@ -9,6 +9,7 @@ import dev.spindle.linux.LinuxFile;
 import dev.spindle.linux.Mapping;
 import dev.spindle.linux.MemFd;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * The memory that a back end shares with a front end besides the guest's: the log of written pages,
@@ -31,9 +32,9 @@ final class SharedLogs implements AutoCloseable {
    * Memory for the requests in flight.
    *
    * @param area what it is laid out for
-   * @param file to be closed by the caller
+   * @param file to be closed by the caller; none if there is no such memory
    */
-  record Offer(Inflight area, Fd file) {}
+  record Offer(Inflight area, List<Fd> file) {}
 
   /** The log of written pages, or null. */
   DirtyLog dirty() {
@@ -58,14 +59,19 @@ final class SharedLogs implements AutoCloseable {
    * Makes memory for the requests in flight, which the front end is to send back.
    *
    * @param asked for how many queues of which size
+   * @param packed whether the queues are packed: of those no requests are noted
    */
-  Offer offerInflight(Inflight asked, int queues, int queueSize)
+  Offer offerInflight(Inflight asked, int queues, int queueSize, boolean packed)
       throws VhostUserException, LinuxException {
     check(asked, queues, queueSize);
+    if (packed) {
+      return new Offer(new Inflight(0, 0, asked.queues(), asked.queueSize()), List.of());
+    }
     long bytes = asked.queues() * InflightLog.bytes(asked.queueSize());
     try (MemFd memFd = MemFd.create("vhost-user-inflight", bytes, MemFd.Pages.NORMAL)) {
       return new Offer(
-          new Inflight(bytes, 0, asked.queues(), asked.queueSize()), memFd.fd().duplicate());
+          new Inflight(bytes, 0, asked.queues(), asked.queueSize()),
+          List.of(memFd.fd().duplicate()));
     }
   }
 

@@ -15,6 +15,7 @@ import dev.spindle.devices.virtio.DeviceQueue;
 import dev.spindle.devices.virtio.SplitVirtqueue;
 import dev.spindle.devices.virtio.VirtioConfigSpace;
 import dev.spindle.devices.virtio.VirtioFeatures;
+import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.linux.EventFd;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
@@ -35,6 +36,7 @@ final class VhostUserBackEnd implements AutoCloseable {
       VhostUserFeatures.MQ
           | VhostUserFeatures.LOG_SHMFD
           | VhostUserFeatures.REPLY_ACK
+          | VhostUserFeatures.BACKEND_REQ
           | VhostUserFeatures.CONFIG
           | VhostUserFeatures.INFLIGHT_SHMFD
           | VhostUserFeatures.RESET_DEVICE
@@ -48,6 +50,10 @@ final class VhostUserBackEnd implements AutoCloseable {
   private final ClientMemory memory;
   private final SharedLogs logs = new SharedLogs();
   private final Vring[] vrings;
+
+  /** Null if the front end does not want to be told anything. */
+  private BackEndChannel channel;
+
   private long features;
   private boolean featuresSet;
   private long protocolFeatures;
@@ -65,6 +71,7 @@ final class VhostUserBackEnd implements AutoCloseable {
         | VirtioFeatures.VERSION_1
         | VirtioFeatures.INDIRECT_DESC
         | VirtioFeatures.EVENT_IDX
+        | VirtioFeatures.RING_PACKED
         | VhostUserFeatures.LOG_ALL
         | VhostUserFeatures.PROTOCOL_FEATURES;
   }
@@ -133,6 +140,12 @@ final class VhostUserBackEnd implements AutoCloseable {
     VhostUserPayload reply = null;
     List<Fd> sent = List.of();
     switch (message.payload()) {
+      case Empty _ when message.request() == VhostUserRequest.SET_BACKEND_REQ_FD -> {
+        BackEndChannel next = BackEndChannel.of(descriptors.getFirst());
+        descriptors.removeFirst();
+        closeChannel();
+        channel = next;
+      }
       case Empty _ -> reply = simple(message.request());
       case Word(long value) -> setWord(message.request(), value);
       case VringState state -> reply = setState(message.request(), state);
@@ -162,9 +175,10 @@ final class VhostUserBackEnd implements AutoCloseable {
         if (message.request() == VhostUserRequest.SET_INFLIGHT_FD) {
           logs.setInflight(area, descriptors.getFirst(), vrings.length, MOST_DESCRIPTORS);
         } else {
-          SharedLogs.Offer offer = logs.offerInflight(area, vrings.length, MOST_DESCRIPTORS);
+          SharedLogs.Offer offer =
+              logs.offerInflight(area, vrings.length, MOST_DESCRIPTORS, isPacked());
           reply = offer.area();
-          sent = List.of(offer.file());
+          sent = offer.file();
         }
       }
     }
@@ -187,7 +201,7 @@ final class VhostUserBackEnd implements AutoCloseable {
         reset();
         yield null;
       }
-      // SET_OWNER says nothing; what the back end would say to the front end, it does not.
+      // SET_OWNER says nothing.
       default -> null;
     };
   }
@@ -273,7 +287,7 @@ final class VhostUserBackEnd implements AutoCloseable {
         requireStanding(vring, request);
         if (state.number() < 1
             || state.number() > MOST_DESCRIPTORS
-            || Integer.bitCount(state.number()) != 1) {
+            || (!isPacked() && Integer.bitCount(state.number()) != 1)) {
           throw new VhostUserException(
               "queue "
                   + vring.index
@@ -285,7 +299,7 @@ final class VhostUserBackEnd implements AutoCloseable {
       }
       case SET_VRING_BASE -> {
         requireStanding(vring, request);
-        vring.base = state.number() & 0xffff;
+        vring.base = state.number();
       }
       case SET_VRING_ENABLE -> vring.enabled = state.number() != 0;
       // GET_VRING_BASE stops the queue.
@@ -404,13 +418,20 @@ final class VhostUserBackEnd implements AutoCloseable {
     }
   }
 
+  private boolean isPacked() {
+    return (features & VirtioFeatures.RING_PACKED) != 0;
+  }
+
   private void start(Vring vring) throws IOException {
-    SplitVirtqueue ring = vring.make(memory, features, export.model().options().queueSize());
-    InflightLog inflight = logs.inflight(vring.index, vring.size);
+    Virtqueue ring = vring.make(memory, features, export.model().options().queueSize());
+    InflightLog inflight = null;
     int[] left = new int[0];
-    if (inflight != null) {
-      left = inflight.recover(ring.usedIndex());
-      ring.resume(ring.usedIndex() + left.length);
+    if (ring instanceof SplitVirtqueue split) {
+      inflight = logs.inflight(vring.index, vring.size);
+      if (inflight != null) {
+        left = inflight.recover(split.usedIndex());
+        split.resume(split.usedIndex() + left.length);
+      }
     }
     memory.settle();
     vring.ring = ring;
@@ -437,7 +458,21 @@ final class VhostUserBackEnd implements AutoCloseable {
 
   private void updateDirtyLog(Vring vring) {
     boolean logged = (features & VhostUserFeatures.LOG_ALL) != 0;
-    vring.tracker.setDirtyLog(logged ? logs.dirty() : null, vring.usedRingLog());
+    vring.tracker.setDirtyLog(logged ? logs.dirty() : null, vring.writtenRanges(memory));
+  }
+
+  /** The disk has another length. */
+  void configChanged() {
+    if (channel != null) {
+      channel.configChanged();
+    }
+  }
+
+  private void closeChannel() {
+    if (channel != null) {
+      channel.close();
+      channel = null;
+    }
   }
 
   /** Tells the client's queues, as far as it wants to know, that they have failed. */
@@ -453,6 +488,7 @@ final class VhostUserBackEnd implements AutoCloseable {
     for (Vring vring : vrings) {
       vring.closeFiles();
     }
+    closeChannel();
     logs.close();
     memory.close();
   }

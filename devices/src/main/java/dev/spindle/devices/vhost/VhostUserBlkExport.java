@@ -174,6 +174,7 @@ final class VhostUserBlkExport implements BlockExport {
                 "begin-client",
                 () -> {
                   if (!closing) {
+                    model.refresh();
                     session = next;
                   }
                   return !closing;
@@ -226,6 +227,11 @@ final class VhostUserBlkExport implements BlockExport {
 
   @Override
   public void drainedEnd() {
+    VhostUserSession now = session;
+    // There is no client yet while this is being made, nor a model.
+    if (now != null && model.refresh()) {
+      now.configChanged();
+    }
     queues.drainedEnd();
   }
 

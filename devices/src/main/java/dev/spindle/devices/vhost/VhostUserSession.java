@@ -160,6 +160,11 @@ final class VhostUserSession {
     }
   }
 
+  /** The disk has another length. Control side. */
+  void configChanged() {
+    backEnd.configChanged();
+  }
+
   /** Gives back what the client had, once nothing of it is served. Control side. */
   void release() {
     ended.complete(null);

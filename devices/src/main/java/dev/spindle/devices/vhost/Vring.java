@@ -2,10 +2,13 @@
 package dev.spindle.devices.vhost;
 
 import dev.spindle.devices.vhost.VhostUserPayload.VringAddress;
+import dev.spindle.devices.virtio.PackedVirtqueue;
+import dev.spindle.devices.virtio.RingFormat;
 import dev.spindle.devices.virtio.SplitVirtqueue;
 import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.devices.virtio.VirtqueueConfig;
 import dev.spindle.devices.virtio.VirtqueueException;
+import dev.spindle.devices.virtio.VirtqueueState;
 import dev.spindle.linux.EventFd;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.uring.PeerEvent;
@@ -15,6 +18,9 @@ import org.slf4j.LoggerFactory;
 
 /** What a front end has said about one queue, and the queue while it works. Control side. */
 final class Vring {
+  /** Of half a base: the wrap counter. */
+  private static final int WRAP = 1 << 15;
+
   private static final Logger LOG = LoggerFactory.getLogger(Vring.class);
 
   final int index;
@@ -24,7 +30,10 @@ final class Vring {
   /** Null until the front end tells. */
   VringAddress address;
 
-  /** The next entry of the available ring to look at. */
+  /**
+   * Where to begin. Split: the next entry of the available ring to look at. Packed: that in the low
+   * half and the next entry to use in the high one, each with its wrap counter in the top bit.
+   */
   int base;
 
   /** Null until the front end starts the queue. */
@@ -36,7 +45,7 @@ final class Vring {
   boolean enabled;
 
   /** Null unless the queue works. */
-  SplitVirtqueue ring;
+  Virtqueue ring;
 
   /** Null unless the queue works. */
   VringTracker tracker;
@@ -61,7 +70,7 @@ final class Vring {
    * @param mostDescriptors the longest chain
    * @throws VhostUserException if the ring cannot be there
    */
-  SplitVirtqueue make(ClientMemory memory, long features, int mostDescriptors)
+  Virtqueue make(ClientMemory memory, long features, int mostDescriptors)
       throws VhostUserException {
     VirtqueueConfig config =
         new VirtqueueConfig(
@@ -71,14 +80,30 @@ final class Vring {
             guestAddress(memory, "descriptor table", address.descriptors()),
             guestAddress(memory, "available ring", address.available()),
             guestAddress(memory, "used ring", address.used()));
-    SplitVirtqueue made;
     try {
-      made = (SplitVirtqueue) Virtqueue.create(memory, config, features);
+      Virtqueue made = Virtqueue.create(memory, config, features);
+      switch (made) {
+        case SplitVirtqueue split -> split.resume(base);
+        case PackedVirtqueue packed -> packed.restore(packedState(base));
+      }
+      return made;
     } catch (VirtqueueException e) {
       throw new VhostUserException(e.getMessage(), e);
+    } catch (IllegalArgumentException e) {
+      throw new VhostUserException(
+          "queue %d cannot begin at 0x%x".formatted(index, Integer.toUnsignedLong(base)), e);
     }
-    made.resume(base);
-    return made;
+  }
+
+  private static VirtqueueState packedState(int base) {
+    int used = base >>> 16;
+    return new VirtqueueState(base & 0x7fff, (base & WRAP) != 0, used & 0x7fff, (used & WRAP) != 0);
+  }
+
+  private static int packedBase(VirtqueueState state) {
+    int available = state.availIndex() | (state.availWrap() ? WRAP : 0);
+    int used = state.usedIndex() | (state.usedWrap() ? WRAP : 0);
+    return used << 16 | available;
   }
 
   private long guestAddress(ClientMemory memory, String what, long userAddress)
@@ -91,14 +116,31 @@ final class Vring {
     return address;
   }
 
-  /** The guest-physical address by which writes to the used ring are logged, or -1. */
-  long usedRingLog() {
-    return address != null && (address.flags() & VringAddress.LOG) != 0 ? address.log() : -1;
+  /**
+   * What the queue itself writes to, as guest-physical addresses for the log of written pages.
+   * Empty if the front end does not want that logged.
+   */
+  VringTracker.Written writtenRanges(ClientMemory memory) {
+    if (address == null || (address.flags() & VringAddress.LOG) == 0) {
+      return VringTracker.Written.NOTHING;
+    }
+    if (ring instanceof PackedVirtqueue) {
+      // The address for the log is that of a used ring, which this has not.
+      return new VringTracker.Written(
+          memory.guestAddressOf(address.descriptors()),
+          (long) RingFormat.DESCRIPTOR_SIZE * size,
+          memory.guestAddressOf(address.used()));
+    }
+    return new VringTracker.Written(address.log(), RingFormat.usedSize(size), -1);
   }
 
   /** Ends what works: the next to work goes on where this one stopped. */
   void stopped() {
-    base = ring.availIndex();
+    base =
+        switch (ring) {
+          case SplitVirtqueue split -> split.availIndex();
+          case PackedVirtqueue packed -> packedBase(packed.state());
+        };
     ring = null;
     tracker = null;
   }

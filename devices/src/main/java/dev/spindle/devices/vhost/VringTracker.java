@@ -4,25 +4,37 @@ package dev.spindle.devices.vhost;
 import dev.spindle.devices.virtio.DescriptorChain;
 import dev.spindle.devices.virtio.RingFormat;
 import dev.spindle.devices.virtio.SplitVirtqueue;
+import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.devices.virtio.blk.QueueTracker;
 
 /**
  * Notes a queue's requests for the next back end, and what they write for a guest that migrates.
  */
 final class VringTracker implements QueueTracker {
-  private final SplitVirtqueue ring;
+  private final Virtqueue ring;
   private final ClientMemory memory;
 
-  /** Null if the front end wants none. */
+  /** Null if the front end wants none; only for a split ring. */
   private final InflightLog inflight;
 
   /** Null while the guest does not migrate. Written while the queue works. */
   private volatile DirtyLog dirty;
 
-  /** Where the used ring is to be marked, or -1. */
-  private volatile long usedRing = -1;
+  /** What is to be marked besides, whenever something is published. */
+  private volatile Written written = Written.NOTHING;
 
-  VringTracker(SplitVirtqueue ring, ClientMemory memory, InflightLog inflight) {
+  /**
+   * What a queue itself writes to.
+   *
+   * @param ring guest-physical address, or -1 for nothing
+   * @param ringBytes from there on
+   * @param events guest-physical address of the device event suppression structure, or -1 for none
+   */
+  record Written(long ring, long ringBytes, long events) {
+    static final Written NOTHING = new Written(-1, 0, -1);
+  }
+
+  VringTracker(Virtqueue ring, ClientMemory memory, InflightLog inflight) {
     this.ring = ring;
     this.memory = memory;
     this.inflight = inflight;
@@ -33,10 +45,10 @@ final class VringTracker implements QueueTracker {
    * noted or not.
    *
    * @param log null to end
-   * @param usedRingAddress guest-physical address by which the used ring is marked, or -1
+   * @param besides marked whenever something is published
    */
-  void setDirtyLog(DirtyLog log, long usedRingAddress) {
-    usedRing = usedRingAddress;
+  void setDirtyLog(DirtyLog log, Written besides) {
+    written = besides;
     dirty = log;
   }
 
@@ -64,12 +76,13 @@ final class VringTracker implements QueueTracker {
   @Override
   public void published() {
     if (inflight != null) {
-      inflight.published(ring.usedIndex());
+      inflight.published(((SplitVirtqueue) ring).usedIndex());
     }
     DirtyLog log = dirty;
-    long at = usedRing;
-    if (log != null && at >= 0) {
-      log.mark(at, RingFormat.usedSize(ring.size()));
+    if (log != null) {
+      Written besides = written;
+      log.mark(besides.ring, besides.ringBytes);
+      log.mark(besides.events, RingFormat.EVENT_SUPPRESSION_SIZE);
     }
   }
 

@@ -9,8 +9,10 @@ import dev.spindle.block.graph.BlockRequest.Operation;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -75,6 +77,32 @@ class BothEndsTest {
       }
     }
     assertArrayEquals(model, Files.readAllBytes(image));
+  }
+
+  /** The back end says so, and the front end's node shows it once it is reopened. */
+  @Test
+  void showsAnotherLength() throws Exception {
+    Path socket = folder.resolve("socket");
+    String window = "driver=raw,node-name=window,file=disk,size=";
+    try (ExportWorld world = new ExportWorld()) {
+      world.open("driver=null-co,node-name=disk,size=4M");
+      world.open(window + "1M");
+      world.export("vhost-user-blk,id=e,node-name=window,addr.type=unix,addr.path=" + socket);
+      String blockdev = "driver=virtio-blk-vhost-user,node-name=disk,read-only=on,path=" + socket;
+      try (FrontEndFixture disk = new FrontEndFixture(blockdev, 1)) {
+        assertEquals(1 << 20, disk.node.length());
+        world.control(() -> world.graph.reopen(List.of(FrontEndFixture.options(window + "2M"))));
+        // The node hears of that when it does: each reopening looks.
+        while (disk.node.length() != 2 << 20) {
+          disk.mainLoop.<Void, Exception>control(
+              "reopen",
+              () -> {
+                disk.graph.reopen(List.of(FrontEndFixture.options(blockdev)));
+                return null;
+              });
+        }
+      }
+    }
   }
 
   /** Writes every block once a round, from two contexts, and reads some back. */

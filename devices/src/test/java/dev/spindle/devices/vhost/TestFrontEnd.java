@@ -56,12 +56,17 @@ final class TestFrontEnd implements AutoCloseable {
   private final long[] buffers = new long[QUEUE_SIZE];
   private final List<AutoCloseable> owned = new ArrayList<>();
   VhostUserSocket socket;
-  long features = FEATURES;
+  final long features;
 
   TestFrontEnd() throws IOException {
+    this(FEATURES);
+  }
+
+  TestFrontEnd(long features) throws IOException {
+    this.features = features;
     memory = GuestMemory.allocate(MEMORY_BYTES);
     GuestArea area = new GuestArea(memory, 0, MEMORY_BYTES);
-    queue = DriverQueue.create(area, 0, QUEUE_SIZE, 128, FEATURES);
+    queue = DriverQueue.create(area, 0, QUEUE_SIZE, 128, features);
     for (int i = 0; i < QUEUE_SIZE; i++) {
       headers[i] = area.allocate(16, 16);
       statuses[i] = area.allocate(1, 1);

@@ -19,6 +19,7 @@ import dev.spindle.linux.Mapping;
 import dev.spindle.linux.MemFd;
 import dev.spindle.linux.UnixSocket;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -105,6 +106,71 @@ class VhostUserBlkExportTest {
         assertArrayEquals(pattern(i, 512), client.read(i + 8, 512));
       }
     }
+  }
+
+  /** Where a packed ring stands takes 32 bits: two places and the wrap counters there. */
+  @Test
+  void aPackedQueueStopsAndGoesOn() throws Exception {
+    Random random = new Random(9);
+    int begin = 0x8000_8000;
+    try (TestFrontEnd client = new TestFrontEnd(TestFrontEnd.FEATURES | 1L << 34)) {
+      client.connect(socket);
+      client.negotiate();
+      client.sendMemory();
+      int base = begin;
+      boolean wrapped = false;
+      for (int round = 0; round < 20; round++) {
+        client.startQueue(base);
+        for (int i = 0; i < 1 + random.nextInt(30); i++) {
+          byte[] data = pattern(random.nextLong(), 512 << random.nextInt(6));
+          client.write(16, data);
+          assertArrayEquals(data, onDisk(16, data.length));
+          assertArrayEquals(data, client.read(16, data.length));
+        }
+        base = client.stopQueue();
+        assertEquals(base >>> 16, base & 0xffff, "nothing is under way");
+        wrapped |= (base & 0x8000) == 0;
+      }
+      assertTrue(wrapped, "not once round the ring");
+      client.startQueue(base ^ 0x0001_0000);
+      client.awaitHangUp();
+    }
+  }
+
+  @Test
+  void aNodeThatGrowsIsNoticed() throws Exception {
+    String blockdev = "driver=raw,node-name=window,file=disk,size=";
+    world.open(blockdev + "1M");
+    Path place = folder.resolve("window");
+    world.export(
+        "vhost-user-blk,id=w,node-name=window,writable=on,addr.type=unix,addr.path=" + place);
+    List<UnixSocket> channel = UnixSocket.pair(UnixSocket.Type.STREAM);
+    try (TestFrontEnd client = TestFrontEnd.connected(place).start();
+        UnixSocket ours = channel.get(0);
+        Arena arena = Arena.ofConfined()) {
+      client.send(
+          VhostUserRequest.SET_BACKEND_REQ_FD, new VhostUserPayload.Empty(), channel.get(1).fd());
+      client.settle();
+      channel.get(1).close();
+      assertEquals(BlkDriver.IOERR, client.run(BlkDriver.IN, 2048, 512));
+      world.control(() -> world.graph.reopen(List.of(FrontEndFixture.options(blockdev + "2M"))));
+      MemorySegment message = arena.allocate(12);
+      assertEquals(12, ours.receive(message, 0).bytes());
+      assertEquals(2, message.get(ValueLayout.JAVA_INT, 0), "BACKEND_CONFIG_CHANGE_MSG");
+      assertEquals(0, message.get(ValueLayout.JAVA_INT, 8), "nothing follows");
+      assertEquals(
+          4096, ByteBuffer.wrap(client.config(0, 60)).order(ByteOrder.LITTLE_ENDIAN).getLong(0));
+      client.write(2048, pattern(1, 512));
+      assertArrayEquals(pattern(1, 512), onDisk(2048, 512));
+      client.send(
+          VhostUserRequest.SET_BACKEND_REQ_FD, new VhostUserPayload.Empty(), client.memory.file());
+      client.awaitHangUp();
+    }
+    world.control(
+        () -> {
+          world.exports.close("w");
+          world.graph.close(world.graph.find("window"));
+        });
   }
 
   @Test

@@ -55,7 +55,7 @@ final class StorageDaemonRestartTest {
     QemuGuest guest = new QemuGuest(folder);
     Path data = guest.makeDataDisk();
     Process daemon = startDaemon(data);
-    Process qemu = guest.start(48, ",reconnect=1");
+    Process qemu = guest.start(48, ",reconnect=1", "");
     int kills = 0;
     try {
       // Early for the first time, then with a while for the guest to go on in between.

@@ -65,8 +65,9 @@ public final class QemuGuest {
    *
    * @param verifiedMebibytes how much fio writes and reads back
    * @param socketOptions of QEMU's character devices, each after a comma
+   * @param dataOptions of the device that fio writes to, each after a comma
    */
-  public Process start(int verifiedMebibytes, String socketOptions)
+  public Process start(int verifiedMebibytes, String socketOptions, String dataOptions)
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of("qemu-system-x86_64", "-nodefaults"));
     command.addAll(List.of("-display", "none", "-no-reboot", "-m", "512M", "-smp", "2"));
@@ -83,8 +84,8 @@ public final class QemuGuest {
                 + " spindle.fio.verify.size="
                 + verifiedMebibytes
                 + "m"));
-    addDisk(command, "root", 1, socketOptions);
-    addDisk(command, "data", 2, socketOptions);
+    addDisk(command, "root", "num-queues=1", socketOptions);
+    addDisk(command, "data", "num-queues=2" + dataOptions, socketOptions);
     command.addAll(List.of("-serial", "file:" + folder.resolve("console.log")));
     command.addAll(List.of("-serial", "file:" + report));
     return new ProcessBuilder(command)
@@ -93,11 +94,10 @@ public final class QemuGuest {
         .start();
   }
 
-  private void addDisk(List<String> command, String name, int queues, String socketOptions) {
+  private void addDisk(List<String> command, String name, String options, String socketOptions) {
     String socket = "socket,id=" + name + ",path=" + folder.resolve(name + ".sock") + socketOptions;
     command.addAll(List.of("-chardev", socket));
-    command.addAll(
-        List.of("-device", "vhost-user-blk-pci,chardev=" + name + ",num-queues=" + queues));
+    command.addAll(List.of("-device", "vhost-user-blk-pci,chardev=" + name + "," + options));
   }
 
   /** What it has reported so far. */

@@ -21,7 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * QEMU, which emulates the whole machine, boots a guest from one vhost-user-blk export, and fio in
- * it writes to another and reads it back while that moves between iothreads.
+ * it writes to another, whose queues are packed, and reads it back while that moves between
+ * iothreads.
  */
 @Timeout(value = 900, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class QemuOnExportTest {
@@ -63,7 +64,7 @@ class QemuOnExportTest {
             "type=vhost-user-blk,id=data,node-name=data,writable=on,num-queues=2,iothread=io0,"
                 + "addr.type=unix,addr.path="
                 + folder.resolve("data.sock"));
-        Process qemu = guest.start(16, "");
+        Process qemu = guest.start(16, "", ",packed=on");
         try {
           while (!qemu.waitFor(5, TimeUnit.MILLISECONDS)) {
             IoThread target = blockLayer.ioThread(moves % 2 == 0 ? "io1" : "io0");

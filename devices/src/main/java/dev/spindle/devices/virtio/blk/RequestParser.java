@@ -6,22 +6,23 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
- * Turns the driver's words into block requests (virtio 1.3, section 5.2.6). Immutable; each word of
- * guest memory is read once.
+ * Turns the driver's words into block requests (virtio 1.3, section 5.2.6). Any thread; each word
+ * of guest memory is read once.
  */
 final class RequestParser {
+  private final VirtioBlkModel model;
   private final long features;
   private final boolean readOnly;
-  private final long capacitySectors;
   private final long blockMask;
   private final long maxDiscardSectors;
   private final long maxWriteZeroesSectors;
   private final byte[] id;
 
-  RequestParser(VirtioBlkOptions options, long features, long capacitySectors, boolean readOnly) {
+  RequestParser(VirtioBlkModel model, long features, boolean readOnly) {
+    VirtioBlkOptions options = model.options();
+    this.model = model;
     this.features = features;
     this.readOnly = readOnly;
-    this.capacitySectors = capacitySectors;
     this.blockMask = options.logicalBlockSize() - 1L;
     this.maxDiscardSectors = options.maxDiscardSectors();
     this.maxWriteZeroesSectors = options.maxWriteZeroesSectors();
@@ -89,6 +90,7 @@ final class RequestParser {
 
   /** Sector numbers are the guest's, unsigned 64-bit. */
   private boolean isInside(long sector, long sectors) {
+    long capacitySectors = model.capacitySectors();
     return sectors <= capacitySectors
         && Long.compareUnsigned(sector, capacitySectors - sectors) <= 0;
   }

@@ -64,6 +64,10 @@ final class VirtioBlkConfig {
     return (value >>> (8 * (WRITEBACK - offset)) & 1) != 0;
   }
 
+  void setCapacity(long sectors) {
+    space.update(bytes -> bytes.putLong(CAPACITY, sectors));
+  }
+
   void setWriteback(boolean on) {
     space.update(bytes -> bytes.put(WRITEBACK, (byte) (on ? 1 : 0)));
   }

@@ -15,6 +15,9 @@ public final class VirtioBlkModel {
   private final int queueCount;
   private final VirtioBlkConfig config;
 
+  /** Written by the control side. */
+  private volatile long capacitySectors;
+
   /**
    * Describes a device on a backend's node. Control side.
    *
@@ -28,6 +31,32 @@ public final class VirtioBlkModel {
     this.writable = writable;
     this.queueCount = queueCount;
     this.config = new VirtioBlkConfig(options, backend.node(), queueCount);
+    this.capacitySectors = sectorsOfNode();
+  }
+
+  private long sectorsOfNode() {
+    return (backend.node().length() & -options.logicalBlockSize())
+        >> VirtioBlkFeatures.SECTOR_SHIFT;
+  }
+
+  /** Sectors that requests may reach. */
+  long capacitySectors() {
+    return capacitySectors;
+  }
+
+  /**
+   * Looks how long the node is now. Control side, while the backend stands still.
+   *
+   * @return whether the driver is to be told that the configuration has changed
+   */
+  public boolean refresh() {
+    long now = sectorsOfNode();
+    if (now == capacitySectors) {
+      return false;
+    }
+    capacitySectors = now;
+    config.setCapacity(now);
+    return true;
   }
 
   private boolean readOnly() {
@@ -92,7 +121,6 @@ public final class VirtioBlkModel {
   }
 
   RequestParser parser(long features) {
-    return new RequestParser(
-        options, features, backend.node().length() >> VirtioBlkFeatures.SECTOR_SHIFT, readOnly());
+    return new RequestParser(this, features, readOnly());
   }
 }
