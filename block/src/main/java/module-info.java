@@ -34,6 +34,7 @@ module dev.spindle.block {
       dev.spindle.block.driver.nbd.NbdDriver,
       dev.spindle.block.driver.nullio.NullAioDriver,
       dev.spindle.block.driver.nullio.NullCoDriver,
+      dev.spindle.block.driver.qcow2.Qcow2Driver,
       dev.spindle.block.driver.quorum.QuorumDriver,
       dev.spindle.block.driver.raw.RawDriver,
       dev.spindle.block.driver.throttle.ThrottleDriver;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.qcow2;
+
+import java.nio.ByteBuffer;
+import java.util.function.Consumer;
+
+/**
+ * The header as it is in the file. Each change is one write of the first sector, which reaches the
+ * disk as a whole or not at all. Changed under the image's lock, read by any thread.
+ */
+final class HeaderFile {
+  private volatile Qcow2Header header;
+
+  HeaderFile(Qcow2Header header) {
+    this.header = header;
+  }
+
+  Qcow2Header get() {
+    return header;
+  }
+
+  /**
+   * Sets feature bits, and waits until they are on stable storage. Version 2 has none: nothing
+   * happens then.
+   */
+  void setFeatures(Storage file, long incompatible, long autoclear) throws Qcow2Exception {
+    Qcow2Header now = header;
+    if (now.version() >= 3
+        && (now.incompatible() != incompatible || now.autoclear() != autoclear)) {
+      change(
+          file,
+          now.withFeatures(incompatible, autoclear),
+          sector -> sector.putLong(72, incompatible).putLong(88, autoclear));
+    }
+  }
+
+  /** Has the header lead to another refcount table, which is on stable storage. */
+  void moveRefcountTable(Storage file, long offset, int clusters) throws Qcow2Exception {
+    change(
+        file,
+        header.withRefcountTable(offset, clusters),
+        sector -> sector.putLong(48, offset).putInt(56, clusters));
+  }
+
+  private void change(Storage file, Qcow2Header next, Consumer<ByteBuffer> edit)
+      throws Qcow2Exception {
+    byte[] sector = Bytes.read(file, 0, Qcow2Header.LEAST);
+    edit.accept(ByteBuffer.wrap(sector));
+    Bytes.write(file, 0, sector);
+    file.flush();
+    header = next;
+  }
+}

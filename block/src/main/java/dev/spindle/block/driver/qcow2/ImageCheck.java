@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.qcow2;
+
+import dev.spindle.linux.Errno;
+import java.util.Arrays;
+import java.util.function.Consumer;
+
+/**
+ * Looks through an image's tables: counts what refers to each cluster, and compares that with the
+ * refcounts and the flags that depend on them. Nothing else uses the image, and its tables are in
+ * the file. What it finds it says in qemu-img's words.
+ */
+final class ImageCheck {
+  private final Qcow2Image image;
+  private final Storage file;
+  private final Geometry geometry;
+  private final Refcounts refcounts;
+  private final boolean externalData;
+  private final boolean fixLeaks;
+  private final boolean fixErrors;
+  private final Consumer<String> messages;
+  private final References references = new References();
+
+  private long corruptions;
+  private long leaks;
+  private long corruptionsFixed;
+  private long leaksFixed;
+  private long allocated;
+  private long fragmented;
+  private long compressed;
+  private long nextHost;
+
+  private ImageCheck(
+      Qcow2Image image,
+      Storage file,
+      boolean fixLeaks,
+      boolean fixErrors,
+      Consumer<String> messages) {
+    this.image = image;
+    this.file = file;
+    this.geometry = image.geometry();
+    this.refcounts = image.metadata().refcounts();
+    this.externalData = image.header().has(Features.DATA_FILE);
+    this.fixLeaks = fixLeaks;
+    this.fixErrors = fixErrors;
+    this.messages = messages;
+  }
+
+  /**
+   * Checks an image.
+   *
+   * @param fixLeaks whether to free clusters that nothing refers to
+   * @param fixErrors whether to raise refcounts that are too low, and to correct flags
+   * @param messages gets a line for each thing found
+   * @throws Qcow2Exception if it cannot be looked through
+   */
+  static CheckResult run(
+      Qcow2Image image, Qcow2Io io, boolean fixLeaks, boolean fixErrors, Consumer<String> messages)
+      throws Qcow2Exception {
+    if (HeaderExtension.find(image.header().extensions(), HeaderExtension.BITMAPS).isPresent()) {
+      throw new Qcow2Exception(
+          Errno.EOPNOTSUPP, "Images with persistent bitmaps cannot be checked");
+    }
+    return image.locked(
+        io, () -> new ImageCheck(image, io.file(), fixLeaks, fixErrors, messages).run());
+  }
+
+  private CheckResult run() throws Qcow2Exception {
+    Qcow2Header header = image.header();
+    references.add(0);
+    addTable(header.l1Offset(), 8L * header.l1Size());
+    long[] l1 = new long[header.l1Size()];
+    Arrays.setAll(l1, image.map()::l1At);
+    addL1(l1, true);
+    long tableBytes = 0;
+    for (Snapshot snapshot : image.snapshots()) {
+      tableBytes += snapshot.tableBytes();
+      addTable(snapshot.l1Offset(), 8L * snapshot.l1Size());
+      addL1(Bytes.readLongs(file, snapshot.l1Offset(), snapshot.l1Size()), false);
+    }
+    addTable(header.snapshotsOffset(), tableBytes);
+    addRefcounts();
+    long end = compare();
+    checkFlags(l1);
+    if (corruptionsFixed + leaksFixed > 0) {
+      refcounts.write(file);
+      file.flush();
+    }
+    return new CheckResult(
+        corruptions,
+        leaks,
+        corruptionsFixed,
+        leaksFixed,
+        end << geometry.clusterBits(),
+        geometry.clusters(header.size()),
+        allocated,
+        fragmented,
+        compressed);
+  }
+
+  private void error(String words, Object... values) {
+    messages.accept(words.formatted(values));
+    corruptions++;
+  }
+
+  private void addTable(long offset, long bytes) {
+    addClusters(offset, bytes);
+  }
+
+  private void addClusters(long offset, long bytes) {
+    if (bytes == 0) {
+      return;
+    }
+    long last = (offset + bytes - 1) >>> geometry.clusterBits();
+    for (long cluster = offset >>> geometry.clusterBits(); cluster <= last; cluster++) {
+      references.add(cluster);
+    }
+  }
+
+  private void addL1(long[] l1, boolean active) throws Qcow2Exception {
+    for (int i = 0; i < l1.length; i++) {
+      long table = Entry.host(l1[i]);
+      if (table == 0) {
+        continue;
+      }
+      if ((l1[i] & Entry.L1_RESERVED) != 0) {
+        error("ERROR found L1 entry with reserved bits set: %x", l1[i]);
+      }
+      if (!geometry.isAligned(table)) {
+        error("ERROR l2_offset=%x: Table is not cluster aligned; L1 entry corrupted", table);
+        continue;
+      }
+      references.add(table >>> geometry.clusterBits());
+      addL2(Bytes.readLongs(file, table, geometry.clusterSize() / 8), active);
+    }
+  }
+
+  private void addL2(long[] words, boolean active) {
+    int step = 1 << geometry.entryWordsOrder();
+    for (int i = 0; i < words.length; i += step) {
+      long descriptor = words[i];
+      if (geometry.extended()) {
+        checkBitmap(descriptor, words[i + 1]);
+      }
+      if (Entry.isCompressed(descriptor)) {
+        addCompressed(descriptor, active);
+      } else if (Entry.hasPlace(descriptor, externalData)) {
+        addData(descriptor, active);
+      }
+    }
+  }
+
+  private void checkBitmap(long descriptor, long bitmap) {
+    if (Entry.isCompressed(descriptor)) {
+      if (bitmap != 0) {
+        error("ERROR compressed cluster %x with non-zero subcluster allocation bitmap", descriptor);
+      }
+    } else if ((bitmap & bitmap >>> 32 & Entry.ALL_ALLOCATED) != 0) {
+      error(
+          "ERROR offset=%x: Allocated cluster has corrupted subcluster allocation bitmap",
+          Entry.host(descriptor));
+    }
+  }
+
+  private void addCompressed(long descriptor, boolean active) {
+    if (Entry.isCopied(descriptor)) {
+      error(
+          "ERROR: coffset=0x%x: copied flag must never be set for compressed clusters",
+          Compressed.offset(geometry, descriptor));
+    }
+    addClusters(Compressed.offset(geometry, descriptor), Compressed.bytes(geometry, descriptor));
+    if (active) {
+      allocated++;
+      compressed++;
+      // As qemu-img counts: what is packed follows nothing.
+      fragmented++;
+    }
+  }
+
+  private void addData(long descriptor, boolean active) {
+    long host = Entry.host(descriptor);
+    if (active) {
+      allocated++;
+      if (nextHost != 0 && host != nextHost) {
+        fragmented++;
+      }
+      nextHost = host + geometry.clusterSize();
+    }
+    if (externalData) {
+      return;
+    }
+    if (!geometry.isAligned(host)) {
+      error("ERROR offset=%x: Cluster is not properly aligned; L2 entry corrupted.", host);
+      return;
+    }
+    references.add(host >>> geometry.clusterBits());
+  }
+
+  private void addRefcounts() {
+    addTable(refcounts.tableOffset(), 8L * refcounts.tableSize());
+    for (int i = 0; i < refcounts.tableSize(); i++) {
+      long block = refcounts.block(i);
+      if (block == 0) {
+        continue;
+      }
+      if (block < 0 || !geometry.isAligned(block)) {
+        error("ERROR refcount block %d is not cluster aligned; refcount table entry corrupted", i);
+      } else if (block >= file.length()) {
+        error("ERROR refcount block %d is outside image", i);
+      } else if (references.add(block >>> geometry.clusterBits()) > 0) {
+        error("ERROR refcount block %d refcount=2", i);
+      }
+    }
+  }
+
+  /** Compares; returns how many clusters the file has up to the last one in use. */
+  private long compare() throws Qcow2Exception {
+    long end = 0;
+    int blockBits = geometry.refcountBlockBits();
+    long counted = (long) refcounts.tableSize() << blockBits;
+    long cluster = 0;
+    while (cluster >= 0) {
+      if (!references.hasPart(cluster) && !isCounted(cluster)) {
+        cluster = next(cluster, counted, blockBits);
+        continue;
+      }
+      int found = references.get(cluster);
+      long said = isCounted(cluster) || cluster >= counted ? refcounts.get(file, cluster) : 0;
+      if (said != 0 || found != 0) {
+        end = cluster + 1;
+      }
+      if (said != found) {
+        differ(cluster, said, found);
+      }
+      cluster++;
+    }
+    return end;
+  }
+
+  private boolean isCounted(long cluster) {
+    long index = cluster >>> geometry.refcountBlockBits();
+    if (index >= refcounts.tableSize()) {
+      return false;
+    }
+    long block = refcounts.block((int) index);
+    return block > 0 && geometry.isAligned(block) && block < file.length();
+  }
+
+  /** The next cluster that is counted or referred to; -1 if there is none. */
+  private long next(long cluster, long counted, int blockBits) {
+    long referred = references.nextPart(cluster);
+    for (long index = (cluster >>> blockBits) + 1; index << blockBits < counted; index++) {
+      if (isCounted(index << blockBits)) {
+        return referred < 0 ? index << blockBits : Math.min(referred, index << blockBits);
+      }
+    }
+    return referred;
+  }
+
+  private void differ(long cluster, long said, int found) throws Qcow2Exception {
+    boolean leak = said > found;
+    boolean fix = (leak ? fixLeaks : fixErrors) && isCounted(cluster);
+    String what = leak ? "Leaked" : fix ? "Repairing" : "ERROR";
+    if (leak && fix) {
+      what = "Repairing";
+    }
+    messages.accept("%s cluster %d refcount=%d reference=%d".formatted(what, cluster, said, found));
+    if (fix) {
+      refcounts.add(file, cluster, 1, Math.toIntExact(found - said));
+      if (leak) {
+        leaksFixed++;
+      } else {
+        corruptionsFixed++;
+      }
+    } else if (leak) {
+      leaks++;
+    } else {
+      corruptions++;
+    }
+  }
+
+  /** The flags that say that a refcount is exactly one. */
+  private void checkFlags(long[] l1) throws Qcow2Exception {
+    for (int i = 0; i < l1.length; i++) {
+      long table = Entry.host(l1[i]);
+      if (table == 0 || !geometry.isAligned(table)) {
+        continue;
+      }
+      long refcount = refcounts.get(file, table >>> geometry.clusterBits());
+      if (refcount == 1 != Entry.isCopied(l1[i])) {
+        error(
+            "ERROR OFLAG_COPIED L2 cluster: l1_index=%d l1_entry=%x refcount=%d",
+            i, l1[i], refcount);
+      }
+      checkL2Flags(Bytes.readLongs(file, table, geometry.clusterSize() / 8));
+    }
+  }
+
+  private void checkL2Flags(long[] words) throws Qcow2Exception {
+    for (int i = 0; i < words.length; i += 1 << geometry.entryWordsOrder()) {
+      long descriptor = words[i];
+      long host = Entry.host(descriptor);
+      if (externalData
+          || Entry.isCompressed(descriptor)
+          || host == 0
+          || !geometry.isAligned(host)) {
+        continue;
+      }
+      long refcount = refcounts.get(file, host >>> geometry.clusterBits());
+      if (refcount == 1 != Entry.isCopied(descriptor)) {
+        error("ERROR OFLAG_COPIED data cluster: l2_entry=%x refcount=%d", descriptor, refcount);
+      }
+    }
+  }
+}

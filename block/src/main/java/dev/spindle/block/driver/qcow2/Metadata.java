@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.qcow2;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+
+/**
+ * The image's tables in memory, and the order in which they reach the file, so that a crash at any
+ * moment leaves clusters that nobody refers to at worst:
+ *
+ * <ol>
+ *   <li>refcounts of what was taken, after the data written there;
+ *   <li>a flush; then L2 entries that refer to it;
+ *   <li>a flush; then L1 entries that lead to new L2 tables;
+ *   <li>a flush; only then refcounts of what was given up are lowered, and it can be taken again,
+ *       once no request is on its way there any more.
+ * </ol>
+ *
+ * Under the image's lock, where nothing else is said.
+ */
+final class Metadata {
+  /** More than this waiting to be given up has the tables written. */
+  private static final int MOST_WAITING = 4096;
+
+  /** Clusters that nobody refers to any more, once the tables are in the file. */
+  private record Given(long first, long clusters, long epoch) {}
+
+  private final Geometry geometry;
+  private final HeaderFile header;
+  private final ClusterMap map;
+  private final Refcounts refcounts;
+  private final MetadataClusters clusters;
+  private final Epochs epochs;
+  private final boolean passDiscards;
+
+  /** L1 entries that are not in the file. */
+  private final BitSet l1Dirty = new BitSet();
+
+  private final List<Given> unlinked = new ArrayList<>();
+
+  /** The same, and no table in the file refers to them. In order of epochs. */
+  private final ArrayDeque<Given> given = new ArrayDeque<>();
+
+  /** Whether a flush of the file alone is not enough. Read by any thread. */
+  private volatile boolean dirty;
+
+  Metadata(
+      HeaderFile header,
+      ClusterMap map,
+      Refcounts refcounts,
+      MetadataClusters clusters,
+      Epochs epochs,
+      boolean passDiscards) {
+    this.geometry = Geometry.of(header.get());
+    this.header = header;
+    this.map = map;
+    this.refcounts = refcounts;
+    this.clusters = clusters;
+    this.epochs = epochs;
+    this.passDiscards = passDiscards;
+  }
+
+  /** Whether some changes are not in the file. Any thread. */
+  boolean isDirty() {
+    return dirty;
+  }
+
+  Refcounts refcounts() {
+    return refcounts;
+  }
+
+  MetadataClusters clusters() {
+    return clusters;
+  }
+
+  /**
+   * Has the L2 piece of an offset be in memory.
+   *
+   * @return null if there is no L2 table
+   */
+  L2Slice load(Storage file, long offset) throws Qcow2Exception {
+    long l1 = map.l1Entry(offset);
+    if (Entry.host(l1) == 0) {
+      return null;
+    }
+    L2Slice slice = map.cache().find(map.sliceIndex(offset));
+    if (slice != null) {
+      return slice;
+    }
+    checkTable(file, l1, offset);
+    long[] words = Bytes.readLongs(file, sliceOffset(l1, offset), geometry.sliceBytes() / 8);
+    checkEntries(words, offset);
+    slice = new L2Slice(map.sliceIndex(offset), words, geometry.entryWordsOrder());
+    if (!map.cache().add(slice)) {
+      write(file);
+      if (!map.cache().add(slice)) {
+        throw new IllegalStateException("no place for a piece of an L2 table");
+      }
+    }
+    return slice;
+  }
+
+  private long sliceOffset(long l1, long offset) {
+    long inTable = (offset >>> geometry.sliceShift()) * geometry.sliceBytes();
+    return Entry.host(l1) + (inTable & geometry.clusterSize() - 1);
+  }
+
+  private void checkTable(Storage file, long l1, long offset) throws Qcow2Exception {
+    long table = Entry.host(l1);
+    if (!geometry.isAligned(table) || table >= file.length()) {
+      throw new CorruptImageException(
+          "the L2 table for offset %d is said to be at %#x, where it cannot be"
+              .formatted(offset, table));
+    }
+  }
+
+  /** Refuses entries that would have guest data overwrite metadata, or that lead nowhere. */
+  private void checkEntries(long[] words, long offset) throws Qcow2Exception {
+    if (header.get().has(Features.DATA_FILE)) {
+      return;
+    }
+    for (int i = 0; i < words.length; i += 1 << geometry.entryWordsOrder()) {
+      long descriptor = words[i];
+      long host = Entry.host(descriptor);
+      if (Entry.isCompressed(descriptor) || host == 0) {
+        continue;
+      }
+      if (!geometry.isAligned(host)) {
+        throw new CorruptImageException(
+            "Cluster allocation offset %#x unaligned (in the L2 table for offset %d)"
+                .formatted(host, offset));
+      }
+      if (clusters.contains(host >>> geometry.clusterBits())) {
+        throw new CorruptImageException(
+            "the data cluster at %#x is metadata (in the L2 table for offset %d)"
+                .formatted(host, offset));
+      }
+    }
+  }
+
+  /** As {@link #load}, for an entry that is to be changed: makes the table, or copies it. */
+  L2Slice loadForChange(Storage file, long offset) throws Qcow2Exception {
+    long l1 = map.l1Entry(offset);
+    if (!Entry.isCopied(l1) || Entry.host(l1) == 0) {
+      ownTable(file, l1, offset);
+    }
+    return load(file, offset);
+  }
+
+  private void ownTable(Storage file, long l1, long offset) throws Qcow2Exception {
+    long before = Entry.host(l1);
+    if (before != 0) {
+      checkTable(file, l1, offset);
+    }
+    long cluster = refcounts.allocate(file, header, 1);
+    dirty = true;
+    long table = cluster << geometry.clusterBits();
+    try {
+      byte[] contents =
+          before == 0
+              ? new byte[geometry.clusterSize()]
+              : Bytes.read(file, before, geometry.clusterSize());
+      Bytes.write(file, table, contents);
+    } catch (Qcow2Exception e) {
+      refcounts.add(file, cluster, 1, -1);
+      throw e;
+    }
+    clusters.add(cluster, 1);
+    map.setL1(map.l1Index(offset), table | Entry.COPIED);
+    l1Dirty.set(map.l1Index(offset));
+    if (before != 0) {
+      giveUp(before >>> geometry.clusterBits(), 1);
+    }
+  }
+
+  /** Changes an entry of a piece that {@link #loadForChange} has returned. */
+  void change(L2Slice slice, int entry, long descriptor, long bitmap) {
+    map.cache().willChange(slice);
+    slice.set(entry, descriptor, bitmap);
+    dirty = true;
+  }
+
+  /** Takes clusters that lie one after another, at most so many and at least one. */
+  long allocate(Storage file, long count) throws Qcow2Exception {
+    reclaim(file);
+    dirty = true;
+    return refcounts.allocate(file, header, count);
+  }
+
+  /** Gives back what was taken and never referred to. */
+  void putBack(Storage file, long first, long count) throws Qcow2Exception {
+    refcounts.add(file, first, count, -1);
+  }
+
+  /** Nothing in memory refers to clusters any more that something did. */
+  void giveUp(long first, long count) {
+    unlinked.add(new Given(first, count, epochs.now()));
+    dirty = true;
+  }
+
+  /** Gives up what an L2 entry referred to. */
+  void giveUpOld(long descriptor) {
+    if (header.get().has(Features.DATA_FILE)) {
+      return;
+    }
+    if (Entry.isCompressed(descriptor)) {
+      long start = Compressed.offset(geometry, descriptor);
+      long end = start + Compressed.bytes(geometry, descriptor);
+      long first = start >>> geometry.clusterBits();
+      giveUp(first, ((end - 1) >>> geometry.clusterBits()) - first + 1);
+    } else if (Entry.host(descriptor) != 0) {
+      giveUp(Entry.host(descriptor) >>> geometry.clusterBits(), 1);
+    }
+  }
+
+  /** Writes the tables if much waits for that. */
+  void relieve(Storage file) throws Qcow2Exception {
+    if (unlinked.size() > MOST_WAITING) {
+      write(file);
+    }
+  }
+
+  /**
+   * Writes all that has changed, and returns when it is on stable storage, with the data that was
+   * written before.
+   */
+  void write(Storage file) throws Qcow2Exception {
+    refcounts.write(file);
+    List<L2Slice> slices = map.cache().dirty();
+    if (!slices.isEmpty() || !l1Dirty.isEmpty()) {
+      file.flush();
+    }
+    while (!slices.isEmpty()) {
+      writeSlice(file, slices.getLast());
+      slices.removeLast().dirty = false;
+    }
+    if (!l1Dirty.isEmpty()) {
+      file.flush();
+      writeL1(file);
+    }
+    file.flush();
+    given.addAll(unlinked);
+    unlinked.clear();
+    reclaim(file);
+    dirty = refcounts.isDirty() || !given.isEmpty();
+  }
+
+  private void writeSlice(Storage file, L2Slice slice) throws Qcow2Exception {
+    long offset = slice.index << geometry.sliceShift();
+    long[] words = slice.words();
+    byte[] bytes = Bytes.ofLongs(words, 0, words.length);
+    Bytes.write(file, sliceOffset(map.l1Entry(offset), offset), bytes);
+  }
+
+  private void writeL1(Storage file) throws Qcow2Exception {
+    for (int index = l1Dirty.nextSetBit(0); index >= 0; index = l1Dirty.nextSetBit(index)) {
+      int start = index & -64;
+      long[] entries = new long[64];
+      for (int i = 0; i < 64 && start + i < map.l1Size(); i++) {
+        entries[i] = map.l1At(start + i);
+      }
+      Bytes.write(file, header.get().l1Offset() + 8L * start, Bytes.ofLongs(entries, 0, 64));
+      l1Dirty.clear(start, start + 64);
+    }
+  }
+
+  /** Lowers refcounts of what was given up, as far as no request is on its way there. */
+  private void reclaim(Storage file) throws Qcow2Exception {
+    if (given.isEmpty()) {
+      return;
+    }
+    epochs.advance();
+    while (!given.isEmpty() && epochs.isOver(given.peek().epoch())) {
+      Given next = given.remove();
+      refcounts.add(file, next.first, next.clusters, -1);
+      for (long cluster = next.first; cluster < next.first + next.clusters; cluster++) {
+        if (refcounts.get(file, cluster) == 0) {
+          freed(file, cluster);
+        }
+      }
+    }
+  }
+
+  private void freed(Storage file, long cluster) throws Qcow2Exception {
+    clusters.remove(cluster, 1);
+    if (passDiscards) {
+      file.discard(cluster << geometry.clusterBits(), geometry.clusterSize());
+    }
+  }
+
+  /**
+   * Writes everything that there is, what waits for requests included: there are none.
+   *
+   * @throws Qcow2Exception if something could not be written
+   */
+  void settle(Storage file) throws Qcow2Exception {
+    for (int i = 0; i < 3 && dirty; i++) {
+      write(file);
+    }
+  }
+
+  /** Has the image say that it is corrupt, if that can be written. */
+  void markCorrupt(Storage file) throws Qcow2Exception {
+    Qcow2Header now = header.get();
+    header.setFeatures(file, now.incompatible() | Features.CORRUPT, now.autoclear());
+  }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.qcow2;
+
+/**
+ * The ways of one context to all that an image consists of.
+ *
+ * @param file with the metadata
+ * @param data with the guest's clusters: the same, unless the image has an external data file
+ * @param backing null if there is none
+ */
+record Qcow2Io(Storage file, Storage data, Backing backing) {
+  /** Whether what the image does not hold from an offset on reads as zeroes. */
+  boolean nothingBelow(long offset) {
+    return backing == null || offset >= backing.length();
+  }
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.qcow2;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.driver.qcow2.Entry.Kind;
+import dev.spindle.block.graph.BlockLane;
+import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.graph.BlockStatus;
+import dev.spindle.block.graph.ChildRequest;
+import dev.spindle.block.graph.ChildRequests;
+import dev.spindle.linux.Errno;
+import java.util.Arrays;
+
+/**
+ * One context's way into an image. What the tables in memory say of a request decides its way: data
+ * in one piece goes straight to the file, zeroes are filled in, what a backing file holds goes
+ * there; all else is straight-line code.
+ */
+final class Qcow2Lane extends BlockLane {
+  /** How many alike ranges are put together for one answer. */
+  private static final int MOST_RANGES = 256;
+
+  private final Qcow2Node node;
+  private final Qcow2Image image;
+  private final AioContext context;
+  private final String threadName;
+  private final BlockLane[] lanes;
+  private final BlockLane file;
+  private final BlockLane data;
+  private final Storage dataStorage;
+
+  /** Null without a backing file. */
+  private final LaneBacking backing;
+
+  private final Qcow2Io io;
+  private final ImageWriter writer;
+  private final boolean writable;
+  private final Epochs.Users users;
+  private final ChildRequests requests = new ChildRequests();
+  private final Found found = new Found();
+
+  /** Those not in use; grows to the most that were ever on their way. */
+  private Flight[] free = new Flight[16];
+
+  private int freeCount;
+
+  /** A request on its way straight to the file. */
+  private final class Flight implements ChildRequest.Owner {
+    private BlockRequest request;
+    private int epoch;
+
+    @Override
+    public void ended(ChildRequest child, int result) {
+      child.close();
+      BlockRequest ended = request;
+      request = null;
+      image.epochs().end(users, epoch);
+      if (freeCount == free.length) {
+        free = Arrays.copyOf(free, 2 * freeCount);
+      }
+      free[freeCount++] = this;
+      ended.complete(result);
+    }
+  }
+
+  /**
+   * Makes a lane, which {@link #close} closes with those it is given.
+   *
+   * @param lanes all of them
+   * @param file to the image's file
+   * @param data to where the guest's clusters are
+   */
+  Qcow2Lane(
+      Qcow2Node node,
+      AioContext context,
+      BlockLane[] lanes,
+      BlockLane file,
+      BlockLane data,
+      Qcow2Io io) {
+    super(lanes);
+    this.node = node;
+    this.image = node.image();
+    this.context = context;
+    this.threadName = "qcow2-" + node.name();
+    this.lanes = lanes.clone();
+    this.file = file;
+    this.data = data;
+    this.io = io;
+    this.dataStorage = io.data();
+    this.backing = (LaneBacking) io.backing();
+    this.writer = node.writer();
+    this.writable = !node.readOnly();
+    this.users = image.epochs().join();
+  }
+
+  @Override
+  public void submit(BlockRequest request, long offset) {
+    if (leaves(request, offset, image.length())) {
+      request.complete(-Errno.EIO);
+      return;
+    }
+    boolean sent =
+        switch (request.operation) {
+          case READ -> request.length > 0 && read(request, offset);
+          case WRITE -> request.length > 0 && write(request, offset);
+          case FLUSH -> flush(request);
+          case DISCARD, WRITE_ZEROES -> false;
+        };
+    if (!sent) {
+      request.completeWith(context, threadName, () -> run(request, offset));
+    }
+  }
+
+  private boolean read(BlockRequest request, long offset) {
+    if (!writable) {
+      return readStill(request, offset);
+    }
+    int epoch = image.epochs().begin(users);
+    image.map().find(offset, request.length, found);
+    if (found.kind == Kind.DATA && isWhole(request)) {
+      sendOn(request, epoch);
+      return true;
+    }
+    image.epochs().end(users, epoch);
+    return readElsewhere(request, offset);
+  }
+
+  /** Nothing is ever given up: nobody needs to know when the request is over. */
+  private boolean readStill(BlockRequest request, long offset) {
+    image.map().find(offset, request.length, found);
+    if (found.kind == Kind.DATA && isWhole(request)) {
+      data.submit(request, found.host);
+      return true;
+    }
+    return readElsewhere(request, offset);
+  }
+
+  private boolean readElsewhere(BlockRequest request, long offset) {
+    if (found.kind == null || found.length < request.length) {
+      return false;
+    }
+    if (found.kind == Kind.ABSENT && !io.nothingBelow(offset)) {
+      if (offset + request.length > backing.length()) {
+        return false;
+      }
+      backing.lane().submit(request, offset);
+      return true;
+    }
+    if (found.kind == Kind.ABSENT || found.kind == Kind.ZERO) {
+      request.buffers.fill(0, request.length, (byte) 0);
+      request.complete(0);
+      return true;
+    }
+    return false;
+  }
+
+  private boolean write(BlockRequest request, long offset) {
+    if (request.forceUnitAccess && image.metadata().isDirty()) {
+      return false;
+    }
+    int epoch = image.epochs().begin(users);
+    image.map().find(offset, request.length, found);
+    if (found.kind == Kind.DATA && found.inPlace && isWhole(request)) {
+      sendOn(request, epoch);
+      return true;
+    }
+    image.epochs().end(users, epoch);
+    return false;
+  }
+
+  /** Whether a request is for data in one piece, all of it inside the file as it is now. */
+  private boolean isWhole(BlockRequest request) {
+    return found.length >= request.length && found.host <= dataStorage.length() - request.length;
+  }
+
+  private void sendOn(BlockRequest request, int epoch) {
+    Flight flight = freeCount > 0 ? free[--freeCount] : new Flight();
+    flight.request = request;
+    flight.epoch = epoch;
+    ChildRequest child = requests.take(request.buffers.count());
+    child.copy(request, found.host);
+    child.buffers.addAll(request.buffers, 0, request.length);
+    child.send(data, flight);
+  }
+
+  private boolean flush(BlockRequest request) {
+    if (image.metadata().isDirty() || data != file) {
+      return false;
+    }
+    file.submit(request, 0);
+    return true;
+  }
+
+  /** Straight-line code. Returns 0 or a negated errno. */
+  private int run(BlockRequest request, long offset) {
+    int epoch = image.epochs().begin(users);
+    try {
+      carryOut(request, offset);
+      return 0;
+    } catch (Qcow2Exception e) {
+      if (e.errno() != Errno.EOPNOTSUPP) {
+        node.complain(e);
+      }
+      return -e.errno();
+    } finally {
+      image.epochs().end(users, epoch);
+    }
+  }
+
+  private void carryOut(BlockRequest request, long offset) throws Qcow2Exception {
+    switch (request.operation) {
+      case READ -> image.read(io, offset, request.buffers, 0, request.length);
+      case WRITE -> writer.write(io, offset, request.buffers, 0, request.length);
+      case WRITE_ZEROES -> {
+        if (request.mustBeFast && !writer.zeroesFast(offset, request.length)) {
+          throw new Qcow2Exception(Errno.EOPNOTSUPP, "zeroes would be written as data");
+        }
+        writer.zero(io, offset, request.length, request.mayUnmap);
+      }
+      case DISCARD -> writer.discard(io, offset, request.length);
+      case FLUSH -> image.flush(io);
+    }
+    if (request.forceUnitAccess && request.operation != Operation.READ) {
+      image.flush(io);
+    }
+  }
+
+  @Override
+  public long allocated(long offset, long length) {
+    boolean held = false;
+    long run = 0;
+    Found range = new Found();
+    int epoch = image.epochs().begin(users);
+    try {
+      for (int i = 0; i < MOST_RANGES && run < length; i++) {
+        image.find(io, offset + run, length - run, range);
+        boolean own = range.kind != Kind.ABSENT;
+        if (i > 0 && own != held) {
+          break;
+        }
+        held = own;
+        run += range.length;
+      }
+    } catch (Qcow2Exception e) {
+      node.complain(e);
+      if (run == 0) {
+        // Reading it will fail in its turn.
+        return length;
+      }
+    } finally {
+      image.epochs().end(users, epoch);
+    }
+    return held ? run : -run;
+  }
+
+  @Override
+  public BlockStatus blockStatus(long offset, long length) {
+    BlockStatus first = null;
+    long run = 0;
+    Found range = new Found();
+    int epoch = image.epochs().begin(users);
+    try {
+      for (int i = 0; i < MOST_RANGES && run < length; i++) {
+        image.find(io, offset + run, length - run, range);
+        BlockStatus status = status(range, offset + run);
+        if (first != null
+            && (first.data() != status.data()
+                || first.zero() != status.zero()
+                || first.depth() != status.depth())) {
+          break;
+        }
+        first = status;
+        run += status.length();
+      }
+    } catch (Qcow2Exception e) {
+      node.complain(e);
+      if (run == 0) {
+        return BlockStatus.allData(length);
+      }
+    } finally {
+      image.epochs().end(users, epoch);
+    }
+    return new BlockStatus(run, first.data(), first.zero(), first.depth());
+  }
+
+  private BlockStatus status(Found range, long offset) {
+    return switch (range.kind) {
+      case DATA, COMPRESSED, INVALID -> BlockStatus.allData(range.length);
+      case ZERO -> new BlockStatus(range.length, false, true, 1);
+      case ABSENT -> {
+        if (io.nothingBelow(offset)) {
+          yield new BlockStatus(range.length, false, true, 0);
+        }
+        BlockStatus below =
+            backing.lane().blockStatus(offset, Math.min(range.length, backing.length() - offset));
+        int depth = below.depth() == 0 ? 0 : below.depth() + 1;
+        yield new BlockStatus(below.length(), below.data(), below.zero(), depth);
+      }
+    };
+  }
+
+  @Override
+  public void close() {
+    image.epochs().leave(users);
+    for (BlockLane lane : lanes) {
+      lane.close();
+    }
+  }
+}
