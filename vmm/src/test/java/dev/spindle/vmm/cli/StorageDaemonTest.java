@@ -12,7 +12,9 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,6 +27,14 @@ final class StorageDaemonTest {
   };
 
   @TempDir Path folder;
+
+  /** Whatever a test has started that may not end by itself. */
+  private final List<Process> started = new ArrayList<>();
+
+  @AfterEach
+  void endAll() {
+    started.forEach(Process::destroyForcibly);
+  }
 
   private ProcessBuilder daemon(String... arguments) {
     String[] line = new String[arguments.length + 1];
@@ -186,10 +196,11 @@ final class StorageDaemonTest {
     };
   }
 
-  /** Starts a client whose read hangs; it is to be killed. */
-  private Process hangingClient(Process daemon) throws Exception {
-    Path pidFile = folder.resolve("daemon.pid");
-    awaitFile(pidFile, daemon);
+  /** Starts a daemon, and a client whose read hangs. */
+  private Process startHanging(ProcessBuilder builder) throws Exception {
+    Process daemon = builder.start();
+    started.add(daemon);
+    awaitFile(folder.resolve("daemon.pid"), daemon);
     Process client =
         new ProcessBuilder(
                 "qemu-io",
@@ -202,49 +213,39 @@ final class StorageDaemonTest {
             .directory(folder.toFile())
             .redirectErrorStream(true)
             .start();
+    started.add(client);
     while (client.isAlive() && !Files.exists(folder.resolve("hanging"))) {
       Thread.onSpinWait();
     }
     assertTrue(client.isAlive());
-    return client;
+    return daemon;
   }
 
   @Test
   void aDriverThatHangsIsNamedAndLeft() throws Exception {
     Process daemon =
-        SpindleProcess.prepareTestMain(folder, ImpatientDaemon.class, hangingExport()).start();
-    Process client = hangingClient(daemon);
-    try {
-      daemon.toHandle().destroy();
-      assertEquals(
-          "spindle: closing export 'e' of node 'disk' has not ended within 2.0 s of the signal;"
-              + " the process ends all the same\n",
-          new String(daemon.getErrorStream().readAllBytes(), UTF_8));
-      assertEquals(1, daemon.waitFor());
-      assertFalse(Files.exists(folder.resolve("daemon.pid")));
-    } finally {
-      daemon.destroyForcibly();
-      client.destroyForcibly();
-    }
+        startHanging(
+            SpindleProcess.prepareTestMain(folder, ImpatientDaemon.class, hangingExport()));
+    daemon.toHandle().destroy();
+    assertEquals(
+        "spindle: closing export 'e' of node 'disk' has not ended within 2.0 s of the signal;"
+            + " the process ends all the same\n",
+        new String(daemon.getErrorStream().readAllBytes(), UTF_8));
+    assertEquals(1, daemon.waitFor());
+    assertFalse(Files.exists(folder.resolve("daemon.pid")));
   }
 
   @Test
   void aSecondSignalEndsItAtOnce() throws Exception {
-    Process daemon = SpindleProcess.prepare(folder, List.of(), hangingExport()).start();
-    Process client = hangingClient(daemon);
-    try {
-      daemon.toHandle().destroy();
-      // It takes no more clients, and waits for this one's request.
-      while (daemon.isAlive() && Files.exists(folder.resolve("nbd.sock"))) {
-        Thread.onSpinWait();
-      }
-      assertTrue(daemon.isAlive());
-      daemon.toHandle().destroy();
-      assertEquals(128 + 15, daemon.waitFor());
-    } finally {
-      daemon.destroyForcibly();
-      client.destroyForcibly();
+    Process daemon = startHanging(SpindleProcess.prepare(folder, List.of(), hangingExport()));
+    daemon.toHandle().destroy();
+    // It takes no more clients, and waits for this one's request.
+    while (daemon.isAlive() && Files.exists(folder.resolve("nbd.sock"))) {
+      Thread.onSpinWait();
     }
+    assertTrue(daemon.isAlive());
+    daemon.toHandle().destroy();
+    assertEquals(128 + 15, daemon.waitFor());
   }
 
   @Test
