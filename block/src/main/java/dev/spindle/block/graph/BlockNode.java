@@ -5,8 +5,10 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.DirtyBitmaps;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -63,6 +65,25 @@ public abstract non-sealed class BlockNode implements BlockParent {
 
   /** Length in bytes, a multiple of 512. Any thread. */
   public abstract long length();
+
+  /**
+   * Makes the node longer or shorter; what is added reads as zeroes. For straight-line code of a
+   * node above that has {@link Permission#RESIZE}, which sees to it that nothing is on its way to
+   * what is cut off. The way there need not be made anew.
+   *
+   * @param newLength in bytes; rounded up to a multiple of 512
+   * @throws BlockException if the node cannot change its length, or the host has no room
+   */
+  public void resize(long newLength) throws BlockException {
+    throw new BlockException(
+        "Node '%s' cannot be resized: its driver '%s' does not support that"
+            .formatted(name, driver));
+  }
+
+  /** The file that the node shows as a whole, if it is one on this host. Control side. */
+  public Optional<Path> localFile() {
+    return Optional.empty();
+  }
 
   /** Whether writes are refused. Any thread. */
   public abstract boolean readOnly();
@@ -122,8 +143,10 @@ public abstract non-sealed class BlockNode implements BlockParent {
     }
   }
 
-  /** Has requests go a way that is made now; waits for those in flight. */
-  private void relink() throws BlockException {
+  /**
+   * Has permissions worked out and requests go a way that is made now; waits for those in flight.
+   */
+  protected final void relink() throws BlockException {
     GraphChange change = new GraphChange();
     change.touch(this);
     change.run();

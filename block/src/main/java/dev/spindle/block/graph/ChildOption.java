@@ -37,6 +37,20 @@ public final class ChildOption {
   }
 
   /**
+   * A child that no user describes, but the node's own image.
+   *
+   * @param description as if it had been given below {@code role}
+   */
+  public static ChildOption described(String role, Options description) {
+    return new ChildOption(role, Optional.empty(), description);
+  }
+
+  /** Whether it names a node that is there, rather than one to be opened. */
+  public boolean isReference() {
+    return reference.isPresent();
+  }
+
+  /**
    * Finds or opens the child. Control side.
    *
    * @param parent the name of the node that is to be its parent

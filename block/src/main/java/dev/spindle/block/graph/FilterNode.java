@@ -3,6 +3,7 @@ package dev.spindle.block.graph;
 
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.nio.file.Path;
 import java.util.Optional;
 
 /**
@@ -62,6 +63,16 @@ public abstract class FilterNode extends BlockNode {
   @Override
   public BlockLimits limits() {
     return child().limits();
+  }
+
+  @Override
+  public final void resize(long newLength) throws BlockException {
+    child().resize(newLength);
+  }
+
+  @Override
+  public final Optional<Path> localFile() {
+    return child().localFile();
   }
 
   /** For reopening: takes the option that names the child, which stays if it is not given. */

@@ -177,6 +177,19 @@ public final class Options {
     return Optional.ofNullable(values.remove(key));
   }
 
+  /**
+   * Has an object described in these options, if there is one, start out from a value given here.
+   *
+   * @param name of the object
+   * @param key of the value, here and there
+   */
+  public void inherit(String name, String key) {
+    boolean described = values.keySet().stream().anyMatch(given -> given.startsWith(name + "."));
+    if (described && values.containsKey(key)) {
+      values.putIfAbsent(name + "." + key, values.get(key));
+    }
+  }
+
   /** The value as given, which stays to be taken. */
   public Optional<String> peek(String key) {
     return Optional.ofNullable(values.get(key));

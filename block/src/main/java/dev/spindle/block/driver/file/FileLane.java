@@ -8,6 +8,7 @@ import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.Errno;
+import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.uring.SubmissionQueue;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,12 +17,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /** The image file as one context's ring sees it. */
 final class FileLane extends BlockLane {
+  /** The longest that a file gets, in bytes: what the kernel takes, less a block. */
+  private static final long MOST = Long.MAX_VALUE - (1 << 20);
+
   private final FileNode node;
   private final AioContext context;
   private final SubmissionQueue submission;
   private final int ringFile;
   private final FileOptions options;
-  private final long length;
   private final boolean direct;
   private final int requestMask;
   private final int memoryMask;
@@ -42,7 +45,6 @@ final class FileLane extends BlockLane {
     this.submission = context.ring().submission();
     this.ringFile = context.ring().registerFile(node.image().file().fd());
     this.options = node.image().options();
-    this.length = node.length();
     this.direct = options.direct();
     BlockLimits limits = node.image().limits();
     this.requestMask = limits.requestAlignment() - 1;
@@ -54,7 +56,7 @@ final class FileLane extends BlockLane {
 
   @Override
   public void submit(BlockRequest request, long offset) {
-    if (leaves(request, offset, length)) {
+    if (leaves(request, offset, node.length()) && !grows(request, offset)) {
       request.complete(-Errno.EIO);
     } else if (direct && !aligned(request, offset)) {
       UnalignedRequest.start(node, this, request, offset);
@@ -62,6 +64,31 @@ final class FileLane extends BlockLane {
       context.startVirtual("write-" + node.name(), () -> submitLocked(request, offset));
     } else {
       submitAligned(request, offset, request.length, null);
+    }
+  }
+
+  /** Whether a request that leaves the file may do so, and room has been made for it if it must. */
+  private boolean grows(BlockRequest request, long offset) {
+    boolean possible =
+        FileOp.isWrite(request)
+            && offset >= 0
+            && request.length >= 0
+            && offset <= MOST - request.length
+            && node.growable();
+    if (!possible || request.operation == BlockRequest.Operation.DISCARD) {
+      return false;
+    }
+    long end = offset + request.length;
+    if (request.operation == BlockRequest.Operation.WRITE) {
+      // The write itself makes the file longer.
+      node.willWriteTo(end);
+      return true;
+    }
+    try {
+      node.growTo(end);
+      return true;
+    } catch (LinuxException e) {
+      return false;
     }
   }
 

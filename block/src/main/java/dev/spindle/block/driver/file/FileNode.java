@@ -12,8 +12,12 @@ import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.LinuxFile;
+import java.nio.file.Path;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** An open image file. */
 final class FileNode extends BlockNode {
@@ -30,9 +34,19 @@ final class FileNode extends BlockNode {
 
   private final BlockWrites writes = new BlockWrites();
 
+  /**
+   * In bytes; grows with what is written past the end by who may do that. Changed by who holds its
+   * monitor, so that no cut meets a write on its way past the former end.
+   */
+  private final AtomicLong length;
+
+  /** Whether somebody uses {@link Permission#RESIZE}. */
+  private volatile boolean growable;
+
   FileNode(String name, AioContext home, OpenImage image) {
     super(name, "file", home);
     this.image = image;
+    this.length = new AtomicLong(image.length());
     this.lockFile = image.file();
     this.imageLock = new ImageLock(lockFile);
   }
@@ -47,7 +61,52 @@ final class FileNode extends BlockNode {
 
   @Override
   public long length() {
-    return image.length();
+    return length.get();
+  }
+
+  /** Whether a write past the end makes the file longer. Any thread. */
+  boolean growable() {
+    return growable;
+  }
+
+  /**
+   * A write is about to be sent that ends at {@code end}, in bytes, which is past the file's end.
+   * Until it is done, what it has not come to reads as zeroes. Any thread.
+   */
+  void willWriteTo(long end) {
+    synchronized (length) {
+      length.set(Math.max(length.get(), (end + 511) & -512));
+    }
+  }
+
+  /** Makes the file long enough for {@code end}, in bytes. Any thread. */
+  void growTo(long end) throws LinuxException {
+    synchronized (length) {
+      if (end > length.get()) {
+        cut((end + 511) & -512);
+      }
+    }
+  }
+
+  @Override
+  public void resize(long newLength) throws BlockException {
+    try {
+      synchronized (length) {
+        cut((newLength + 511) & -512);
+      }
+    } catch (LinuxException e) {
+      throw new BlockException("Cannot resize '" + lockFile.path() + "': " + e.reason(), e);
+    }
+  }
+
+  private void cut(long newLength) throws LinuxException {
+    image.file().setLength(newLength);
+    length.set(newLength);
+  }
+
+  @Override
+  public Optional<Path> localFile() {
+    return Optional.of(image.options().filename());
   }
 
   @Override
@@ -68,7 +127,18 @@ final class FileNode extends BlockNode {
   @Override
   protected Transaction.Action preparePermissions(Set<Permission> used, Set<Permission> shared)
       throws BlockException {
-    return image.options().locking() ? imageLock.prepare(used, shared) : Transaction.NOTHING;
+    Transaction.Action locks =
+        image.options().locking() ? imageLock.prepare(used, shared) : Transaction.NOTHING;
+    boolean before = growable;
+    growable = used.contains(Permission.RESIZE);
+    return Transaction.both(
+        locks,
+        new Transaction.Action() {
+          @Override
+          public void abort() {
+            growable = before;
+          }
+        });
   }
 
   @Override
@@ -79,7 +149,9 @@ final class FileNode extends BlockNode {
     checkSame("filename", before.options().filename(), wanted.filename());
     checkSame("locking", before.options().locking(), wanted.locking());
     OpenImage after = OpenImage.open(wanted);
+    long lengthBefore = length.get();
     image = after;
+    length.set(after.length());
     return new Transaction.Action() {
       private OpenImage unused = after;
 
@@ -91,6 +163,7 @@ final class FileNode extends BlockNode {
       @Override
       public void abort() {
         image = before;
+        length.set(lengthBefore);
       }
 
       @Override

@@ -16,6 +16,7 @@ import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
 
@@ -52,6 +53,19 @@ final class RawNode extends BlockNode {
   @Override
   public BlockLimits limits() {
     return file.node().limits();
+  }
+
+  @Override
+  public void resize(long newLength) throws BlockException {
+    if (!window.isWhole(file.node())) {
+      super.resize(newLength);
+    }
+    file.node().resize(newLength);
+  }
+
+  @Override
+  public Optional<Path> localFile() {
+    return window.isWhole(file.node()) ? file.node().localFile() : Optional.empty();
   }
 
   /** A window never grows its child: it needs to write or resize there no more than its users. */

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.vpc;
+
+import dev.spindle.block.format.FormatDriver;
+import dev.spindle.block.format.Image;
+import dev.spindle.block.format.ImageException;
+import dev.spindle.block.format.ImageFile;
+import dev.spindle.block.graph.OpeningOptions;
+import dev.spindle.block.options.Options;
+
+/** {@code driver=vpc}: VHD images, fixed and dynamic, without parents. */
+public final class VpcDriver extends FormatDriver {
+  /** For ServiceLoader. */
+  public VpcDriver() {
+    super("vpc", true, false);
+  }
+
+  @Override
+  protected Opener read(Options options, OpeningOptions opening) {
+    return image -> open(image.file());
+  }
+
+  private static Image open(ImageFile file) throws ImageException {
+    VpcFooter footer = VpcFooter.read(file);
+    if (footer.isDynamic()) {
+      return DynamicVpcImage.open(file, footer);
+    }
+    if (footer.size() > file.length() - VpcFooter.BYTES) {
+      throw new ImageException(
+          "%s has %d bytes, too few for a disk of %d and the footer"
+              .formatted(file.name(), file.length(), footer.size()));
+    }
+    return new FixedVpcImage(footer.size());
+  }
+}
