@@ -84,6 +84,7 @@ class DamagedImagesTest {
               case 0 -> size - Math.min(size, 1536L) + random.nextInt(Math.min(size, 1500));
               // Where a VHDX image has its headers, regions and metadata.
               case 1 -> Math.min(size, (1 + random.nextInt(64)) << 16) - 64 + random.nextInt(60);
+              case 2, 3 -> random.nextInt(80);
               default -> random.nextInt(2600);
             };
         long edge = EDGES[random.nextInt(EDGES.length)];

@@ -140,7 +140,7 @@ class HostileImagesTest {
     refusedVhd("blocks of 512", b -> b.putInt(544, 512));
     refusedVhd("blocks of 3145728", b -> b.putInt(544, 3 << 20));
     refusedVhd("too small", b -> b.putInt(540, 1));
-    refusedForWriting("overlaps", ByteOrder.BIG_ENDIAN, b -> b.putInt(1536, b.getInt(1544)));
+    refusedForWriting("overlaps", ByteOrder.BIG_ENDIAN, b -> b.putInt(1536, b.getInt(1540)));
     refusedForWriting("overlaps", ByteOrder.BIG_ENDIAN, b -> b.putInt(1536, 1));
     make(ImageKind.VPC_FIXED);
     refused(
@@ -173,8 +173,7 @@ class HostileImagesTest {
     refusedLe("does not end with a footer", b -> b.putLong(56, -1));
     int directory = (int) ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong(56) * 512;
     refusedLe("no metadata at offset", b -> b.putInt(directory, -1));
-    int table =
-        ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getInt(directory) * 512;
+    int table = ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getInt(directory) * 512;
     refusedForWriting(
         "overlaps", ByteOrder.LITTLE_ENDIAN, b -> b.putInt(table, 128).putInt(table + 4, 128));
     refusedForWriting("overlaps", ByteOrder.LITTLE_ENDIAN, b -> b.putInt(table, -1));
@@ -204,11 +203,9 @@ class HostileImagesTest {
     }
     assertTrue(descriptorRefusal("RW 4 FLAT \"short.raw\" 0\n").contains("too few"));
     assertTrue(descriptorRefusal("RW 2 FLAT \"short.raw\" 1\n").contains("too few"));
-    assertTrue(
-        descriptorRefusal("RW 2 FLAT \"short.raw\" 999999999999999\n").contains("too few"));
+    assertTrue(descriptorRefusal("RW 2 FLAT \"short.raw\" 999999999999999\n").contains("too few"));
     assertTrue(descriptorRefusal("RW 0 FLAT \"short.raw\" 0\n").contains("0 sectors"));
-    assertTrue(
-        descriptorRefusal("RW 999999999999999 FLAT \"short.raw\" 0\n").contains("sectors"));
+    assertTrue(descriptorRefusal("RW 999999999999999 FLAT \"short.raw\" 0\n").contains("sectors"));
     assertTrue(descriptorRefusal("RDONLY 2 FLAT \"short.raw\" 0\n").contains("'RDONLY'"));
     assertTrue(descriptorRefusal("RW 2 VMFSRDM \"short.raw\" 0\n").contains("'VMFSRDM'"));
     assertTrue(descriptorRefusal("RW 2 FLAT \"image.vmdk\" 0\n").contains("lock"));
@@ -253,7 +250,7 @@ class HostileImagesTest {
     refusedVhdx("overlaps", b -> both(b, regions + 32, headers, 1 << 20));
     refusedVhdx("overlaps", b -> both(b, regions + 32, headers, 1L << 40));
     refusedVhdx("impossible", b -> both(b, regions + 32, headers, -1L << 20));
-    refusedVhdx("is not known", b -> both(b, regions + 16, headers, 77));
+    refusedVhdx("lacks its", b -> both(b, regions + 16, headers, 77));
     ByteBuffer whole = ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN);
     int metadata = find("metadata");
     int items = metadata + (64 << 10);
@@ -299,10 +296,8 @@ class HostileImagesTest {
     refusedLe("too few for", b -> b.putLong(36, Long.MAX_VALUE));
     refusedLe("impossible", b -> b.putLong(36, -1));
     refusedLe("too few for", b -> b.putInt(36, 1 << 30));
-    refusedForWriting(
-        "was not closed", ByteOrder.LITTLE_ENDIAN, b -> b.putInt(44, 0x746f6e59));
-    refusedForWriting(
-        "overlaps", ByteOrder.LITTLE_ENDIAN, b -> b.putInt(64, 1).putInt(68, 1));
+    refusedForWriting("was not closed", ByteOrder.LITTLE_ENDIAN, b -> b.putInt(44, 0x746f6e59));
+    refusedForWriting("overlaps", ByteOrder.LITTLE_ENDIAN, b -> b.putInt(64, 1).putInt(68, 1));
     refusedForWriting("overlaps", ByteOrder.LITTLE_ENDIAN, b -> b.putInt(64, -1));
     assertEquals(List.of(), wrong);
   }

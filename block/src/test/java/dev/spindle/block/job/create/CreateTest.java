@@ -48,7 +48,8 @@ class CreateTest {
   }
 
   private CreateJob job(String options) throws Exception {
-    return CreateJob.of(Disk.options("driver=file,filename=" + file + "," + options));
+    return CreateJob.of(
+        world.test.graph, Disk.options("driver=file,filename=" + file + "," + options));
   }
 
   private JobInfo run(String options) throws Exception {
@@ -121,7 +122,8 @@ class CreateTest {
     assertThrows(OptionException.class, () -> job("size=1M,sise=2M"));
     BlockException refusal =
         assertThrows(
-            BlockException.class, () -> CreateJob.of(Disk.options("driver=null-co,size=1M")));
+            BlockException.class,
+            () -> CreateJob.of(world.test.graph, Disk.options("driver=null-co,size=1M")));
     assertEquals("Driver 'null-co' does not support image creation", refusal.getMessage());
     file = folder.resolve("missing").resolve("new.raw");
     String error = run("size=1M").error().orElseThrow();
