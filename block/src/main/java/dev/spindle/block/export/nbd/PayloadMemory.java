@@ -116,9 +116,7 @@ final class PayloadMemory implements AutoCloseable {
   private boolean release(int first, int end) {
     try {
       mapping.advise(
-          Mapping.Advice.DONT_NEED,
-          (long) first << PAGE_SHIFT,
-          (long) (end - first) << PAGE_SHIFT);
+          Mapping.Advice.DONT_NEED, (long) first << PAGE_SHIFT, (long) (end - first) << PAGE_SHIFT);
       return true;
     } catch (LinuxException e) {
       // They stay for as long as the client does.
