@@ -161,13 +161,31 @@ final class FrontEndConnection implements AutoCloseable {
       throws IOException {
     setMemory(memory, shared);
     for (int i = 0; i < queues.size(); i++) {
-      startQueue(i, memory.ring(i).queue().config(), queues.get(i));
+      startQueue(i, memory.ring(i).queue().config(), queues.get(i), 0);
     }
     setStatus(
         DeviceStatus.ACKNOWLEDGE
             | DeviceStatus.DRIVER
             | DeviceStatus.FEATURES_OK
             | DeviceStatus.DRIVER_OK);
+  }
+
+  /**
+   * Says where memory is now, to a back end that takes none while queues work.
+   *
+   * @param queues with nothing on its way
+   */
+  void replaceMemory(FrontEndMemory memory, SharedRegions shared, List<FrontEndQueue> queues)
+      throws IOException {
+    int[] stopped = new int[queues.size()];
+    for (int i = 0; i < stopped.length; i++) {
+      VringState asked = new VringState(i, 0);
+      stopped[i] = ask(VhostUserRequest.GET_VRING_BASE, asked, VringState.class).number();
+    }
+    setMemory(memory, shared);
+    for (int i = 0; i < stopped.length; i++) {
+      startQueue(i, memory.ring(i).queue().config(), queues.get(i), stopped[i]);
+    }
   }
 
   private void setMemory(FrontEndMemory memory, SharedRegions shared) throws IOException {
@@ -215,11 +233,11 @@ final class FrontEndConnection implements AutoCloseable {
     return new Region(address, bytes, FrontEndMemory.USER_ADDRESSES + address, fileOffset);
   }
 
-  private void startQueue(int index, VirtqueueConfig config, FrontEndQueue queue)
+  private void startQueue(int index, VirtqueueConfig config, FrontEndQueue queue, int base)
       throws IOException {
     long user = FrontEndMemory.USER_ADDRESSES;
     tell(VhostUserRequest.SET_VRING_NUM, new VringState(index, config.size()));
-    tell(VhostUserRequest.SET_VRING_BASE, new VringState(index, 0));
+    tell(VhostUserRequest.SET_VRING_BASE, new VringState(index, base));
     tell(
         VhostUserRequest.SET_VRING_ADDR,
         new VringAddress(

@@ -69,6 +69,8 @@ final class FrontEndLink implements AutoCloseable {
 
   private final FrontEndOutage outage;
 
+  private final FrontEndSharing sharing;
+
   /** Whether the queues have the connection. */
   private boolean serving;
 
@@ -79,6 +81,8 @@ final class FrontEndLink implements AutoCloseable {
     this.wake = EventFd.create();
     try {
       this.queues = new FrontEndQueues(options.queues(), this::violated);
+      this.sharing =
+          new FrontEndSharing(nodeName, queues, () -> closing || violation.get() != null);
     } catch (LinuxException e) {
       wake.close();
       throw e;
@@ -148,38 +152,12 @@ final class FrontEndLink implements AutoCloseable {
 
   /** Lets the back end reach some memory, if it can. Any thread that may wait. */
   void share(SharedMemory memory) {
-    onThread(() -> startSharing(memory));
-  }
-
-  private void startSharing(SharedMemory memory) throws IOException {
-    SharedRegions more = queues.shared().with(memory);
-    if (more == null) {
-      LOG.warn("{}: too many pieces of memory for a vhost-user back end", nodeName);
-      return;
-    }
-    if (connection != null) {
-      if (!connection.takesMoreMemory()) {
-        LOG.info("{}: the back end takes no more memory; its data are copied", nodeName);
-        return;
-      }
-      connection.addMemory(more.find(memory));
-    }
-    queues.setShared(more);
+    onThread(() -> sharing.begin(memory, connection, this.memory));
   }
 
   /** Ends {@link #share}; nothing is on its way from or to that memory. */
   void unshare(SharedMemory memory) {
-    onThread(() -> stopSharing(memory));
-  }
-
-  private void stopSharing(SharedMemory memory) throws IOException {
-    SharedRegions.Region region = queues.shared().find(memory);
-    if (region != null) {
-      queues.setShared(queues.shared().without(memory));
-      if (connection != null) {
-        connection.removeMemory(region);
-      }
-    }
+    onThread(() -> sharing.end(memory, connection, this.memory));
   }
 
   /** Something for the thread to do between waits, which may fail as the connection does. */

@@ -57,6 +57,9 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
   /** Null while there is no connection. */
   private FrontEndRing ring;
 
+  /** Told when nothing is on its way; while there is one, nothing is sent. Else null. */
+  private Runnable whenStill;
+
   /** The ring of a back end that broke the rules, with all that was on its way, or null. */
   private FrontEndRing abandoned;
 
@@ -211,7 +214,7 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
 
   /** Sends what is left of an operation, or has it wait. */
   void goOn(FrontEndOp op) {
-    if (ring == null || !waiting.isEmpty() || !op.send(ring, queues.shared())) {
+    if (!isSending() || !waiting.isEmpty() || !op.send(ring, queues.shared())) {
       op.setWaiting(true);
       waiting.add(op);
     } else if (++unpublished == PUBLISH_BATCH) {
@@ -227,8 +230,34 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
     }
   }
 
+  private boolean isSending() {
+    return ring != null && whenStill == null;
+  }
+
+  /**
+   * Sends nothing more until {@link #resume}. As {@link #detach}.
+   *
+   * @param still run when nothing is on its way to the back end, also because that is gone
+   */
+  void pause(Runnable still) {
+    if (ring == null || ring.isIdle()) {
+      whenStill = () -> {};
+      still.run();
+    } else {
+      whenStill = still;
+    }
+  }
+
+  /** Ends {@link #pause}. As {@link #detach}. */
+  void resume() {
+    whenStill = null;
+    if (context != null) {
+      sendWaiting();
+    }
+  }
+
   private void sendWaiting() {
-    while (ring != null && !waiting.isEmpty()) {
+    while (isSending() && !waiting.isEmpty()) {
       FrontEndOp op = waiting.peek();
       op.setWaiting(false);
       // Out of the way: its end may bring others.
@@ -300,7 +329,9 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
       context.execute(this::run);
       throw e;
     }
-    if (!waiting.isEmpty()) {
+    if (whenStill != null && current != null && current.isIdle()) {
+      whenStill.run();
+    } else if (!waiting.isEmpty()) {
       sendWaiting();
     }
   }
@@ -340,6 +371,7 @@ final class FrontEndQueue implements Pollable, TurnEnd, AutoCloseable {
     }
     ring = null;
     abandoned = null;
+    whenStill = null;
     if (gone != null) {
       waiting.forEach(FrontEndOp::restart);
       gone.forEach(this::keep);

@@ -11,7 +11,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
@@ -21,6 +25,11 @@ import java.util.function.Consumer;
  * two hops.
  */
 final class FrontEndQueues implements AutoCloseable {
+  /** How long requests on their way are waited for, and how often is looked, in nanoseconds. */
+  private static final long PAUSE_NS = 30_000_000_000L;
+
+  private static final long PAUSE_LOOK_NS = 100_000_000;
+
   private final ShortLock lock = new ShortLock();
   private final List<FrontEndQueue> queues = new ArrayList<>();
   private final Consumer<String> whenBroken;
@@ -202,6 +211,40 @@ final class FrontEndQueues implements AutoCloseable {
             }
           });
     }
+  }
+
+  /**
+   * Has no queue send anything until {@link #resume}, and waits until nothing is on its way, but
+   * not for long.
+   *
+   * @param over whether there is no use in waiting any more
+   * @return whether nothing is on its way
+   */
+  boolean pause(BooleanSupplier over) {
+    List<CompletableFuture<Void>> still = new ArrayList<>();
+    for (FrontEndQueue queue : queues) {
+      CompletableFuture<Void> done = new CompletableFuture<>();
+      still.add(done);
+      on(queue, its -> its.pause(() -> done.complete(null)));
+    }
+    CompletableFuture<Void> all =
+        CompletableFuture.allOf(still.toArray(CompletableFuture<?>[]::new));
+    long endNs = System.nanoTime() + PAUSE_NS;
+    while (!all.isDone() && !over.getAsBoolean() && System.nanoTime() - endNs < 0) {
+      try {
+        all.get(PAUSE_LOOK_NS, TimeUnit.NANOSECONDS);
+      } catch (TimeoutException e) {
+        // Looks again.
+      } catch (InterruptedException | ExecutionException e) {
+        throw new IllegalStateException("nobody interrupts this, and nothing here fails", e);
+      }
+    }
+    return all.isDone();
+  }
+
+  /** Ends {@link #pause}. */
+  void resume() {
+    onEach(FrontEndQueue::resume);
   }
 
   /** Has {@code action} done with each queue where it belongs, and waits. */

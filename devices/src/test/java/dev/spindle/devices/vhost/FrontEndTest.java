@@ -23,6 +23,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -134,6 +136,50 @@ class FrontEndTest {
       memory.read(0, read);
       assertArrayEquals(data, read);
     }
+  }
+
+  /** To a back end that takes memory only all at once, with requests on their way all the time. */
+  @Test
+  void sharesMemoryAllAtOnceWhileQueuesStandStill() throws Exception {
+    Random random = new Random(6);
+    byte[] data = new byte[300 << 10];
+    random.nextBytes(data);
+    Path between = folder.resolve("between");
+    try (GuestMemory memory = GuestMemory.allocate(8 * MIB);
+        QemuStorageDaemon daemon = serve("num-queues=2");
+        WithoutMemorySlots relay = new WithoutMemorySlots(between, socket);
+        FrontEndFixture disk =
+            new FrontEndFixture(
+                "driver=virtio-blk-vhost-user,node-name=disk,num-queues=2,path=" + between, 2)) {
+      SharedMemory shared = new SharedMemory(memory.segment(), memory.file(), 0);
+      AtomicBoolean done = new AtomicBoolean();
+      CompletableFuture<Integer> others =
+          CompletableFuture.supplyAsync(
+              () -> {
+                int result = 0;
+                while (!done.get() && result == 0) {
+                  result = disk.run(1, request(Operation.READ, 64 << 10));
+                }
+                return result;
+              },
+              task -> Thread.ofPlatform().start(task));
+      for (int round = 0; round < 5; round++) {
+        control(disk, () -> disk.graph.share(shared));
+        assertTrue(daemon.hasMapped("memfd:guest-memory", 8 * MIB));
+        memory.write(5000, data);
+        assertEquals(0, disk.write(0, MIB, memory.slice(5000, data.length)));
+        assertEquals(0, disk.read(0, MIB, memory.slice(4 * MIB, data.length)));
+        byte[] read = new byte[data.length];
+        memory.read(4 * MIB, read);
+        assertArrayEquals(data, read);
+        control(disk, () -> disk.graph.unshare(shared));
+        assertFalse(daemon.hasMapped("memfd:guest-memory", 8 * MIB));
+      }
+      done.set(true);
+      assertEquals(0, others.join());
+      assertEquals(11, relay.tables.get());
+    }
+    assertArrayEquals(data, Arrays.copyOfRange(Files.readAllBytes(image), MIB, MIB + data.length));
   }
 
   /** Two lanes on one context, and one on another, that find two queues, or one. */
