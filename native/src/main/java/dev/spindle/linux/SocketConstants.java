@@ -16,6 +16,7 @@ final class SocketConstants {
   static final int SOL_SOCKET = 1;
   static final int SO_REUSEADDR = 2;
   static final int SO_TYPE = 3;
+  static final int SO_SNDBUF = 7;
   static final int SO_ACCEPTCONN = 30;
   static final int SO_DOMAIN = 39;
   static final int SCM_RIGHTS = 1;

@@ -47,7 +47,7 @@ public final class StreamSocket implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       if (endpoint instanceof Endpoint.Inet) {
         // The port of a server that has just ended can be had at once.
-        socket.set(SocketConstants.SOL_SOCKET, SocketConstants.SO_REUSEADDR, "SO_REUSEADDR");
+        socket.set(SocketConstants.SOL_SOCKET, SocketConstants.SO_REUSEADDR, "SO_REUSEADDR", 1);
       }
       MemorySegment address = SocketAddresses.encode(endpoint, "bind", arena);
       socket.check(
@@ -147,12 +147,22 @@ public final class StreamSocket implements AutoCloseable {
 
   /** Has TCP send what it is given at once (TCP_NODELAY). */
   public void setNoDelay() throws LinuxException {
-    set(SocketConstants.IPPROTO_TCP, SocketConstants.TCP_NODELAY, "TCP_NODELAY");
+    set(SocketConstants.IPPROTO_TCP, SocketConstants.TCP_NODELAY, "TCP_NODELAY", 1);
   }
 
-  private void set(int level, int option, String name) throws LinuxException {
+  /**
+   * Says how much may be on its way to the other end of a local socket (SO_SNDBUF); TCP knows
+   * better by itself.
+   *
+   * @param bytes positive; the kernel takes as many as net.core.wmem_max allows
+   */
+  public void setSendBuffer(int bytes) throws LinuxException {
+    set(SocketConstants.SOL_SOCKET, SocketConstants.SO_SNDBUF, "SO_SNDBUF", bytes);
+  }
+
+  private void set(int level, int option, String name, int number) throws LinuxException {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment on = arena.allocateFrom(ValueLayout.JAVA_INT, 1);
+      MemorySegment value = arena.allocateFrom(ValueLayout.JAVA_INT, number);
       check(
           "setsockopt(" + name + ")",
           Syscall.invoke(
@@ -160,8 +170,8 @@ public final class StreamSocket implements AutoCloseable {
               fd.number(),
               level,
               option,
-              on.address(),
-              on.byteSize(),
+              value.address(),
+              value.byteSize(),
               0));
     }
   }

@@ -167,6 +167,30 @@ class StreamSocketTest {
     }
   }
 
+  /** How much fits before anybody reads it, with a buffer of a size and with a larger one. */
+  @Test
+  void aLargerSendBufferTakesMore() throws Exception {
+    Path path = directory.resolve("socket");
+    try (StreamSocket listener = StreamSocket.listen(new Endpoint.Unix(path), 5);
+        SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path));
+        StreamSocket server = accept(listener);
+        Arena arena = Arena.ofConfined()) {
+      IoVector buffers = new IoVector(1);
+      buffers.add(arena.allocate(150 << 10), 0, 150 << 10);
+      SocketMessage message = new SocketMessage(buffers);
+      int file = ring.registerFile(server.fd());
+      server.setSendBuffer(16 << 10);
+      queue.prepSend(file, message, COOKIE);
+      ring.submit();
+      queue.prepCancel(COOKIE, OTHER);
+      assertTrue(await(COOKIE) < 150 << 10);
+      server.setSendBuffer(200 << 10);
+      queue.prepSend(file, message, COOKIE);
+      assertEquals(150 << 10, await(COOKIE));
+      assertTrue(client.isConnected());
+    }
+  }
+
   @Test
   void cancelledReceiveEnds() throws Exception {
     Path path = directory.resolve("socket");

@@ -159,7 +159,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
   }
 
   private void checkStopped() {
-    if (whenStopped != null && !streamAtWork && queries == 0) {
+    if (whenStopped != null && !streamAtWork && queries == 0 && !intake.isPausing()) {
       Runnable stopped = whenStopped;
       whenStopped = null;
       stopped.run();
@@ -183,6 +183,12 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
     long at = heads + (long) requestCount * NbdRequest.HEAD_BYTES;
     requestCount++;
     return new NbdRequest(this, memory, at);
+  }
+
+  /** The intake has gone on after a pause. */
+  void paused() {
+    checkStopped();
+    checkGone();
   }
 
   /** A request is over, and its reply gone. */
@@ -428,7 +434,8 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
   }
 
   private void checkGone() {
-    if (ended && !released && !streamAtWork && (discarded || active == 0)) {
+    boolean still = !streamAtWork && !intake.isPausing();
+    if (ended && !released && still && (discarded || active == 0)) {
       released = true;
       stream.close();
       payloads.close();

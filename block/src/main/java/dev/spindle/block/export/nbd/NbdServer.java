@@ -38,6 +38,9 @@ public final class NbdServer implements ExportServer {
   private static final Logger LOG = LoggerFactory.getLogger(NbdServer.class);
   private static final int BACKLOG = 128;
 
+  /** Of local clients: replies of one turn, so that the next ones can be fetched meanwhile. */
+  private static final int SEND_BUFFER_BYTES = 1 << 20;
+
   /** Clients that negotiate at a time. One more, and the one that has taken longest has to go. */
   private static final int MOST_UNFINISHED = 128;
 
@@ -192,11 +195,15 @@ public final class NbdServer implements ExportServer {
     handshake.begin();
   }
 
-  private static String peer(StreamSocket client) {
+  private String peer(StreamSocket client) {
     try {
-      client.setNoDelay();
+      if (endpoint instanceof Endpoint.Unix) {
+        client.setSendBuffer(SEND_BUFFER_BYTES);
+      } else {
+        client.setNoDelay();
+      }
     } catch (LinuxException e) {
-      LOG.trace("not TCP: {}", e.getMessage());
+      LOG.debug("{}", e.getMessage());
     }
     try {
       return client.peerEndpoint().toString();
