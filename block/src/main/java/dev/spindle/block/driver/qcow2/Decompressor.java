@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.qcow2;
 
+import dev.spindle.block.graph.BounceBuffers;
+import dev.spindle.linux.Zstd;
+import java.lang.foreign.ValueLayout;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 
@@ -10,10 +13,13 @@ final class Decompressor {
   private record Unpacked(long descriptor, byte[] data) {}
 
   private final Geometry geometry;
+  private final boolean zstd;
   private volatile Unpacked last = new Unpacked(0, new byte[0]);
 
-  Decompressor(Geometry geometry) {
-    this.geometry = geometry;
+  /** For the clusters of an image. */
+  Decompressor(Qcow2Header header) {
+    this.geometry = Geometry.of(header);
+    this.zstd = header.compressionType() != 0;
   }
 
   /** Some data has been put where other data was. */
@@ -36,13 +42,25 @@ final class Decompressor {
       throw new Qcow2Exception(
           "A compressed cluster is said to be at %#x, past the end of the file".formatted(offset));
     }
-    byte[] packed = Bytes.read(file, offset, Compressed.bytes(geometry, descriptor));
-    byte[] data = inflate(packed, offset);
+    int bytes = Compressed.bytes(geometry, descriptor);
+    byte[] data = zstd ? unpackZstd(file, offset, bytes) : inflate(file, offset, bytes);
     last = new Unpacked(descriptor, data);
     return data;
   }
 
-  private byte[] inflate(byte[] packed, long offset) throws Qcow2Exception {
+  private byte[] unpackZstd(Storage file, long offset, int bytes) throws Qcow2Exception {
+    try (BounceBuffers.Buffer packed = file.buffers().take(bytes);
+        BounceBuffers.Buffer data = file.buffers().take(geometry.clusterSize())) {
+      file.read(offset, packed.memory());
+      if (!Zstd.decompress(packed.memory(), data.memory())) {
+        throw broken(offset);
+      }
+      return data.memory().toArray(ValueLayout.JAVA_BYTE);
+    }
+  }
+
+  private byte[] inflate(Storage file, long offset, int bytes) throws Qcow2Exception {
+    byte[] packed = Bytes.read(file, offset, bytes);
     byte[] data = new byte[geometry.clusterSize()];
     try (Inflater inflater = new Inflater(true)) {
       inflater.setInput(packed);

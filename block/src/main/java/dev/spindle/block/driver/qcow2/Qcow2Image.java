@@ -4,6 +4,7 @@ package dev.spindle.block.driver.qcow2;
 import dev.spindle.block.driver.qcow2.Entry.Kind;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
+import dev.spindle.linux.Zstd;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
@@ -54,7 +55,7 @@ final class Qcow2Image {
     this.map = map;
     this.metadata = metadata;
     this.epochs = epochs;
-    this.decompressor = new Decompressor(geometry);
+    this.decompressor = new Decompressor(header.get());
     this.snapshots = snapshots;
     this.writable = writable;
   }
@@ -102,9 +103,10 @@ final class Qcow2Image {
           "The image keeps its data in another file ('%s'), which is not supported"
               .formatted(found.text(HeaderExtension.DATA_FILE).orElse("")));
     }
-    if (found.compressionType() != 0) {
+    if (found.compressionType() != 0 && !Zstd.isAvailable()) {
       throw new Qcow2Exception(
-          Errno.EOPNOTSUPP, "The image is compressed with zstd, which is not supported");
+          Errno.EOPNOTSUPP,
+          "The image is compressed with zstd, which takes libzstd.so.1, and that is not here");
     }
   }
 

@@ -76,7 +76,8 @@ class CheckTest {
             "cluster_size=64k",
             "cluster_size=4k",
             "cluster_size=512",
-            "cluster_size=64k,extended_l2=on")) {
+            "cluster_size=64k,extended_l2=on",
+            "compression_type=zstd")) {
       Path file = folder.resolve("image.qcow2");
       QemuImg.succeed(
           "qemu-img",
