@@ -5,8 +5,9 @@ import dev.spindle.linux.IoVector;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
-/** An image in memory, for one thread. */
+/** An image in memory, as one thread uses it. */
 final class OpenedImage {
   final Qcow2Image image;
   final ImageWriter writer;
@@ -16,6 +17,17 @@ final class OpenedImage {
     this.image = Qcow2Image.open(words -> {}, file, Qcow2Options.DEFAULT, writable);
     this.writer = new ImageWriter(image);
     this.io = new Qcow2Io(file, data, backing);
+  }
+
+  private OpenedImage(OpenedImage other, Storage file) {
+    this.image = other.image;
+    this.writer = other.writer;
+    this.io = new Qcow2Io(file, file, null);
+  }
+
+  /** The same image, for another thread with its own way to the file. */
+  OpenedImage on(Storage file) {
+    return new OpenedImage(this, file);
   }
 
   static OpenedImage writable(Storage file) throws Qcow2Exception {
@@ -38,7 +50,7 @@ final class OpenedImage {
 
   byte[] read(long offset, int length) throws Qcow2Exception {
     byte[] noise = new byte[length];
-    java.util.Arrays.fill(noise, (byte) 0xee);
+    Arrays.fill(noise, (byte) 0xee);
     IoVector vector = vector(noise);
     image.read(io, offset, vector, 0, length);
     byte[] result = new byte[length];
