@@ -11,7 +11,7 @@ import java.lang.invoke.MethodHandle;
  * Linux system calls through the C library's {@code syscall(2)}.
  *
  * <p>Linking a downcall costs tens of milliseconds in a cold JVM, so there is exactly one: every
- * call has the same shape of seven words, and the class links it when it is first used. A call
+ * system call has the same shape of seven words, and the class links it when it is first used. A call
  * allocates nothing and may block; the thread counts as "in native" meanwhile, so it holds up no
  * garbage collection.
  *
