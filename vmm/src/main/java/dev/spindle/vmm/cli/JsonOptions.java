@@ -16,6 +16,9 @@ import tools.jackson.databind.JsonNode;
  * the library to be loaded.
  */
 final class JsonOptions {
+  /** What may be null. */
+  private static final String NO_CHILD = "backing";
+
   private final String option;
   private final Map<String, String> values = new LinkedHashMap<>();
   private final Set<String> notText = new HashSet<>();
@@ -66,7 +69,13 @@ final class JsonOptions {
         put(name, value.booleanValue() ? "on" : "off");
         notText.add(name);
       }
-      case NULL -> throw new OptionException(option + ": parameter '" + name + "' is null");
+      case NULL -> {
+        // QAPI's way to want no backing file, which has no other value that is not a node.
+        if (!name.equals(NO_CHILD) && !name.endsWith("." + NO_CHILD)) {
+          throw new OptionException(option + ": parameter '" + name + "' is null");
+        }
+        put(name, "");
+      }
       case STRING -> put(name, value.asString());
       default -> {
         put(name, value.asString());

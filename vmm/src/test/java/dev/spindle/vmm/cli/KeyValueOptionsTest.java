@@ -71,6 +71,15 @@ class KeyValueOptionsTest {
     assertEquals("7", options.require("d"));
   }
 
+  /** QAPI's way to say that an image is to have no backing file. */
+  @Test
+  void aBackingFileMayBeNull() throws OptionException {
+    Options options =
+        KeyValueOptions.parse("--x", "{\"backing\": null, \"file\": {\"backing\": null}}", null);
+    assertEquals("", options.require("backing"));
+    assertEquals("", options.nested("file").require("backing"));
+  }
+
   @Test
   void deeplyNestedJsonIsRefused() {
     String argument = "{\"a\":".repeat(100_000);
