@@ -173,6 +173,29 @@ class QemuPeersTest {
     assertArrayEquals(model, Files.readAllBytes(toRaw(kind, image)));
   }
 
+  static List<ImageKind> growingKinds() {
+    return List.of(ImageKind.VDI, ImageKind.VPC, ImageKind.VMDK, ImageKind.VHDX_SMALL);
+  }
+
+  /** The file grows by whole blocks of the host's there. */
+  @ParameterizedTest
+  @MethodSource("growingKinds")
+  void qemuReadsWhatIsWrittenPastThePageCache(ImageKind kind) throws Exception {
+    // Not in /tmp: a tmpfs there might not take O_DIRECT.
+    Path image = Files.createTempFile(Path.of("target"), "direct", ".image");
+    try {
+      make(kind, image);
+      byte[] model;
+      try (Disk disk = new Disk(node(kind, image, ",file.cache.direct=on"))) {
+        model = RandomRequests.run(disk, SIZE);
+      }
+      check(kind, image);
+      assertArrayEquals(model, Files.readAllBytes(toRaw(kind, image)));
+    } finally {
+      Files.delete(image);
+    }
+  }
+
   @ParameterizedTest
   @MethodSource("kinds")
   void bothWriteInTurn(ImageKind kind) throws Exception {
