@@ -34,9 +34,10 @@ final class Negotiation {
 
   private static final long NO_CONTEXT = -1;
 
-  private final PlainChannel plain;
-  private final Supplier<SSLEngine> tls;
   private final NbdOptions options;
+
+  /** Null for no TLS. */
+  private final Upgrade tls;
 
   /** By what the two speak: plainly at first. */
   private HandshakeChannel channel;
@@ -48,9 +49,20 @@ final class Negotiation {
   private int flags;
   private BlockSizes sizes = BlockSizes.DEFAULT;
 
-  private Negotiation(PlainChannel plain, NbdOptions options, Supplier<SSLEngine> tls) {
-    this.plain = plain;
-    this.channel = plain;
+  /** Goes over to TLS, which the server has agreed to. */
+  @FunctionalInterface
+  interface Upgrade {
+    /**
+     * Does the TLS handshake.
+     *
+     * @return by which the negotiation goes on
+     * @throws IOException if the two cannot agree
+     */
+    HandshakeChannel begin() throws IOException;
+  }
+
+  Negotiation(HandshakeChannel channel, NbdOptions options, Upgrade tls) {
+    this.channel = channel;
     this.options = options;
     this.tls = tls;
   }
@@ -65,12 +77,14 @@ final class Negotiation {
    */
   static Link run(PlainChannel plain, NbdOptions options, Supplier<SSLEngine> tls)
       throws IOException {
-    Negotiation negotiation = new Negotiation(plain, options, tls);
+    Upgrade upgrade = tls == null ? null : () -> TlsChannel.begin(plain, tls.get());
+    Negotiation negotiation = new Negotiation(plain, options, upgrade);
     ExportTerms terms = negotiation.run();
     return new Link(negotiation.channel.toStream(), terms);
   }
 
-  private ExportTerms run() throws IOException {
+  /** As {@link #run(PlainChannel, NbdOptions, Supplier)}, but leaves the channel as it is. */
+  ExportTerms run() throws IOException {
     boolean fixed = greet();
     if (tls != null) {
       startTls(fixed);
@@ -115,7 +129,7 @@ final class Negotiation {
       throw new NegotiationException("the server does not offer TLS");
     }
     try {
-      channel = TlsChannel.begin(plain, tls.get());
+      channel = tls.begin();
     } catch (SSLException e) {
       throw new NegotiationException("TLS: " + e.getMessage());
     }
