@@ -8,6 +8,7 @@ module dev.spindle.block {
   exports dev.spindle.block.export.nbd;
   exports dev.spindle.block.format;
   exports dev.spindle.block.graph;
+  exports dev.spindle.block.image;
   exports dev.spindle.block.job;
   exports dev.spindle.block.job.backup;
   exports dev.spindle.block.job.create;
@@ -16,6 +17,7 @@ module dev.spindle.block {
   exports dev.spindle.block.object;
   exports dev.spindle.block.options;
   exports dev.spindle.block.plugin;
+  exports dev.spindle.block.probe;
   exports dev.spindle.block.throttle;
   exports dev.spindle.block.tls;
 

@@ -51,6 +51,11 @@ public final class BlockGraph {
     return mainLoop.context();
   }
 
+  /** The drivers that nodes can have, by name. Any thread. */
+  public Map<String, BlockDriver> drivers() {
+    return drivers;
+  }
+
   /** The throttle groups that nodes and backends may join. */
   public ThrottleGroups throttleGroups() {
     return throttleGroups;
@@ -205,6 +210,29 @@ public final class BlockGraph {
   public void reopen(List<Options> descriptions) throws BlockException, OptionException {
     mainLoop.assertControl();
     new Reopen(this, descriptions).run();
+  }
+
+  /**
+   * Changes the length of a node for one of its users, who has {@link Permission#RESIZE}: the
+   * others have agreed to that. Waits for what is on its way.
+   *
+   * @param length in bytes
+   * @throws BlockException if the node cannot change its length, or there is no room
+   */
+  public void resize(BlockBackend user, long length) throws BlockException {
+    mainLoop.assertControl();
+    BlockNode node = user.node();
+    if (!user.root().used().contains(Permission.RESIZE)) {
+      throw new BlockException("permission 'resize' is not used by " + user.describe());
+    }
+    try (DrainedSection section = DrainedSection.begin(List.of(node))) {
+      node.resize(length);
+      GraphChange change = new GraphChange();
+      Set<BlockNode> below = new LinkedHashSet<>();
+      node.addSubtree(below);
+      below.forEach(change::touch);
+      change.run();
+    }
   }
 
   /**

@@ -41,6 +41,9 @@ public final class Main {
               GraphCommand::spec),
           new Subcommand(
               "storage-daemon", "Serve block nodes to other programs.", StorageDaemonCommand::spec),
+          new Subcommand(
+              "img", "Make, describe, copy and change disk images.", CommandSpec::create),
+          new Subcommand("io", "Read and write a disk image by hand.", CommandSpec::create),
           new Subcommand("bench", "Measure the device path beside its peers.", BenchCommand::spec),
           new Subcommand(
               "kvm",
@@ -50,7 +53,7 @@ public final class Main {
   private Main() {}
 
   public static void main(String[] arguments) {
-    System.exit(execute(arguments));
+    System.exit(Tools.isTool(arguments) ? Tools.run(arguments) : execute(arguments));
   }
 
   /**

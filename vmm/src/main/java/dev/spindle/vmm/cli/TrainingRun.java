@@ -27,7 +27,12 @@ final class TrainingRun {
     }
     for (String line : Files.readAllLines(Path.of(arguments[0]))) {
       if (!line.isBlank() && !line.startsWith("#")) {
-        Main.execute(line.strip().split("\\s+", -1));
+        String[] words = line.strip().split("\\s+", -1);
+        if (Tools.isTool(words)) {
+          Tools.run(words);
+        } else {
+          Main.execute(words);
+        }
       }
     }
     // As a command ends, even if one of them has left a thread behind.

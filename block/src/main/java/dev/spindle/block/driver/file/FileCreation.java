@@ -2,14 +2,14 @@
 package dev.spindle.block.driver.file;
 
 import dev.spindle.block.aio.AioContext;
-import dev.spindle.block.aio.StraightLine;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.Permission;
+import dev.spindle.block.image.Preallocation;
+import dev.spindle.block.job.JobCancelledException;
 import dev.spindle.block.job.create.ImageCreation;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.linux.Errno;
-import dev.spindle.linux.IoVector;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.LinuxFile;
 import dev.spindle.linux.OpenFlag;
@@ -27,19 +27,6 @@ import java.util.EnumSet;
  */
 public record FileCreation(Path filename, long size, Preallocation preallocation)
     implements ImageCreation {
-  /** How space is taken. */
-  public enum Preallocation {
-    /** When it is written to. */
-    OFF,
-    /** By asking the file system for it. */
-    FALLOC,
-    /** By writing zeroes. */
-    FULL
-  }
-
-  /** Bytes that are allocated in one go. */
-  private static final long RANGE = 64 << 20;
-
   /** Reads {@code filename}, {@code size} and {@code preallocation}. */
   public static FileCreation from(Options options) throws OptionException {
     Path filename = Path.of(options.require("filename"));
@@ -130,41 +117,12 @@ public record FileCreation(Path filename, long size, Preallocation preallocation
       return;
     }
     steps.total(size);
-    IoVector zeroes = new IoVector(Zeroes.MAX_RANGES);
-    int handle = context.ring().registerFile(file.fd());
     try {
-      for (long done = 0; done < size; ) {
-        long offset = done;
-        long result;
-        if (preallocation == Preallocation.FALLOC) {
-          long length = Math.min(RANGE, size - offset);
-          int status =
-              StraightLine.run(
-                  context, (queue, token) -> queue.prepZeroRange(handle, offset, length, token));
-          result = status < 0 ? status : length;
-        } else {
-          Zeroes.fill(zeroes, size - offset);
-          result =
-              StraightLine.run(
-                  context, (queue, token) -> queue.prepWrite(handle, zeroes, offset, false, token));
-        }
-        done += check(result);
-        steps.done(Math.max(0, result));
-      }
-    } finally {
-      context.ring().unregisterFile(handle);
+      new FileSpace(context, file, preallocation).take(0, size, steps);
+    } catch (JobCancelledException e) {
+      throw e;
+    } catch (BlockException e) {
+      throw new BlockException("Could not create '" + filename + "': " + e.getMessage(), e);
     }
-  }
-
-  /** How much was done: nothing if it has to be tried again. */
-  private long check(long result) throws BlockException {
-    if (result == -Errno.EINTR || result == -Errno.EAGAIN) {
-      return 0;
-    }
-    if (result <= 0) {
-      int errno = result == 0 ? Errno.ENOSPC : Math.toIntExact(-result);
-      throw new BlockException("Could not create '" + filename + "': " + Errno.message(errno));
-    }
-    return result;
   }
 }

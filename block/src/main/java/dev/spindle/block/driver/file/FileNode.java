@@ -10,17 +10,22 @@ import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.image.PreallocatingImage;
+import dev.spindle.block.image.Preallocation;
+import dev.spindle.block.image.StoredImage;
+import dev.spindle.block.job.create.ImageCreation.Steps;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.LinuxFile;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** An open image file. */
-final class FileNode extends BlockNode {
+final class FileNode extends BlockNode implements StoredImage, PreallocatingImage {
   /**
    * The file as it was first opened: it carries the locks, which other processes must find without
    * a gap, while reopening may put another descriptor in the place of {@link OpenImage#file}.
@@ -102,6 +107,23 @@ final class FileNode extends BlockNode {
   private void cut(long newLength) throws LinuxException {
     image.file().setLength(newLength);
     length.set(newLength);
+  }
+
+  @Override
+  public OptionalLong storedBytes() {
+    try {
+      return OptionalLong.of(image.file().allocatedBytes());
+    } catch (LinuxException e) {
+      return OptionalLong.empty();
+    }
+  }
+
+  @Override
+  public void preallocate(long from, Preallocation mode) throws BlockException {
+    if (mode == Preallocation.METADATA) {
+      throw new BlockException("Unsupported preallocation mode: " + mode.word());
+    }
+    new FileSpace(context(), image.file(), mode).take(from, length(), Steps.IGNORED);
   }
 
   @Override

@@ -14,6 +14,8 @@ import dev.spindle.block.graph.DebugEvents;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.image.PreallocatingImage;
+import dev.spindle.block.image.Preallocation;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.nio.file.Path;
@@ -21,7 +23,7 @@ import java.util.Optional;
 import java.util.Set;
 
 /** A window of its child: requests pass through, moved by the window's offset. */
-final class RawNode extends BlockNode {
+final class RawNode extends BlockNode implements PreallocatingImage {
   /** A window: what is outside belongs to others. */
   private static final Set<ChildRole> WINDOW = Set.of(ChildRole.DATA, ChildRole.PRIMARY);
 
@@ -61,6 +63,14 @@ final class RawNode extends BlockNode {
       super.resize(newLength);
     }
     file.node().resize(newLength);
+  }
+
+  @Override
+  public void preallocate(long from, Preallocation mode) throws BlockException {
+    if (!window.isWhole(file.node()) || !(file.node() instanceof PreallocatingImage child)) {
+      throw new BlockException("Unsupported preallocation mode: " + mode.word());
+    }
+    child.preallocate(from, mode);
   }
 
   @Override

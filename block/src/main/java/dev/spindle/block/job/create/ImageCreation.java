@@ -2,13 +2,28 @@
 package dev.spindle.block.job.create;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.driver.file.FileCreation;
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.image.ImageFormat;
 import dev.spindle.block.job.JobCancelledException;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
 
 /** How an image of one kind is made. */
 public interface ImageCreation {
   /** Tells the job how far it is. */
   interface Steps {
+    /** For who does not want to know. */
+    Steps IGNORED =
+        new Steps() {
+          @Override
+          public void total(long bytes) {}
+
+          @Override
+          public void done(long bytes) {}
+        };
+
     /** So many bytes are to be written, or allocated. */
     void total(long bytes);
 
@@ -18,6 +33,29 @@ public interface ImageCreation {
      * @throws JobCancelledException if the job has been cancelled
      */
     void done(long bytes) throws JobCancelledException;
+  }
+
+  /**
+   * How to make what the options describe.
+   *
+   * @param graph where the nodes are that they name
+   * @param options {@code driver}, and what that takes
+   * @throws BlockException if there is no such driver, or it cannot create images
+   * @throws OptionException if the description is wrong
+   */
+  static ImageCreation of(BlockGraph graph, Options options)
+      throws BlockException, OptionException {
+    String driver = options.require("driver");
+    ImageCreation creation;
+    if (driver.equals("file")) {
+      creation = FileCreation.from(options);
+    } else if (graph.drivers().get(driver) instanceof ImageFormat format) {
+      creation = format.creation(graph, options);
+    } else {
+      throw new BlockException("Driver '" + driver + "' does not support image creation");
+    }
+    options.finish();
+    return creation;
   }
 
   /**

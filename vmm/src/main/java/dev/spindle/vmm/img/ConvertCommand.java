@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.img;
+
+import dev.spindle.vmm.tool.ByteCount;
+import dev.spindle.vmm.tool.CacheMode;
+import dev.spindle.vmm.tool.ImageWish;
+import dev.spindle.vmm.tool.OptionParser;
+import dev.spindle.vmm.tool.OptionParser.Option;
+import dev.spindle.vmm.tool.OptionParser.Parsed;
+import dev.spindle.vmm.tool.ToolException;
+import dev.spindle.vmm.tool.ToolImage;
+import java.util.ArrayList;
+import java.util.List;
+
+/** {@code convert}: copies images, one behind the other, into one, in any format. */
+final class ConvertCommand implements ImgCommand {
+  private static final int MOST_AT_ONCE = 16;
+  private static final int AT_ONCE = 8;
+  private static final long SPARSE = 4096;
+  private static final long MOST_SPARSE = 16 << 20;
+
+  private static final OptionParser OPTIONS =
+      new OptionParser(
+          "hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:",
+          "help=h",
+          "source-cache=T",
+          "object:",
+          "image-opts",
+          "target-image-opts",
+          "force-share=U",
+          "target-is-zero",
+          "salvage",
+          "rate-limit=r");
+
+  @Override
+  public int run(ImgSession session, List<String> arguments) throws ToolException {
+    Parsed parsed = session.parse(OPTIONS, arguments);
+    if (parsed == null) {
+      return 0;
+    }
+    String format = parsed.last("O") == null ? "raw" : parsed.last("O");
+    List<String> texts =
+        parsed.options().stream()
+            .filter(option -> option.name().equals("o"))
+            .map(Option::value)
+            .toList();
+    if (texts.contains("help") || texts.contains("?")) {
+      return session.run(
+          () -> {
+            session.output().print(NewImage.of(session.blocks(), format).help());
+            return 0;
+          });
+    }
+    long sparse = sparse(parsed.last("S"));
+    int atOnce = atOnce(parsed.last("m"));
+    long rate = parsed.last("r") == null ? 0 : ImgSession.bytes(parsed.last("r"), "rate limit");
+    CacheMode target = ImgSession.cache(parsed.last("t"), CacheMode.UNSAFE, "cache");
+    CacheMode source = ImgSession.cache(parsed.last("T"), CacheMode.WRITEBACK, "source cache");
+    checkTogether(parsed, texts);
+    if (parsed.operands().size() < 2) {
+      throw new ToolException("Must specify image file name");
+    }
+    return session.run(
+        () -> {
+          convert(session, parsed, format, texts, source, target, sparse, atOnce, rate);
+          return 0;
+        });
+  }
+
+  private static void checkTogether(Parsed parsed, List<String> texts) throws ToolException {
+    boolean skipsCreation = parsed.has("n");
+    if (parsed.has("C") && parsed.has("S")) {
+      throw new ToolException("Cannot enable copy offloading when -S is used");
+    }
+    if (parsed.has("C") && parsed.has("c")) {
+      throw new ToolException("Cannot enable copy offloading when -c is used");
+    }
+    if (parsed.has("target-image-opts") && !skipsCreation) {
+      throw new ToolException("--target-image-opts requires use of -n flag");
+    }
+    if (parsed.has("target-is-zero") && !skipsCreation) {
+      throw new ToolException("--target-is-zero requires use of -n flag");
+    }
+    if (skipsCreation && !texts.isEmpty()) {
+      throw new ToolException("-o has no effect when skipping image creation");
+    }
+  }
+
+  private static long sparse(String given) throws ToolException {
+    if (given == null) {
+      return SPARSE;
+    }
+    long bytes = ImgSession.bytes(given, "buffer size for sparse output");
+    if (bytes % 512 != 0 || bytes > MOST_SPARSE) {
+      throw new ToolException(
+          "Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to"
+              + " 16777216. Select 0 to disable sparse detection (fully allocates output).");
+    }
+    return bytes;
+  }
+
+  private static int atOnce(String given) throws ToolException {
+    if (given == null) {
+      return AT_ONCE;
+    }
+    long count = given.matches("\\d+") ? ByteCount.parse(given) : -1;
+    if (count < 1 || count > MOST_AT_ONCE) {
+      throw new ToolException(
+          "Invalid number of coroutines. Allowed number of coroutines is between 1 and "
+              + MOST_AT_ONCE);
+    }
+    return (int) count;
+  }
+
+  private static void convert(
+      ImgSession session,
+      Parsed parsed,
+      String format,
+      List<String> texts,
+      CacheMode sourceCache,
+      CacheMode targetCache,
+      long sparse,
+      int atOnce,
+      long rate)
+      throws ToolException {
+    List<String> names = parsed.operands().subList(0, parsed.operands().size() - 1);
+    String targetName = parsed.operands().getLast();
+    boolean salvage = parsed.has("salvage");
+    try (OpenImages images = new OpenImages()) {
+      List<ToolImage> sources = new ArrayList<>();
+      long total = 0;
+      for (String name : names) {
+        ImageWish wish =
+            ImageWish.reading(name, parsed.has("image-opts"), parsed.last("f"))
+                .cache(sourceCache)
+                .forceShare(parsed.has("U"));
+        ToolImage image = images.add(session.open(wish));
+        sources.add(image);
+        total += image.length();
+      }
+      if (parsed.has("l")) {
+        throw new ToolException(
+            "Failed to load snapshot: Block format '%s' used by device '' does not support temporarily loading internal snapshots"
+                .formatted(sources.getFirst().node().driver()));
+      }
+      if (!parsed.has("n")) {
+        create(session, parsed, format, texts, targetName, total);
+      }
+      ImageWish wish =
+          ImageWish.reading(targetName, parsed.has("target-image-opts"), format)
+              .writable(true)
+              .cache(targetCache);
+      if (parsed.has("target-image-opts")) {
+        wish = ImageWish.reading(targetName, true, null).writable(true).cache(targetCache);
+      }
+      ToolImage target = images.add(session.open(wish));
+      if (target.length() < total) {
+        throw new ToolException("output file is smaller than input file");
+      }
+      ImageCopy copy =
+          new ImageCopy(
+              session,
+              sources,
+              target,
+              new ImageCopy.Ways(
+                  sparse,
+                  atOnce,
+                  !parsed.has("n") || parsed.has("target-is-zero"),
+                  salvage,
+                  rate),
+              new Progress(session.output(), parsed.has("p") && !parsed.has("q"), total));
+      copy.run();
+    }
+  }
+
+  private static void create(
+      ImgSession session,
+      Parsed parsed,
+      String format,
+      List<String> texts,
+      String name,
+      long total)
+      throws ToolException {
+    NewImage image = NewImage.of(session.blocks(), format);
+    image.take(texts);
+    if (image.value("size").isEmpty()) {
+      image.put("size", Long.toString(total));
+    }
+    if (parsed.has("B")) {
+      if (!image.takes("backing_file")) {
+        throw new ToolException("Backing file not supported for file format '" + format + "'");
+      }
+      image.put("backing_file", parsed.last("B"));
+    }
+    if (parsed.has("F")) {
+      if (!image.takes("backing_fmt")) {
+        throw new ToolException("Backing format not supported for file format '" + format + "'");
+      }
+      image.put("backing_fmt", parsed.last("F"));
+    }
+    if (parsed.has("c")) {
+      throw new ToolException("Compression not supported for this file format");
+    }
+    try {
+      image.create(session, name);
+    } catch (ToolException e) {
+      throw new ToolException(
+          "%s: error while converting %s: %s".formatted(name, format, e.getMessage()), e);
+    }
+  }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.img;
+
+import dev.spindle.block.graph.BlockDriver;
+import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.image.CreateOption.Kind;
+import dev.spindle.block.image.ImageFormat;
+import dev.spindle.block.job.create.ImageCreation;
+import dev.spindle.block.options.KeyValues;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import dev.spindle.vmm.tool.ByteCount;
+import dev.spindle.vmm.tool.CacheMode;
+import dev.spindle.vmm.tool.ImageWish;
+import dev.spindle.vmm.tool.ToolBlocks;
+import dev.spindle.vmm.tool.ToolException;
+import dev.spindle.vmm.tool.ToolImage;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** An image that is to be made: its format, and options as users give them with {@code -o}. */
+final class NewImage {
+  private static final List<CreateOption> FILE =
+      List.of(
+          CreateOption.of("size", Kind.SIZE, "bytes that the image shows"),
+          CreateOption.of(
+              "preallocation", Kind.TEXT, "space taken at once: off, falloc (asked for), full"));
+
+  private final String format;
+  private final List<CreateOption> known;
+  private final Map<String, String> given = new LinkedHashMap<>();
+
+  private NewImage(String format, List<CreateOption> known) {
+    this.format = format;
+    this.known = known;
+  }
+
+  /**
+   * Of a format.
+   *
+   * @throws ToolException if there is none of that name, or it can only be read
+   */
+  static NewImage of(ToolBlocks blocks, String format) throws ToolException {
+    Map<String, BlockDriver> drivers = blocks.graph().drivers();
+    if (!drivers.containsKey(format)) {
+      throw new ToolException("Unknown file format '" + format + "'");
+    }
+    if (format.equals("raw") || format.equals("file")) {
+      return new NewImage(format, FILE);
+    }
+    if (drivers.get(format) instanceof ImageFormat maker) {
+      return new NewImage(format, maker.createOptions());
+    }
+    throw new ToolException("Format driver '" + format + "' does not support image creation");
+  }
+
+  String format() {
+    return format;
+  }
+
+  boolean takes(String option) {
+    return known.stream().anyMatch(one -> one.name().equals(option));
+  }
+
+  Optional<String> value(String option) {
+    return Optional.ofNullable(given.get(option));
+  }
+
+  void put(String option, String value) {
+    given.put(option, value);
+  }
+
+  /** Takes what was given with {@code -o}, which may be more than one text. */
+  void take(List<String> texts) throws ToolException {
+    for (String text : texts) {
+      Map<String, String> values;
+      try {
+        values = KeyValues.parse("-o", text, null);
+      } catch (OptionException e) {
+        throw new ToolException("Invalid option list: " + text, e);
+      }
+      for (Map.Entry<String, String> entry : values.entrySet()) {
+        CreateOption option = find(entry.getKey());
+        check(option, entry.getValue());
+        given.put(option.name(), entry.getValue());
+      }
+    }
+  }
+
+  private CreateOption find(String name) throws ToolException {
+    return known.stream()
+        .filter(option -> option.name().equals(name))
+        .findFirst()
+        .orElseThrow(() -> new ToolException("Invalid parameter '" + name + "'"));
+  }
+
+  private static void check(CreateOption option, String value) throws ToolException {
+    boolean right =
+        switch (option.kind()) {
+          case TEXT -> true;
+          case BOOL -> Set.of("on", "off").contains(value);
+          case NUMBER -> value.matches("\\d{1,18}");
+          case SIZE -> ByteCount.parse(value) >= 0;
+        };
+    if (!right) {
+      throw new ToolException(
+          switch (option.kind()) {
+            case BOOL -> "Parameter '" + option.name() + "' expects 'on' or 'off'";
+            case NUMBER -> "Parameter '" + option.name() + "' expects a number";
+            default ->
+                "Parameter '"
+                    + option.name()
+                    + "' expects a non-negative number below 2^64\n"
+                    + "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
+                    + "and exabytes, respectively.";
+          });
+    }
+  }
+
+  /** What {@code -o help} prints. */
+  String help() {
+    StringBuilder text = new StringBuilder("Supported ").append(format).append(" options:\n");
+    known.stream()
+        .sorted((one, other) -> one.name().compareTo(other.name()))
+        .forEach(
+            option ->
+                text.append(
+                    "  %-22s - %s\n"
+                        .formatted(option.name() + "=<" + kind(option.kind()) + ">", option.help())));
+    return text.toString();
+  }
+
+  private static String kind(Kind kind) {
+    return switch (kind) {
+      case TEXT -> "str";
+      case BOOL -> "bool (on/off)";
+      case NUMBER -> "num";
+      case SIZE -> "size";
+    };
+  }
+
+  /** What {@code create} says before it begins. */
+  String announcement(String filename) {
+    StringBuilder text = new StringBuilder("Formatting '").append(filename).append("', fmt=");
+    text.append(format);
+    for (CreateOption option : known) {
+      String value = given.getOrDefault(option.name(), option.otherwise().orElse(null));
+      if (value != null) {
+        text.append(' ').append(option.name()).append('=');
+        text.append(
+            switch (option.kind()) {
+              case SIZE -> Long.toString(ByteCount.parse(value));
+              default -> value.matches("[^ ,'\"]*") ? value : "'" + value + "'";
+            });
+      }
+    }
+    return text.toString();
+  }
+
+  /** Makes it. Straight-line code of {@link ImgSession#run}. */
+  void create(ImgSession session, String filename) throws ToolException {
+    ToolBlocks blocks = session.blocks();
+    boolean plain = format.equals("raw") || format.equals("file");
+    Map<String, String> file = new LinkedHashMap<>();
+    file.put("driver", "file");
+    file.put("filename", Path.of(stripped(filename)).toString());
+    file.put("size", plain ? Long.toString(ByteCount.parse(given.get("size"))) : "0");
+    if (plain && given.containsKey("preallocation")) {
+      file.put("preallocation", given.get("preallocation"));
+      if (!List.of("off", "falloc", "full").contains(given.get("preallocation"))) {
+        throw new ToolException("invalid parameter value: " + given.get("preallocation"));
+      }
+    }
+    create(blocks, file);
+    if (plain) {
+      return;
+    }
+    ImageWish wish =
+        ImageWish.reading(filename, false, "file").writable(true).cache(CacheMode.WRITEBACK);
+    try (ToolImage image = ToolImage.open(blocks, wish)) {
+      Map<String, String> options = new LinkedHashMap<>();
+      options.put("driver", format);
+      options.put("file", image.node().name());
+      for (CreateOption option : known) {
+        String value = given.getOrDefault(option.name(), option.otherwise().orElse(null));
+        if (value != null) {
+          String text =
+              option.kind() == Kind.SIZE ? Long.toString(ByteCount.parse(value)) : value;
+          options.putAll(option.words().of(text));
+        }
+      }
+      create(blocks, options);
+    }
+  }
+
+  private static String stripped(String filename) {
+    return filename.startsWith("file:") ? filename.substring("file:".length()) : filename;
+  }
+
+  private static void create(ToolBlocks blocks, Map<String, String> options)
+      throws ToolException {
+    ImageCreation creation =
+        blocks.control(
+            () -> ImageCreation.of(blocks.graph(), new Options("the new image", options)));
+    blocks.control(
+        () -> {
+          creation.create(blocks.context(), ImageCreation.Steps.IGNORED);
+          return null;
+        });
+  }
+}
