@@ -102,7 +102,8 @@ public final class JsonValues {
 
   private void readWord(String name) throws OptionException {
     int start = position;
-    while (position < text.length() && "+-.0123456789abcdefghijklmnopqrstuvwxyzE".indexOf(peek()) >= 0) {
+    while (position < text.length()
+        && "+-.0123456789abcdefghijklmnopqrstuvwxyzE".indexOf(peek()) >= 0) {
       position++;
     }
     String word = text.substring(start, position);

@@ -68,8 +68,7 @@ public final class FileName {
 
   private static Map<String, String> nothing(String driver, String name) throws BlockException {
     if (!name.equals(driver + "://")) {
-      throw new BlockException(
-          "The only allowed filename for this driver is '" + driver + "://'");
+      throw new BlockException("The only allowed filename for this driver is '" + driver + "://'");
     }
     Map<String, String> options = new LinkedHashMap<>();
     options.put("driver", driver);
@@ -88,8 +87,7 @@ public final class FileName {
     if (image > config) {
       options.put("config", name.substring(config, image));
     }
-    describe(name.substring(image + 1))
-        .forEach((key, value) -> options.put("image." + key, value));
+    describe(name.substring(image + 1)).forEach((key, value) -> options.put("image." + key, value));
     return options;
   }
 }

@@ -22,8 +22,7 @@ public final class FormatProbe {
    * @param head the first bytes of the image: {@link ImageProbe#LENGTH}, or all there are
    * @param filename the image's name
    */
-  public static String probe(
-      Collection<BlockDriver> drivers, MemorySegment head, String filename) {
+  public static String probe(Collection<BlockDriver> drivers, MemorySegment head, String filename) {
     String surest = RAW;
     int most = 0;
     for (BlockDriver driver : drivers) {

@@ -50,8 +50,7 @@ final class CheckCommand implements ImgCommand {
     }
     boolean json = ImgSession.wantsJson(parsed);
     ImageWish wish =
-        ImageWish.reading(
-                parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
             .cache(ImgSession.cache(parsed.last("T"), CacheMode.WRITEBACK, "source cache"))
             .forceShare(parsed.has("U"));
     return session.run(

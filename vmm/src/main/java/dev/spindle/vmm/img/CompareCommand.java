@@ -22,8 +22,7 @@ final class CompareCommand implements ImgCommand {
   private static final long SECTOR = 512;
 
   private static final OptionParser OPTIONS =
-      new OptionParser(
-          "hf:F:T:pqsU", "help=h", "object:", "image-opts", "force-share=U");
+      new OptionParser("hf:F:T:pqsU", "help=h", "object:", "image-opts", "force-share=U");
 
   @Override
   public int run(ImgSession session, List<String> arguments) throws ToolException {
@@ -35,8 +34,7 @@ final class CompareCommand implements ImgCommand {
       throw session.misuse("Expecting two image file names");
     }
     try {
-      CacheMode cache =
-          ImgSession.cache(parsed.last("T"), CacheMode.WRITEBACK, "source cache");
+      CacheMode cache = ImgSession.cache(parsed.last("T"), CacheMode.WRITEBACK, "source cache");
       return session.run(
           () -> {
             try (ToolImage one = session.open(wish(parsed, 0, "f", cache));
@@ -76,9 +74,7 @@ final class CompareCommand implements ImgCommand {
       this.other = other;
       this.progress =
           new Progress(
-              session.output(),
-              parsed.has("p") && !quiet,
-              Math.max(one.length(), other.length()));
+              session.output(), parsed.has("p") && !quiet, Math.max(one.length(), other.length()));
     }
 
     int run() {

@@ -163,23 +163,13 @@ final class ConvertCommand implements ImgCommand {
               sources,
               target,
               new ImageCopy.Ways(
-                  sparse,
-                  atOnce,
-                  !parsed.has("n") || parsed.has("target-is-zero"),
-                  salvage,
-                  rate),
-              new Progress(session.output(), parsed.has("p") && !parsed.has("q"), total));
-      copy.run();
+                  sparse, atOnce, !parsed.has("n") || parsed.has("target-is-zero"), salvage, rate));
+      copy.run(parsed.has("p") && !parsed.has("q"));
     }
   }
 
   private static void create(
-      ImgSession session,
-      Parsed parsed,
-      String format,
-      List<String> texts,
-      String name,
-      long total)
+      ImgSession session, Parsed parsed, String format, List<String> texts, String name, long total)
       throws ToolException {
     NewImage image = NewImage.of(session.blocks(), format);
     image.take(texts);

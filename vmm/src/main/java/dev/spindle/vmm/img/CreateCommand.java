@@ -13,8 +13,7 @@ import java.util.List;
 
 /** {@code create}: makes an image. */
 final class CreateCommand implements ImgCommand {
-  private static final OptionParser OPTIONS =
-      new OptionParser("F:b:f:ho:qu", "help=h", "object:");
+  private static final OptionParser OPTIONS = new OptionParser("F:b:f:ho:qu", "help=h", "object:");
 
   @Override
   public int run(ImgSession session, List<String> arguments) throws ToolException {
@@ -103,7 +102,8 @@ final class CreateCommand implements ImgCommand {
       throw new ToolException("Backing file specified without backing format");
     }
     if (backing.equals(filename)) {
-      throw new ToolException("Error: Trying to create an image with the same filename as the backing file");
+      throw new ToolException(
+          "Error: Trying to create an image with the same filename as the backing file");
     }
     if (unsafe && image.value("size").isPresent()) {
       return;

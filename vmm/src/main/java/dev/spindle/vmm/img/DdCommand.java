@@ -21,8 +21,7 @@ final class DdCommand implements ImgCommand {
   private static final long PIECE = 2 << 20;
 
   private static final OptionParser OPTIONS =
-      new OptionParser(
-          "hf:O:U", "help=h", "object:", "image-opts", "force-share=U");
+      new OptionParser("hf:O:U", "help=h", "object:", "image-opts", "force-share=U");
 
   @Override
   public int run(ImgSession session, List<String> arguments) throws ToolException {
@@ -93,7 +92,8 @@ final class DdCommand implements ImgCommand {
     long start = beyond ? source.length() : Math.min(skip * block, source.length());
     long end = count < 0 ? source.length() : Math.min(source.length(), start + count * block);
     NewImage image = NewImage.of(session.blocks(), format);
-    image.put("size", Long.toString(count < 0 ? source.length() - start : Math.min(size, end - start)));
+    image.put(
+        "size", Long.toString(count < 0 ? source.length() - start : Math.min(size, end - start)));
     try {
       image.create(session, targetName);
     } catch (ToolException e) {
@@ -108,7 +108,7 @@ final class DdCommand implements ImgCommand {
     ImageWish wish =
         ImageWish.reading(targetName, false, format).writable(true).cache(CacheMode.WRITEBACK);
     try (ToolImage target = session.open(wish);
-        Arena arena = Arena.ofConfined()) {
+        Arena arena = Arena.ofShared()) {
       MemorySegment buffer = arena.allocate(PIECE, 4096);
       for (long position = start; position < end; ) {
         MemorySegment data = buffer.asSlice(0, Math.min(PIECE, end - position));

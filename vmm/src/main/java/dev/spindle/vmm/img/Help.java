@@ -12,24 +12,24 @@ final class Help {
 
   static String text(String program) {
     return """
-        usage: %s COMMAND [OPTION...] FILE...
+    usage: %s COMMAND [OPTION...] FILE...
 
-        Makes, describes, copies and changes disk images. Command lines and output are those of
-        QEMU's qemu-img.
+    Makes, describes, copies and changes disk images. Command lines and output are those of
+    QEMU's qemu-img.
 
-          check    [-f FORMAT] [-r leaks|all] [--output human|json] [-q] [-U] FILE
-          compare  [-f FORMAT] [-F FORMAT] [-s] [-p] [-q] [-U] FILE FILE
-          convert  [-f FORMAT] [-O FORMAT] [-o OPTIONS] [-n] [-S SIZE] [-m COUNT] [-W] [-p] [-q]
-                   [-t CACHE] [-T CACHE] [-U] FILE... FILE
-          create   [-f FORMAT] [-o OPTIONS] [-b FILE] [-F FORMAT] [-q] [-u] FILE [SIZE]
-          dd       [-f FORMAT] [-O FORMAT] [bs=SIZE] [count=N] [skip=N] if=FILE of=FILE
-          info     [-f FORMAT] [--output human|json] [--backing-chain] [-U] FILE
-          map      [-f FORMAT] [--output human|json] [-s OFFSET] [-l SIZE] [-U] FILE
-          measure  [-f FORMAT] [-O FORMAT] [-o OPTIONS] [--output human|json] --size SIZE | FILE
-          resize   [-f FORMAT] [--shrink] [--preallocation MODE] [-q] FILE [+|-]SIZE
+      check    [-f FORMAT] [-r leaks|all] [--output human|json] [-q] [-U] FILE
+      compare  [-f FORMAT] [-F FORMAT] [-s] [-p] [-q] [-U] FILE FILE
+      convert  [-f FORMAT] [-O FORMAT] [-o OPTIONS] [-n] [-S SIZE] [-m COUNT] [-W] [-p] [-q]
+               [-t CACHE] [-T CACHE] [-U] FILE... FILE
+      create   [-f FORMAT] [-o OPTIONS] [-b FILE] [-F FORMAT] [-q] [-u] FILE [SIZE]
+      dd       [-f FORMAT] [-O FORMAT] [bs=SIZE] [count=N] [skip=N] if=FILE of=FILE
+      info     [-f FORMAT] [--output human|json] [--backing-chain] [-U] FILE
+      map      [-f FORMAT] [--output human|json] [-s OFFSET] [-l SIZE] [-U] FILE
+      measure  [-f FORMAT] [-O FORMAT] [-o OPTIONS] [--output human|json] --size SIZE | FILE
+      resize   [-f FORMAT] [--shrink] [--preallocation MODE] [-q] FILE [+|-]SIZE
 
-        FILE is a path, json:{...}, nbd:... or, with --image-opts, driver=...,file.filename=...
-        """
+    FILE is a path, json:{...}, nbd:... or, with --image-opts, driver=...,file.filename=...
+    """
         .formatted(program);
   }
 }

@@ -42,7 +42,9 @@ final class ImageCopy {
   private final List<ToolImage> sources;
   private final ToolImage target;
   private final Ways ways;
-  private final Progress progress;
+
+  /** Made once the amount of work is known. */
+  private Progress progress;
 
   /** Finding the next piece may wait; only one thread does it at a time. */
   private final ReentrantLock cursor = new ReentrantLock();
@@ -59,21 +61,20 @@ final class ImageCopy {
   private long sent;
   private long startNs;
 
-  ImageCopy(
-      ImgSession session,
-      List<ToolImage> sources,
-      ToolImage target,
-      Ways ways,
-      Progress progress) {
+  ImageCopy(ImgSession session, List<ToolImage> sources, ToolImage target, Ways ways) {
     this.session = session;
     this.sources = sources;
     this.target = target;
     this.ways = ways;
-    this.progress = progress;
   }
 
-  /** Copies everything. */
-  void run() throws ToolException {
+  /**
+   * Copies everything.
+   *
+   * @param shown whether to show how far it is
+   */
+  void run(boolean shown) throws ToolException {
+    progress = new Progress(session.output(), shown, shown ? work() : 0);
     startNs = System.nanoTime();
     CompletableFuture<?>[] ends = new CompletableFuture<?>[ways.atOnce];
     for (int i = 0; i < ends.length; i++) {
@@ -92,13 +93,32 @@ final class ImageCopy {
     progress.end();
   }
 
+  /** Bytes that something has to be done for. */
+  private long work() {
+    long bytes = 0;
+    for (ToolImage source : sources) {
+      for (long at = 0; at < source.length(); ) {
+        BlockStatus status = source.status(at, source.length() - at);
+        bytes += isSkipped(status.zero()) ? 0 : status.length();
+        at += status.length();
+      }
+    }
+    return bytes;
+  }
+
+  private boolean isSkipped(boolean zero) {
+    return zero && ways.sparse > 0 && ways.targetIsZero;
+  }
+
   private void work(CompletableFuture<Void> end) {
     try {
       MemorySegment buffer = Arena.ofAuto().allocate(PIECE, 4096);
       Piece piece;
       while (failure == null && (piece = next()) != null) {
         copy(piece, buffer);
-        progress.add(piece.length);
+        if (!isSkipped(piece.zero)) {
+          progress.add(piece.length);
+        }
       }
       end.complete(null);
     } catch (ToolException e) {
@@ -158,9 +178,7 @@ final class ImageCopy {
       boolean zero =
           ways.sparse > 0 && Zeroes.isZero(data, done, Math.min(step, piece.length - done));
       long length =
-          ways.sparse > 0
-              ? Zeroes.runLength(data, done, piece.length, step, zero)
-              : piece.length;
+          ways.sparse > 0 ? Zeroes.runLength(data, done, piece.length, step, zero) : piece.length;
       if (zero) {
         writeZeroes(piece.targetOffset + done, length, true);
       } else {

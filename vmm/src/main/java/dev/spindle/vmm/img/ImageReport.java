@@ -86,8 +86,7 @@ record ImageReport(
     lines.add("file format: " + format);
     lines.add("virtual size: %s (%d bytes)".formatted(ByteCount.human(length), length));
     lines.add(
-        "disk size: "
-            + (stored.isPresent() ? ByteCount.human(stored.getAsLong()) : "unavailable"));
+        "disk size: " + (stored.isPresent() ? ByteCount.human(stored.getAsLong()) : "unavailable"));
     if (image.encrypted()) {
       lines.add("encrypted: yes");
     }

@@ -80,7 +80,8 @@ final class ImgSession {
           """
           WARNING: Image format was not specified for '%s' and probing guessed raw.
                    Automatically detecting the format is dangerous for raw images, write operations on block 0 will be restricted.
-                   Specify the 'raw' format explicitly to remove the restrictions."""
+                   Specify the 'raw' format explicitly to remove the restrictions.\
+          """
               .formatted(wish.name()));
     }
     return image;
@@ -115,7 +116,11 @@ final class ImgSession {
           "Invalid " + what + " specified. Must be between 0 and 9223372036854775807.");
     }
     if (bytes < 0) {
-      throw new ToolException("Invalid " + what + " specified. You may use k, M, G, T, P or E suffixes for \nkilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
+      throw new ToolException(
+          "Invalid "
+              + what
+              + " specified. You may use k, M, G, T, P or E suffixes for \n"
+              + "kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
     }
     return bytes;
   }

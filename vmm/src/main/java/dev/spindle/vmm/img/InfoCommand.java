@@ -44,8 +44,7 @@ final class InfoCommand implements ImgCommand {
     boolean json = ImgSession.wantsJson(parsed);
     boolean chain = parsed.has("backing-chain");
     ImageWish wish =
-        ImageWish.reading(
-                parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
             .forceShare(parsed.has("U"));
     return session.run(
         () -> {
@@ -72,8 +71,7 @@ final class InfoCommand implements ImgCommand {
     ImageWish wish = first;
     while (wish != null) {
       if (names.contains(wish.name())) {
-        throw new ToolException(
-            "Backing file '" + wish.name() + "' creates an infinite loop.");
+        throw new ToolException("Backing file '" + wish.name() + "' creates an infinite loop.");
       }
       names.add(wish.name());
       ImageReport report;

@@ -29,7 +29,13 @@ final class MapCommand implements ImgCommand {
    * @param offset where it is in the image's file, or -1
    */
   private record Extent(
-      long start, long length, int depth, boolean present, boolean zero, boolean data, long offset) {
+      long start,
+      long length,
+      int depth,
+      boolean present,
+      boolean zero,
+      boolean data,
+      long offset) {
     boolean continuedBy(Extent next) {
       return zero == next.zero
           && data == next.data
@@ -59,8 +65,7 @@ final class MapCommand implements ImgCommand {
     }
     boolean json = ImgSession.wantsJson(parsed);
     ImageWish wish =
-        ImageWish.reading(
-                parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
             .forceShare(parsed.has("U"));
     return session.run(
         () -> {
@@ -75,7 +80,8 @@ final class MapCommand implements ImgCommand {
       ImgSession session, ToolImage image, long start, long length, boolean json) {
     session
         .output()
-        .print(json ? "[" : "%-16s%-16s%-16s%s\n".formatted("Offset", "Length", "Mapped to", "File"));
+        .print(
+            json ? "[" : "%-16s%-16s%-16s%s\n".formatted("Offset", "Length", "Mapped to", "File"));
     long end = length > image.length() - start ? image.length() : start + length;
     Extent current = new Extent(0, 0, 0, false, false, false, -1);
     for (long position = start; position < end; ) {
@@ -133,7 +139,8 @@ final class MapCommand implements ImgCommand {
           .output()
           .print(
               "%-16s%-16s%-16s%s\n"
-                  .formatted(hex(extent.start), hex(extent.length), hex(extent.offset), file(image)));
+                  .formatted(
+                      hex(extent.start), hex(extent.length), hex(extent.offset), file(image)));
     }
   }
 

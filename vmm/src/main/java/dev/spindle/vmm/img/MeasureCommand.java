@@ -16,13 +16,7 @@ import java.util.Map;
 final class MeasureCommand implements ImgCommand {
   private static final OptionParser OPTIONS =
       new OptionParser(
-          "hf:l:o:O:U",
-          "help=h",
-          "output:",
-          "object:",
-          "image-opts",
-          "force-share=U",
-          "size:");
+          "hf:l:o:O:U", "help=h", "output:", "object:", "image-opts", "force-share=U", "size:");
 
   @Override
   public int run(ImgSession session, List<String> arguments) throws ToolException {
@@ -65,8 +59,7 @@ final class MeasureCommand implements ImgCommand {
 
   private static long length(ImgSession session, Parsed parsed) throws ToolException {
     ImageWish wish =
-        ImageWish.reading(
-                parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
             .forceShare(parsed.has("U"));
     try (ToolImage image = session.open(wish)) {
       return image.length();

@@ -130,7 +130,8 @@ final class NewImage {
             option ->
                 text.append(
                     "  %-22s - %s\n"
-                        .formatted(option.name() + "=<" + kind(option.kind()) + ">", option.help())));
+                        .formatted(
+                            option.name() + "=<" + kind(option.kind()) + ">", option.help())));
     return text.toString();
   }
 
@@ -188,8 +189,7 @@ final class NewImage {
       for (CreateOption option : known) {
         String value = given.getOrDefault(option.name(), option.otherwise().orElse(null));
         if (value != null) {
-          String text =
-              option.kind() == Kind.SIZE ? Long.toString(ByteCount.parse(value)) : value;
+          String text = option.kind() == Kind.SIZE ? Long.toString(ByteCount.parse(value)) : value;
           options.putAll(option.words().of(text));
         }
       }
@@ -201,8 +201,7 @@ final class NewImage {
     return filename.startsWith("file:") ? filename.substring("file:".length()) : filename;
   }
 
-  private static void create(ToolBlocks blocks, Map<String, String> options)
-      throws ToolException {
+  private static void create(ToolBlocks blocks, Map<String, String> options) throws ToolException {
     ImageCreation creation =
         blocks.control(
             () -> ImageCreation.of(blocks.graph(), new Options("the new image", options)));

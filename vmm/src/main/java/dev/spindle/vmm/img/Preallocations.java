@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.img;
 
-import dev.spindle.block.image.Preallocation;
 import dev.spindle.block.image.PreallocatingImage;
+import dev.spindle.block.image.Preallocation;
 import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
 

@@ -14,13 +14,7 @@ import java.util.List;
 /** {@code resize}: makes an image longer or shorter. */
 final class ResizeCommand implements ImgCommand {
   private static final OptionParser OPTIONS =
-      new OptionParser(
-          "f:hq",
-          "help=h",
-          "object:",
-          "image-opts",
-          "preallocation:",
-          "shrink");
+      new OptionParser("f:hq", "help=h", "object:", "image-opts", "preallocation:", "shrink");
 
   @Override
   public int run(ImgSession session, List<String> given) throws ToolException {
@@ -40,8 +34,7 @@ final class ResizeCommand implements ImgCommand {
       throw session.misuse("Expecting image file name and size");
     }
     ImageWish wish =
-        ImageWish.reading(
-            parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"));
+        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"));
     int direction = size.startsWith("+") ? 1 : size.startsWith("-") ? -1 : 0;
     long bytes = ByteCount.parse(direction == 0 ? size : size.substring(1));
     if (bytes < 0) {
@@ -65,11 +58,7 @@ final class ResizeCommand implements ImgCommand {
   }
 
   private static void resize(
-      ImgSession session,
-      ToolImage image,
-      long wanted,
-      Preallocation preallocation,
-      boolean shrink)
+      ImgSession session, ToolImage image, long wanted, Preallocation preallocation, boolean shrink)
       throws ToolException {
     long before = image.length();
     if (wanted <= 0) {
@@ -82,7 +71,8 @@ final class ResizeCommand implements ImgCommand {
       throw new ToolException(
           "Use the --shrink option to perform a shrink operation.\n"
               + "warning: Shrinking an image will delete all data beyond the shrunken image's end."
-              + " Before performing such an operation, make sure there is no important data there.");
+              + " Before performing such an operation, make sure there is no important data"
+              + " there.");
     }
     image.resize(wanted);
     if (wanted > before && preallocation != Preallocation.OFF) {

@@ -17,8 +17,7 @@ final class SnapshotTable {
 
   static List<String> lines(List<SnapshotDescription> snapshots) {
     List<String> lines = new ArrayList<>();
-    lines.add(
-        line("ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT"));
+    lines.add(line("ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT"));
     for (SnapshotDescription snapshot : snapshots) {
       long millis = snapshot.vmClockNanoseconds() / 1_000_000;
       lines.add(

@@ -70,8 +70,7 @@ final class AsyncCommands {
             session.output().println("readv failed: " + Errno.message(-request.result()));
           } else {
             if (verifies) {
-              IoReport.verify(
-                  session.output(), data, vector.offset(), 0, vector.total(), pattern);
+              IoReport.verify(session.output(), data, vector.offset(), 0, vector.total(), pattern);
             }
             if (parsed.has("v") && !parsed.has("q")) {
               IoReport.dump(session.output(), data, vector.offset());

@@ -75,8 +75,7 @@ final class DataCommands {
   private static boolean read(IoSession session, Parsed parsed) throws Misuse {
     boolean verifies = parsed.has("P");
     byte pattern = verifies ? Numbers.pattern(parsed.last("P")) : 0;
-    if (parsed.operands().size() != 2
-        || (!verifies && (parsed.has("s") || parsed.has("l")))) {
+    if (parsed.operands().size() != 2 || (!verifies && (parsed.has("s") || parsed.has("l")))) {
       throw new Misuse();
     }
     long patternLength = parsed.has("l") ? Numbers.bytes(parsed.last("l")) : -1;
@@ -94,7 +93,7 @@ final class DataCommands {
       Numbers.checkAligned(length, "length");
       return failed(session, "read", -Errno.EOPNOTSUPP);
     }
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = Arena.ofShared()) {
       MemorySegment data = memory(arena, length);
       IoReport report = new IoReport(session.output(), parsed);
       int status = session.image().read(offset, data);
@@ -117,7 +116,7 @@ final class DataCommands {
     boolean verifies = parsed.has("P");
     byte pattern = verifies ? Numbers.pattern(parsed.last("P")) : 0;
     Vector vector = Vector.parse(parsed.operands());
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = Arena.ofShared()) {
       MemorySegment data = memory(arena, vector.total());
       IoReport report = new IoReport(session.output(), parsed);
       ToolRequest request = vector.request(Operation.READ, data);
@@ -160,7 +159,8 @@ final class DataCommands {
       throw new Misuse("Only one of -z, -P, and -s can be specified at the same time");
     }
     long offset = Numbers.bytes(parsed.operands().get(0));
-    long length = zeroes ? Numbers.bytes(parsed.operands().get(1)) : Numbers.length(parsed.operands().get(1));
+    long length =
+        zeroes ? Numbers.bytes(parsed.operands().get(1)) : Numbers.length(parsed.operands().get(1));
     if (parsed.has("b") || parsed.has("c")) {
       Numbers.checkAligned(offset, "offset");
       Numbers.checkAligned(length, "length");
@@ -169,7 +169,7 @@ final class DataCommands {
       return failed(session, "write", -Errno.EOPNOTSUPP);
     }
     ToolImage image = writable(session);
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = Arena.ofShared()) {
       ToolRequest request = new ToolRequest(1);
       request.set(zeroes ? Operation.WRITE_ZEROES : Operation.WRITE, offset, length);
       int status = 0;
@@ -200,7 +200,7 @@ final class DataCommands {
     byte pattern = parsed.has("P") ? Numbers.pattern(parsed.last("P")) : FILLING;
     Vector vector = Vector.parse(parsed.operands());
     ToolImage image = writable(session);
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = Arena.ofShared()) {
       MemorySegment data = memory(arena, vector.total());
       data.fill(pattern);
       int status = image.refusal(vector.offset(), data);

@@ -2,8 +2,8 @@
 package dev.spindle.vmm.io;
 
 import dev.spindle.block.image.DescribedImage;
-import dev.spindle.block.image.Preallocation;
 import dev.spindle.block.image.PreallocatingImage;
+import dev.spindle.block.image.Preallocation;
 import dev.spindle.linux.Errno;
 import dev.spindle.vmm.img.Preallocations;
 import dev.spindle.vmm.io.IoCommand.Misuse;

@@ -139,8 +139,7 @@ public final class Io {
 
   private boolean interact(InputStream input) throws ToolException {
     boolean right = true;
-    BufferedReader lines =
-        new BufferedReader(new InputStreamReader(input, StandardCharsets.UTF_8));
+    BufferedReader lines = new BufferedReader(new InputStreamReader(input, StandardCharsets.UTF_8));
     try {
       while (!session.hasQuit()) {
         output.printNow(output.program() + "> ");
@@ -158,24 +157,24 @@ public final class Io {
 
   private static String usage(String program) {
     return """
-        Usage: %s [OPTION...] [-c COMMAND]... [FILE]
+    Usage: %s [OPTION...] [-c COMMAND]... [FILE]
 
-        Reads and writes a disk image by hand. Commands and output are those of QEMU's qemu-io.
+    Reads and writes a disk image by hand. Commands and output are those of QEMU's qemu-io.
 
-          -c, --cmd COMMAND      run a command; without any, they come from standard input
-          -f, --format FORMAT    the image's format
-          -r, --read-only        do not write
-          -n, --nocache          past the host's cache (-t none)
-          -t, --cache MODE       none, directsync, writeback, unsafe or writethrough
-          -d, --discard MODE     ignore or unmap
-          -C, --copy-on-read     keep what is read from backing files
-          -U, --force-share      let others use the image in whatever way
-          --image-opts           FILE is driver=...,file.filename=...
-          -h, --help             show this
-          -V, --version          show the version
+      -c, --cmd COMMAND      run a command; without any, they come from standard input
+      -f, --format FORMAT    the image's format
+      -r, --read-only        do not write
+      -n, --nocache          past the host's cache (-t none)
+      -t, --cache MODE       none, directsync, writeback, unsafe or writethrough
+      -d, --discard MODE     ignore or unmap
+      -C, --copy-on-read     keep what is read from backing files
+      -U, --force-share      let others use the image in whatever way
+      --image-opts           FILE is driver=...,file.filename=...
+      -h, --help             show this
+      -V, --version          show the version
 
-        '%s -c help' lists the commands.
-        """
+    '%s -c help' lists the commands.
+    """
         .formatted(program, program);
   }
 }

@@ -68,8 +68,7 @@ record IoCommand(
   }
 
   IoCommand needingNoImage() {
-    return new IoCommand(
-        name, shortName, letters, least, most, usage, purpose, action, true);
+    return new IoCommand(name, shortName, letters, least, most, usage, purpose, action, true);
   }
 
   /** As it is shown to who has misused it. */

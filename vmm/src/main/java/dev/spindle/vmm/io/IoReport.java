@@ -58,17 +58,14 @@ final class IoReport {
     long hundredths = (long) (seconds * 100);
     long hours = hundredths / 360_000;
     long minutes = hundredths / 6000 % 60;
-    String rest =
-        String.format(Locale.ROOT, "%02d.%02d", hundredths / 100 % 60, hundredths % 100);
+    String rest = String.format(Locale.ROOT, "%02d.%02d", hundredths / 100 % 60, hundredths % 100);
     if (whole) {
       return String.format(Locale.ROOT, "%d:%02d:%s", hours, minutes, rest);
     }
     if (hours > 0) {
       return String.format(Locale.ROOT, "%02d:%02d:%s", hours, minutes, rest);
     }
-    return minutes > 0
-        ? String.format(Locale.ROOT, "%02d:%s", minutes, rest)
-        : rest + " sec";
+    return minutes > 0 ? String.format(Locale.ROOT, "%02d:%s", minutes, rest) : rest + " sec";
   }
 
   /** Says whether a range holds one byte throughout, and if not so, where. */

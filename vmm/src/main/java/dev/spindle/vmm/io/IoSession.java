@@ -17,7 +17,8 @@ final class IoSession {
       """
       WARNING: Image format was not specified for '%s' and probing guessed raw.
                Automatically detecting the format is dangerous for raw images, write operations on block 0 will be restricted.
-               Specify the 'raw' format explicitly to remove the restrictions.""";
+               Specify the 'raw' format explicitly to remove the restrictions.\
+      """;
 
   private final ToolOutput output;
   private final ToolBlocks blocks;

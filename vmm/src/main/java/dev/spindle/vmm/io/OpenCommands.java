@@ -112,8 +112,7 @@ final class OpenCommands {
                 wish.cache(
                     CacheMode.of(option.value())
                         .orElseThrow(
-                            () ->
-                                new ToolException("Invalid cache option: " + option.value())));
+                            () -> new ToolException("Invalid cache option: " + option.value())));
         case "d" ->
             wish =
                 wish.unmap(
@@ -148,8 +147,7 @@ final class OpenCommands {
         }
       }
     }
-    if (parsed.operands().size() > 1
-        || (parsed.operands().isEmpty() && options.isEmpty())) {
+    if (parsed.operands().size() > 1 || (parsed.operands().isEmpty() && options.isEmpty())) {
       throw new Misuse();
     }
     if (session.hasImage()) {
@@ -187,8 +185,7 @@ final class OpenCommands {
                 wish.cache(
                     CacheMode.of(option.value())
                         .orElseThrow(
-                            () ->
-                                new ToolException("Invalid cache option: " + option.value())));
+                            () -> new ToolException("Invalid cache option: " + option.value())));
         case "r" -> wish = wish.writable(false);
         case "w" -> wish = wish.writable(true);
         default ->

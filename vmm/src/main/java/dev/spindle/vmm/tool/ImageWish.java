@@ -44,15 +44,7 @@ public record ImageWish(
   /** The same, in a format. */
   public ImageWish inFormat(String driver) {
     return new ImageWish(
-        name,
-        byOptions,
-        Optional.of(driver),
-        more,
-        writable,
-        cache,
-        unmap,
-        forceShare,
-        copyOnRead);
+        name, byOptions, Optional.of(driver), more, writable, cache, unmap, forceShare, copyOnRead);
   }
 
   /** The same, to be written or not. */

@@ -42,15 +42,14 @@ final class NodeOptions {
       throw new BlockException("Unknown driver '" + driverName + "'");
     }
     Set<String> known =
-        OptionList.of(driver::read).stream()
-            .map(OptionList.Entry::key)
-            .collect(Collectors.toSet());
-    defaults().forEach(
-        (key, value) -> {
-          if (known.contains(key)) {
-            options.putIfAbsent(prefix + key, value);
-          }
-        });
+        OptionList.of(driver::read).stream().map(OptionList.Entry::key).collect(Collectors.toSet());
+    defaults()
+        .forEach(
+            (key, value) -> {
+              if (known.contains(key)) {
+                options.putIfAbsent(prefix + key, value);
+              }
+            });
   }
 
   private Map<String, String> defaults() {

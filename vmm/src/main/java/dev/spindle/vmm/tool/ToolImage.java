@@ -178,7 +178,7 @@ public final class ToolImage implements AutoCloseable {
       BlockBackend looker =
           new BlockBackend(
               file, new User(wish.name()), Set.of(Permission.CONSISTENT_READ), Permission.all());
-      try (Arena arena = Arena.ofConfined()) {
+      try (Arena arena = Arena.ofShared()) {
         MemorySegment head = arena.allocate(Math.min(ImageProbe.LENGTH, file.length()), 512);
         BackendLane lane = blocks.context().call(() -> looker.openLane(blocks.context()));
         int status = 0;
@@ -197,8 +197,7 @@ public final class ToolImage implements AutoCloseable {
       }
     }
 
-    private BlockNode openNode(Map<String, String> options)
-        throws BlockException, OptionException {
+    private BlockNode openNode(Map<String, String> options) throws BlockException, OptionException {
       BlockNode node =
           graph.open(new Options("image '" + wish.name() + "'", completion.complete(options)));
       if (wish.copyOnRead() && options.containsKey("file")) {
@@ -295,7 +294,7 @@ public final class ToolImage implements AutoCloseable {
     if (!probedRaw || offset >= PROBED || source.byteSize() == 0) {
       return 0;
     }
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = Arena.ofShared()) {
       MemorySegment head = arena.allocate(Math.min(ImageProbe.LENGTH, length()), 512);
       int status = read(0, head);
       if (status < 0) {
@@ -306,9 +305,7 @@ public final class ToolImage implements AutoCloseable {
         head.asSlice(offset, changed).copyFrom(source.asSlice(0, changed));
       }
       Collection<BlockDriver> drivers = blocks.graph().drivers().values();
-      return FormatProbe.probe(drivers, head, name()).equals(FormatProbe.RAW)
-          ? 0
-          : -Errno.EPERM;
+      return FormatProbe.probe(drivers, head, name()).equals(FormatProbe.RAW) ? 0 : -Errno.EPERM;
     }
   }
 

@@ -27,8 +27,7 @@ public final class ToolOutput {
    */
   public ToolOutput(String program, OutputStream out, OutputStream err) {
     this.program = program;
-    this.out =
-        new PrintStream(new BufferedOutputStream(out, PAGE), false, StandardCharsets.UTF_8);
+    this.out = new PrintStream(new BufferedOutputStream(out, PAGE), false, StandardCharsets.UTF_8);
     this.err = new PrintStream(err, true, StandardCharsets.UTF_8);
   }
 
