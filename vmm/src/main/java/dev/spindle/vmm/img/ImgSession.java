@@ -119,7 +119,7 @@ final class ImgSession {
       throw new ToolException(
           "Invalid "
               + what
-              + " specified. You may use k, M, G, T, P or E suffixes for \n"
+              + " specified. You may use k, M, G, T, P or E suffixes for\n"
               + "kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
     }
     return bytes;

@@ -8,12 +8,14 @@ import dev.spindle.block.graph.ChildRole;
 import dev.spindle.block.image.DescribedImage;
 import dev.spindle.block.image.ImageDescription;
 import dev.spindle.block.image.StoredImage;
+import dev.spindle.block.probe.FileName;
 import dev.spindle.vmm.tool.ImageWish;
 import dev.spindle.vmm.tool.OptionParser;
 import dev.spindle.vmm.tool.OptionParser.Parsed;
 import dev.spindle.vmm.tool.PrettyJson;
 import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -100,7 +102,18 @@ final class InfoCommand implements ImgCommand {
         node instanceof DescribedImage described
             ? described.describeImage()
             : ImageDescription.PLAIN;
-    return new ImageReport(image.name(), node.driver(), node.length(), stored(node), description);
+    return new ImageReport(shownName(image), node.driver(), node.length(), stored(node), description);
+  }
+
+  /** A file's own name, also where it was given in more words than that. */
+  private static String shownName(ToolImage image) {
+    boolean plain =
+        !image.wish().byOptions()
+            && !FileName.isJson(image.name())
+            && !image.name().startsWith("file:");
+    return plain
+        ? image.name()
+        : image.node().localFile().map(Path::toString).orElse(image.name());
   }
 
   /** What a node and those below it that hold parts of the same image take up. */

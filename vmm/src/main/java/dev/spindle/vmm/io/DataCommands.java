@@ -169,14 +169,18 @@ final class DataCommands {
       return failed(session, "write", -Errno.EOPNOTSUPP);
     }
     ToolImage image = writable(session);
+    byte[] content = parsed.has("s") ? content(session, parsed.last("s")) : null;
+    if (parsed.has("s") && content == null) {
+      return false;
+    }
     try (Arena arena = Arena.ofShared()) {
       ToolRequest request = new ToolRequest(1);
       request.set(zeroes ? Operation.WRITE_ZEROES : Operation.WRITE, offset, length);
       int status = 0;
       if (!zeroes) {
         MemorySegment data = memory(arena, length);
-        if (parsed.has("s")) {
-          fill(data, parsed.last("s"));
+        if (content != null) {
+          fill(data, content);
         } else {
           data.fill(pattern);
         }
@@ -253,19 +257,24 @@ final class DataCommands {
     return arena.allocate(length, 4096);
   }
 
-  /** A file's content, again and again. */
-  private static void fill(MemorySegment data, String file) throws ToolException {
-    byte[] content;
+  /** What a file holds, or null if that cannot be had, which has been said then. */
+  private static byte[] content(IoSession session, String file) {
     try {
-      content = Files.readAllBytes(Path.of(file));
+      byte[] content = Files.readAllBytes(Path.of(file));
+      if (content.length > 0) {
+        return content;
+      }
+      session.output().errorLine(file + ": file is empty");
     } catch (NoSuchFileException e) {
-      throw new ToolException(file + ": No such file or directory");
+      session.output().errorLine(file + ": " + Errno.message(Errno.ENOENT));
     } catch (IOException e) {
-      throw new ToolException(file + ": " + e.getMessage());
+      session.output().errorLine(file + ": " + e.getMessage());
     }
-    if (content.length == 0) {
-      throw new ToolException(file + ": file is empty");
-    }
+    return null;
+  }
+
+  /** Fills memory with the same bytes, again and again. */
+  private static void fill(MemorySegment data, byte[] content) {
     for (long done = 0; done < data.byteSize(); done += content.length) {
       long part = Math.min(content.length, data.byteSize() - done);
       MemorySegment.copy(MemorySegment.ofArray(content), 0, data, done, part);

@@ -101,13 +101,18 @@ public final class ByteCount {
     for (int unit = 6; unit > 0; unit--) {
       double size = Math.scalb(1.0, 10 * unit);
       if (bytes >= size) {
-        return trim(String.format(Locale.ROOT, "%.3f", bytes / size))
+        return trim(round(bytes / size, 3))
             + " "
             + UNITS.charAt(unit)
             + "iB";
       }
     }
-    return trim(String.format(Locale.ROOT, "%f", bytes)) + " bytes";
+    return trim(round(bytes, 6)) + " bytes";
+  }
+
+  /** As C does it: what lies in the middle goes to the even digit. */
+  private static String round(double value, int digits) {
+    return new BigDecimal(value).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
   }
 
   private static String trim(String number) {

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,6 +28,11 @@ final class ImgSideBySideTest {
     data[70_000]++;
     tools.write("other", data);
     tools.write("odd", "abc".getBytes(StandardCharsets.UTF_8));
+  }
+
+  @AfterEach
+  void assertAlike() {
+    tools.assertAlike();
   }
 
   @Test

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,6 +20,11 @@ final class IoSideBySideTest {
     tools = new SideBySide(folder);
     tools.hole("image", 1 << 20);
     tools.write("pattern", new byte[] {1, 2, 3});
+  }
+
+  @AfterEach
+  void assertAlike() {
+    tools.assertAlike();
   }
 
   @Test
