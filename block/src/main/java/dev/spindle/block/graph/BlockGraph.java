@@ -226,12 +226,18 @@ public final class BlockGraph {
       throw new BlockException("permission 'resize' is not used by " + user.describe());
     }
     try (DrainedSection section = DrainedSection.begin(List.of(node))) {
+      long before = node.length();
       node.resize(length);
       GraphChange change = new GraphChange();
       Set<BlockNode> below = new LinkedHashSet<>();
       node.addSubtree(below);
       below.forEach(change::touch);
-      change.run();
+      try {
+        change.run();
+      } catch (BlockException e) {
+        node.resize(before);
+        throw e;
+      }
     }
   }
 

@@ -49,8 +49,16 @@ final class FileNameTest {
         "export",
         "disk");
     String[] host = {
-      "driver", "nbd", "server.type", "inet", "server.host", "::1", "server.port", "10809",
-      "export", "a b"
+      "driver",
+      "nbd",
+      "server.type",
+      "inet",
+      "server.host",
+      "::1",
+      "server.port",
+      "10809",
+      "export",
+      "a b"
     };
     assertOptions("nbd://[::1]/a%20b", host);
     assertOptions("nbd:[::1]:10809:exportname=a b", host);
@@ -77,8 +85,9 @@ final class FileNameTest {
   @Test
   void jsonIsFlattened() throws BlockException {
     assertOptions(
-        "json:{ \"driver\": \"raw\", \"size\": 512, \"read-only\": true,"
-            + " \"file\": {\"driver\": \"file\", \"filename\": \"a\\u00e4\\n\"}, \"x\": [\"y\", []]}",
+        "json:{ \"driver\": \"raw\", \"size\": 512, \"read-only\": true, \"file\": {\"driver\":"
+            + " \"file\", \"filename\": \"a\\u00e4\\n"
+            + "\"}, \"x\": [\"y\", []]}",
         "driver",
         "raw",
         "size",
@@ -94,7 +103,8 @@ final class FileNameTest {
     String refusal = "Could not parse the JSON options: ";
     assertRefused("json:", refusal + "not JSON, at character 1: an object is missing");
     assertRefused("json:{", refusal + "not JSON, at character 2: a name is missing");
-    assertRefused("json:{\"a\":1}x", refusal + "not JSON, at character 8: something follows the object");
+    assertRefused(
+        "json:{\"a\":1}x", refusal + "not JSON, at character 8: something follows the object");
     assertRefused("json:{\"a\":01}", refusal + "not JSON, at character 6: a value is missing");
     assertRefused("json:{\"a\":null}", refusal + "parameter 'a' is null");
     assertRefused("json:{\"a\":1,\"a\":2}", refusal + "parameter 'a' is given twice");

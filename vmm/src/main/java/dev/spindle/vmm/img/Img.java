@@ -27,14 +27,14 @@ public final class Img {
     return status;
   }
 
-  /** Each line is a message of its own, but for the hint where help is to be had. */
+  /** Each line is a message of its own, but for hints. */
   static void report(ToolOutput output, ToolException e) {
     e.getMessage()
         .lines()
         .forEach(
             line -> {
-              if (line.startsWith("Try '")) {
-                output.errorLine(line);
+              if (line.startsWith(ImgSession.HINT)) {
+                output.errorLine(line.substring(ImgSession.HINT.length()));
               } else {
                 output.error(line);
               }

@@ -15,6 +15,9 @@ import java.util.List;
 
 /** What one call of {@code img} works with. */
 final class ImgSession {
+  /** What a line of a message begins with that is printed without the tool's name. */
+  static final String HINT = "|";
+
   private final ToolOutput output;
 
   /** Null until an image is opened: much can be said without one. */
@@ -31,7 +34,7 @@ final class ImgSession {
   /** A refusal of the command line. */
   ToolException misuse(String message) {
     return new ToolException(
-        message + "\nTry '" + output.program() + " --help' for more information");
+        message + "\n|Try '" + output.program() + " --help' for more information");
   }
 
   /** Reads a command line; null if it asks for help, which has been given. */

@@ -102,7 +102,8 @@ final class InfoCommand implements ImgCommand {
         node instanceof DescribedImage described
             ? described.describeImage()
             : ImageDescription.PLAIN;
-    return new ImageReport(shownName(image), node.driver(), node.length(), stored(node), description);
+    return new ImageReport(
+        shownName(image), node.driver(), node.length(), stored(node), description);
   }
 
   /** A file's own name, also where it was given in more words than that. */
@@ -111,9 +112,7 @@ final class InfoCommand implements ImgCommand {
         !image.wish().byOptions()
             && !FileName.isJson(image.name())
             && !image.name().startsWith("file:");
-    return plain
-        ? image.name()
-        : image.node().localFile().map(Path::toString).orElse(image.name());
+    return plain ? image.name() : image.node().localFile().map(Path::toString).orElse(image.name());
   }
 
   /** What a node and those below it that hold parts of the same image take up. */

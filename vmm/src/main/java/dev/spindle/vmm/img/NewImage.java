@@ -115,8 +115,9 @@ final class NewImage {
                 "Parameter '"
                     + option.name()
                     + "' expects a non-negative number below 2^64\n"
-                    + "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
-                    + "and exabytes, respectively.";
+                    + "|Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-,"
+                    + " peta-\n"
+                    + "|and exabytes, respectively.";
           });
     }
   }

@@ -44,9 +44,11 @@ final class Progress {
     }
   }
 
-  /** All is done, and the line goes on with something else. */
+  /** Ends the line, however far it has come. */
   void endLine() {
-    print(100);
+    if (shown) {
+      output.printNow("\n");
+    }
   }
 
   private void print(double percent) {

@@ -40,8 +40,8 @@ final class ResizeCommand implements ImgCommand {
     if (bytes < 0) {
       throw new ToolException(
           "Parameter 'size' expects a non-negative number below 2^64\n"
-              + "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
-              + "and exabytes, respectively.");
+              + "|Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
+              + "|and exabytes, respectively.");
     }
     return session.run(
         () -> {

@@ -122,7 +122,7 @@ final class DataCommands {
       ToolRequest request = vector.request(Operation.READ, data);
       int status = request.send(session.image().lane()).await();
       if (status < 0) {
-        return failed(session, "read", status);
+        return failed(session, "readv", status);
       }
       boolean right =
           !verifies
@@ -213,7 +213,7 @@ final class DataCommands {
       IoReport report = new IoReport(session.output(), parsed);
       status = status < 0 ? status : request.send(image.lane()).await();
       if (status < 0) {
-        return failed(session, "write", status);
+        return failed(session, "writev", status);
       }
       report.print("wrote", vector.offset(), vector.total());
       return true;

@@ -101,10 +101,7 @@ public final class ByteCount {
     for (int unit = 6; unit > 0; unit--) {
       double size = Math.scalb(1.0, 10 * unit);
       if (bytes >= size) {
-        return trim(round(bytes / size, 3))
-            + " "
-            + UNITS.charAt(unit)
-            + "iB";
+        return trim(round(bytes / size, 3)) + " " + UNITS.charAt(unit) + "iB";
       }
     }
     return trim(round(bytes, 6)) + " bytes";
