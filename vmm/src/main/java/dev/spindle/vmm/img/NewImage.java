@@ -4,17 +4,13 @@ package dev.spindle.vmm.img;
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.image.CreateOption;
 import dev.spindle.block.image.CreateOption.Kind;
-import dev.spindle.block.image.ImageFormat;
 import dev.spindle.block.job.create.ImageCreation;
 import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.vmm.tool.ByteCount;
-import dev.spindle.vmm.tool.CacheMode;
-import dev.spindle.vmm.tool.ImageWish;
 import dev.spindle.vmm.tool.ToolBlocks;
 import dev.spindle.vmm.tool.ToolException;
-import dev.spindle.vmm.tool.ToolImage;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -51,9 +47,6 @@ final class NewImage {
     }
     if (format.equals("raw") || format.equals("file")) {
       return new NewImage(format, FILE);
-    }
-    if (drivers.get(format) instanceof ImageFormat maker) {
-      return new NewImage(format, maker.createOptions());
     }
     throw new ToolException("Format driver '" + format + "' does not support image creation");
   }
@@ -166,50 +159,27 @@ final class NewImage {
   /** Makes it. Straight-line code of {@link ImgSession#run}. */
   void create(ImgSession session, String filename) throws ToolException {
     ToolBlocks blocks = session.blocks();
-    boolean plain = format.equals("raw") || format.equals("file");
     Map<String, String> file = new LinkedHashMap<>();
     file.put("driver", "file");
     file.put("filename", Path.of(stripped(filename)).toString());
-    file.put("size", plain ? Long.toString(ByteCount.parse(given.get("size"))) : "0");
-    if (plain && given.containsKey("preallocation")) {
-      file.put("preallocation", given.get("preallocation"));
-      if (!List.of("off", "falloc", "full").contains(given.get("preallocation"))) {
-        throw new ToolException("invalid parameter value: " + given.get("preallocation"));
+    file.put("size", Long.toString(ByteCount.parse(given.get("size"))));
+    String preallocation = given.get("preallocation");
+    if (preallocation != null) {
+      if (!List.of("off", "falloc", "full").contains(preallocation)) {
+        throw new ToolException("invalid parameter value: " + preallocation);
       }
+      file.put("preallocation", preallocation);
     }
-    create(blocks, file);
-    if (plain) {
-      return;
-    }
-    ImageWish wish =
-        ImageWish.reading(filename, false, "file").writable(true).cache(CacheMode.WRITEBACK);
-    try (ToolImage image = ToolImage.open(blocks, wish)) {
-      Map<String, String> options = new LinkedHashMap<>();
-      options.put("driver", format);
-      options.put("file", image.node().name());
-      for (CreateOption option : known) {
-        String value = given.getOrDefault(option.name(), option.otherwise().orElse(null));
-        if (value != null) {
-          String text = option.kind() == Kind.SIZE ? Long.toString(ByteCount.parse(value)) : value;
-          options.putAll(option.words().of(text));
-        }
-      }
-      create(blocks, options);
-    }
-  }
-
-  private static String stripped(String filename) {
-    return filename.startsWith("file:") ? filename.substring("file:".length()) : filename;
-  }
-
-  private static void create(ToolBlocks blocks, Map<String, String> options) throws ToolException {
     ImageCreation creation =
-        blocks.control(
-            () -> ImageCreation.of(blocks.graph(), new Options("the new image", options)));
+        blocks.control(() -> ImageCreation.of(new Options("the new image", file)));
     blocks.control(
         () -> {
           creation.create(blocks.context(), ImageCreation.Steps.IGNORED);
           return null;
         });
+  }
+
+  private static String stripped(String filename) {
+    return filename.startsWith("file:") ? filename.substring("file:".length()) : filename;
   }
 }

@@ -4,8 +4,6 @@ package dev.spindle.block.job.create;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.driver.file.FileCreation;
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
-import dev.spindle.block.image.ImageFormat;
 import dev.spindle.block.job.JobCancelledException;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
@@ -36,24 +34,18 @@ public interface ImageCreation {
   }
 
   /**
-   * How to make what the options describe.
+   * How to make the file that the options describe.
    *
-   * @param graph where the nodes are that they name
    * @param options {@code driver}, and what that takes
-   * @throws BlockException if there is no such driver, or it cannot create images
+   * @throws BlockException if the driver is another than {@code file}
    * @throws OptionException if the description is wrong
    */
-  static ImageCreation of(BlockGraph graph, Options options)
-      throws BlockException, OptionException {
+  static ImageCreation of(Options options) throws BlockException, OptionException {
     String driver = options.require("driver");
-    ImageCreation creation;
-    if (driver.equals("file")) {
-      creation = FileCreation.from(options);
-    } else if (graph.drivers().get(driver) instanceof ImageFormat format) {
-      creation = format.creation(graph, options);
-    } else {
+    if (!driver.equals("file")) {
       throw new BlockException("Driver '" + driver + "' does not support image creation");
     }
+    ImageCreation creation = FileCreation.from(options);
     options.finish();
     return creation;
   }
