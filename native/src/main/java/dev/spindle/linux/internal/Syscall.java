@@ -11,9 +11,9 @@ import java.lang.invoke.MethodHandle;
  * Linux system calls through the C library's {@code syscall(2)}.
  *
  * <p>Linking a downcall costs tens of milliseconds in a cold JVM, so there is exactly one: every
- * system call has the same shape of seven words, and the class links it when it is first used. A call
- * allocates nothing and may block; the thread counts as "in native" meanwhile, so it holds up no
- * garbage collection.
+ * system call has the same shape of seven words, and the class links it when it is first used. A
+ * call allocates nothing and may block; the thread counts as "in native" meanwhile, so it holds up
+ * no garbage collection.
  *
  * <p>Results follow the kernel's convention: a value from -4095 to -1 is a negated {@link
  * dev.spindle.linux.Errno}. Callers that pass an address keep the memory behind it alive
