@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.tool;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -186,5 +190,25 @@ final class ImgSideBySideTest {
       tools.img(command);
       tools.compareFiles();
     }
+  }
+
+  /** Nobody says what format they are in. */
+  @Test
+  void takesImagesForWhatTheyAre() throws Exception {
+    for (String format : List.of("qcow2", "vdi", "vpc", "vmdk", "vhdx", "parallels")) {
+      Path image = folder.resolve(format);
+      Process made =
+          new ProcessBuilder(
+                  "qemu-img", "convert", "-f", "raw", "-O", format, "theirs/data", image.toString())
+              .directory(folder.toFile())
+              .inheritIO()
+              .start();
+      assertEquals(0, made.waitFor());
+      tools.write("image." + format, Files.readAllBytes(image));
+      tools.img("convert -O raw @image." + format + " @raw." + format);
+      tools.img("compare @image." + format + " @data");
+      tools.img("compare @image." + format + " @other");
+    }
+    tools.compareFiles();
   }
 }

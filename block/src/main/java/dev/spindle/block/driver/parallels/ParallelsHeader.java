@@ -23,7 +23,7 @@ record ParallelsHeader(
   static final int ENTRY = 4;
   static final int AT_IN_USE = 44;
   static final long IN_USE = 0x746f_6e59L;
-  private static final String MAGIC = "WithoutFreeSpace";
+  static final String MAGIC = "WithoutFreeSpace";
   static final String MAGIC_EXTENDED = "WithouFreSpacExt";
   static final long VERSION = 2;
   static final long MOST_CLUSTER = 64 << 20;

@@ -6,8 +6,11 @@ import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.graph.OpeningOptions;
+import dev.spindle.block.image.ImageProbe;
+import dev.spindle.block.image.Magic;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -15,7 +18,10 @@ import java.util.OptionalLong;
  * {@code driver=qcow2}: an image in {@code file}, with {@code backing} for what it does not hold.
  * {@code l2-cache-size} bounds how much of its tables is held in memory.
  */
-public final class Qcow2Driver implements BlockDriver {
+public final class Qcow2Driver implements BlockDriver, ImageProbe {
+  private static final Magic MAGIC = Magic.at(0, "QFI\u00fb");
+  private static final Magic VERSION_1 = Magic.at(4, "\0\0\0\1");
+
   @Override
   public String name() {
     return "qcow2";
@@ -64,5 +70,11 @@ public final class Qcow2Driver implements BlockDriver {
           "The image of node '%s' has the backing file '%s': give it with backing=NODE or backing.driver=…"
               .formatted(node.name(), named.get()));
     }
+  }
+
+  @Override
+  public int probe(MemorySegment head, String filename) {
+    // Version 1 is another format, qcow.
+    return MAGIC.isIn(head) && !VERSION_1.isIn(head) ? 100 : 0;
   }
 }

@@ -7,10 +7,15 @@ import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.format.ImageOpening;
 import dev.spindle.block.graph.OpeningOptions;
+import dev.spindle.block.image.ImageProbe;
+import dev.spindle.block.image.Magic;
 import dev.spindle.block.options.Options;
+import java.lang.foreign.MemorySegment;
 
 /** {@code driver=vhdx}: VHDX images, fixed and dynamic, without parents. */
-public final class VhdxDriver extends FormatDriver {
+public final class VhdxDriver extends FormatDriver implements ImageProbe {
+  private static final Magic MAGIC = Magic.at(0, "vhdxfile");
+
   /** For ServiceLoader. */
   public VhdxDriver() {
     super("vhdx", true, false);
@@ -33,5 +38,10 @@ public final class VhdxDriver extends FormatDriver {
     }
     VhdxRegions regions = VhdxRegions.read(file, header);
     return new VhdxImage(header, regions, VhdxMetadata.read(file, regions));
+  }
+
+  @Override
+  public int probe(MemorySegment head, String filename) {
+    return MAGIC.isIn(head) ? 100 : 0;
   }
 }

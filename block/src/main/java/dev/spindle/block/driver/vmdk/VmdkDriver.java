@@ -13,18 +13,27 @@ import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.format.ImageOpening;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.OpeningOptions;
+import dev.spindle.block.image.ImageProbe;
+import dev.spindle.block.image.Magic;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * {@code driver=vmdk}: VMware's disk images, in one file with grains, or described by a text that
  * names flat and sparse files in its own folder.
  */
-public final class VmdkDriver extends FormatDriver {
+public final class VmdkDriver extends FormatDriver implements ImageProbe {
+  private static final Magic SPARSE = Magic.at(0, SparseHeader.MAGIC);
+  private static final Pattern DESCRIPTOR =
+      Pattern.compile("(?:#[^\n]*\n|[ \r]*\n)*+version=[123]\r?\n");
+
   private static final Set<String> EMBEDDED = Set.of("monolithicSparse", "streamOptimized");
   private static final Set<String> SEPARATE =
       Set.of("monolithicFlat", "twoGbMaxExtentFlat", "twoGbMaxExtentSparse", "vmfs");
@@ -147,5 +156,14 @@ public final class VmdkDriver extends FormatDriver {
           "%s has %d bytes, too few for an extent of %d from sector %d on"
               .formatted(file.name(), file.length(), bytes, sector));
     }
+  }
+
+  @Override
+  public int probe(MemorySegment head, String filename) {
+    if (SPARSE.isIn(head)) {
+      return 100;
+    }
+    String text = StandardCharsets.ISO_8859_1.decode(head.asReadOnly().asByteBuffer()).toString();
+    return DESCRIPTOR.matcher(text).lookingAt() ? 100 : 0;
   }
 }

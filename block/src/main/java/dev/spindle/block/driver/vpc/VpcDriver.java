@@ -6,10 +6,15 @@ import dev.spindle.block.format.Image;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.graph.OpeningOptions;
+import dev.spindle.block.image.ImageProbe;
+import dev.spindle.block.image.Magic;
 import dev.spindle.block.options.Options;
+import java.lang.foreign.MemorySegment;
 
 /** {@code driver=vpc}: VHD images, fixed and dynamic, without parents. */
-public final class VpcDriver extends FormatDriver {
+public final class VpcDriver extends FormatDriver implements ImageProbe {
+  private static final Magic MAGIC = Magic.at(0, "conectix");
+
   /** For ServiceLoader. */
   public VpcDriver() {
     super("vpc", true, false);
@@ -31,5 +36,11 @@ public final class VpcDriver extends FormatDriver {
               .formatted(file.name(), file.length(), footer.size()));
     }
     return new FixedVpcImage(footer.size());
+  }
+
+  @Override
+  public int probe(MemorySegment head, String filename) {
+    // Fixed disks have it at their end alone, where nobody looks: data may end like that.
+    return MAGIC.isIn(head) ? 100 : 0;
   }
 }
