@@ -59,11 +59,15 @@ final class SpindleProcess {
     return prepareMain(folder, launcher, List.of(), Main.class, arguments);
   }
 
-  /** Prepares a class of this module's tests that stands in for {@link Main}. */
+  /**
+   * Prepares a class of this module's tests that stands in for {@link Main}. Signals end it, though
+   * whoever runs the tests may ignore some, as a shell's background does and nohup(1).
+   */
   static ProcessBuilder prepareTestMain(Path folder, Class<?> main, String... arguments) {
     String patch =
         "--patch-module=dev.spindle.vmm=" + Path.of("target", "test-classes").toAbsolutePath();
-    return prepareMain(folder, List.of(), List.of(patch), main, arguments);
+    List<String> launcher = List.of("env", "--default-signal=HUP,INT,TERM");
+    return prepareMain(folder, launcher, List.of(patch), main, arguments);
   }
 
   private static ProcessBuilder prepareMain(
