@@ -128,8 +128,8 @@ class RunRefusalTest {
             "--blockdev: unknown driver 'fiel' (did you mean 'file'?)",
             "--blockdev=driver=fiel,node-name=d0,filename=FOLDER/disk"),
         onKernel(
-            "--blockdev: unknown driver 'qcow2'; --blockdev help lists those that exist",
-            "--blockdev=driver=qcow2,node-name=d0,filename=FOLDER/disk"),
+            "--blockdev: unknown driver 'qed'; --blockdev help lists those that exist",
+            "--blockdev=driver=qed,node-name=d0,filename=FOLDER/disk"),
         onKernel("--blockdev d0: parameter 'driver' is missing", "--blockdev=node-name=d0"),
         onKernel(
             "--blockdev d0: unknown parameter 'filenam' (did you mean 'filename'?)",
