@@ -122,20 +122,32 @@ class FrontEndTest {
         QemuStorageDaemon daemon = serve("num-queues=1");
         FrontEndFixture disk = open("", 1)) {
       SharedMemory shared = new SharedMemory(memory.segment(), memory.file(), 0);
-      control(disk, () -> disk.graph.share(shared));
-      assertTrue(daemon.hasMapped("memfd:guest-memory", 8 * MIB));
-      memory.write(5000, data);
-      assertEquals(0, disk.write(0, MIB, memory.slice(5000, data.length)));
-      assertEquals(0, disk.read(0, MIB, memory.slice(4 * MIB, data.length)));
-      byte[] read = new byte[data.length];
-      memory.read(4 * MIB, read);
-      assertArrayEquals(data, read);
-      control(disk, () -> disk.graph.unshare(shared));
-      assertFalse(daemon.hasMapped("memfd:guest-memory", 8 * MIB));
+      transferShared(disk, daemon, memory, shared, data);
       assertEquals(0, disk.read(0, MIB, memory.slice(0, data.length)));
+      byte[] read = new byte[data.length];
       memory.read(0, read);
       assertArrayEquals(data, read);
     }
+  }
+
+  /** Writes data and reads them back by memory that the daemon has mapped just as long. */
+  private static void transferShared(
+      FrontEndFixture disk,
+      QemuStorageDaemon daemon,
+      GuestMemory memory,
+      SharedMemory shared,
+      byte[] data)
+      throws Exception {
+    control(disk, () -> disk.graph.share(shared));
+    assertTrue(daemon.hasMapped("memfd:guest-memory", 8 * MIB));
+    memory.write(5000, data);
+    assertEquals(0, disk.write(0, MIB, memory.slice(5000, data.length)));
+    assertEquals(0, disk.read(0, MIB, memory.slice(4 * MIB, data.length)));
+    byte[] read = new byte[data.length];
+    memory.read(4 * MIB, read);
+    assertArrayEquals(data, read);
+    control(disk, () -> disk.graph.unshare(shared));
+    assertFalse(daemon.hasMapped("memfd:guest-memory", 8 * MIB));
   }
 
   /** To a back end that takes memory only all at once, with requests on their way all the time. */
@@ -164,16 +176,7 @@ class FrontEndTest {
               },
               task -> Thread.ofPlatform().start(task));
       for (int round = 0; round < 5; round++) {
-        control(disk, () -> disk.graph.share(shared));
-        assertTrue(daemon.hasMapped("memfd:guest-memory", 8 * MIB));
-        memory.write(5000, data);
-        assertEquals(0, disk.write(0, MIB, memory.slice(5000, data.length)));
-        assertEquals(0, disk.read(0, MIB, memory.slice(4 * MIB, data.length)));
-        byte[] read = new byte[data.length];
-        memory.read(4 * MIB, read);
-        assertArrayEquals(data, read);
-        control(disk, () -> disk.graph.unshare(shared));
-        assertFalse(daemon.hasMapped("memfd:guest-memory", 8 * MIB));
+        transferShared(disk, daemon, memory, shared, data);
       }
       done.set(true);
       assertEquals(0, others.join());

@@ -106,7 +106,6 @@ enum ServerProgram {
       Path socket) {
     List<String> command = new ArrayList<>(program);
     command.addAll(List.of("--object", "iothread,id=io0", "--blockdev", blockdev(disk, file)));
-    String ioThread = servesNbdFromIoThread(program.getFirst()) ? ",iothread=io0" : "";
     switch (protocol) {
       case VHOST_USER_BLK ->
           command.addAll(
@@ -122,7 +121,9 @@ enum ServerProgram {
                   "--nbd-server",
                   "addr.type=unix,addr.path=" + socket,
                   "--export",
-                  "type=nbd,id=export,node-name=disk,writable=on,name=" + EXPORT + ioThread));
+                  "type=nbd,id=export,node-name=disk,writable=on,name="
+                      + EXPORT
+                      + (servesNbdFromIoThread(program.getFirst()) ? ",iothread=io0" : "")));
     }
     return command;
   }
