@@ -110,6 +110,10 @@ final class Flight {
     generation++;
     error = 0;
     coverage.clear();
+    if (request instanceof StatusQuery query) {
+      // A lost connection may have told it already, without the end of the reply.
+      query.extentLength = 0;
+    }
     header.command = command;
     header.flags = flags(terms);
     header.cookie = cookie();

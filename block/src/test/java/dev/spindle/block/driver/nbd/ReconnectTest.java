@@ -24,7 +24,6 @@ import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,6 +35,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ReconnectTest {
   private static final int MIB = 1 << 20;
   private static final int BLOCK = 4096;
+
+  /** Divides the number of blocks of an image. */
   private static final int DEPTH = 16;
 
   @TempDir Path directory;
@@ -74,14 +75,13 @@ class ReconnectTest {
             requests.add(TestRequest.transfer(WRITE, (long) block * BLOCK, buffer));
           }
         }
-        AtomicInteger next = new AtomicInteger();
         // On the context, as those that follow: no other thread may be late with its request.
         disk.lane()
             .context()
             .execute(
                 () -> {
                   for (int i = 0; i < DEPTH; i++) {
-                    sendNext(disk, requests, next, under);
+                    send(disk, requests, i, under);
                   }
                 });
         under.await();
@@ -96,10 +96,12 @@ class ReconnectTest {
     assertArrayEquals(model, Files.readAllBytes(image));
   }
 
-  /** Sends a request, and the next one when it has ended; no two of one block at a time. */
-  private static void sendNext(
-      Disk disk, List<TestRequest> requests, AtomicInteger next, CountDownLatch ended) {
-    int index = next.getAndIncrement();
+  /**
+   * Sends a request and, when it has ended, the one {@link #DEPTH} after it, and so on. Those of
+   * one block follow one another so: a server may let a request wait while it answers hundreds of
+   * later ones.
+   */
+  private static void send(Disk disk, List<TestRequest> requests, int index, CountDownLatch ended) {
     if (index >= requests.size()) {
       return;
     }
@@ -107,7 +109,7 @@ class ReconnectTest {
     request.result.thenRun(
         () -> {
           ended.countDown();
-          disk.lane().context().execute(() -> sendNext(disk, requests, next, ended));
+          disk.lane().context().execute(() -> send(disk, requests, index + DEPTH, ended));
         });
     disk.lane().submit(request);
   }
