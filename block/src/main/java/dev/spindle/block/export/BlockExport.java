@@ -2,7 +2,9 @@
 package dev.spindle.block.export;
 
 import dev.spindle.block.graph.BackendUser;
+import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
+import java.util.concurrent.CompletableFuture;
 
 /** A block node that is served to others. Its methods are called on the control side. */
 public interface BlockExport extends BackendUser {
@@ -22,8 +24,13 @@ public interface BlockExport extends BackendUser {
   /** The protocol, as the user writes it in {@code type=…}. */
   String type();
 
+  /** Its hold on what it serves: what {@link ExportSite#openBackend} has opened. */
+  BlockBackend backend();
+
   /** What it serves. Another one once a change of the graph has led it elsewhere. */
-  BlockNode node();
+  default BlockNode node() {
+    return backend().node();
+  }
 
   /** Whether clients may write. */
   default boolean writable() {
@@ -31,9 +38,17 @@ public interface BlockExport extends BackendUser {
   }
 
   /**
-   * Ends it: takes no more clients and no more requests, waits for the requests that were sent and
-   * has them answered, disconnects its clients, and lets go of the node with {@link
-   * ExportSite#release}, which makes what they wrote durable.
+   * Begins to end it: takes no more clients and no more requests, and has those answered that were
+   * sent. Before {@link #close}; does not wait.
+   *
+   * @return completed, on any thread, when all is answered that can be, and nothing of clients is
+   *     on its way to the node, so that {@link #close} need not wait for it. That may never happen
+   */
+  CompletableFuture<Void> stop();
+
+  /**
+   * Disconnects its clients, and closes what it has on the backend, which it leaves open. Once
+   * {@link #stop} is through; waits for what clients have sent since.
    */
   void close();
 }

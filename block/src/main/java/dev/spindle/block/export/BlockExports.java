@@ -3,21 +3,33 @@ package dev.spindle.block.export;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.aio.Outcome;
+import dev.spindle.block.graph.BackendFlush;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.linux.Errno;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** The exports by id, and the servers that they are reached through. Control side. */
+/**
+ * The exports by id, and the servers that they are reached through. Control side, but for what ends
+ * them.
+ */
 public final class BlockExports {
+  private static final Logger LOG = LoggerFactory.getLogger(BlockExports.class);
+
   private final MainLoop mainLoop;
   private final BlockGraph graph;
   private final ContextFinder ioThreads;
@@ -25,6 +37,9 @@ public final class BlockExports {
   private final Map<String, BlockExport> exports = new LinkedHashMap<>();
   private final List<ExportServer> servers = new ArrayList<>();
   private final List<String> unflushed = new ArrayList<>();
+
+  /** Those that are ending, and until when. By control work. */
+  private final Map<BlockExport, CompletableFuture<Void>> ends = new HashMap<>();
 
   /** Begins without any. */
   public BlockExports(MainLoop mainLoop, BlockGraph graph, ContextFinder ioThreads) {
@@ -103,14 +118,103 @@ public final class BlockExports {
   }
 
   /**
-   * Ends an export, its clients' connections included; waits until what they wrote is durable.
+   * Ends an export, its clients' connections included; waits until what they wrote is durable. Any
+   * thread that may wait, but no control work: whatever else is to be done goes on meanwhile, other
+   * exports' ends included.
    *
-   * @throws BlockException if there is none
+   * @throws BlockException if there is none, or it is ending already
    */
   public void close(String id) throws BlockException {
-    mainLoop.assertControl();
-    find(id).close();
-    exports.remove(id);
+    assertNotControl();
+    CompletableFuture<Void> end =
+        mainLoop.<CompletableFuture<Void>, BlockException>control(
+            "close-export",
+            () -> {
+              BlockExport export = find(id);
+              if (ends.containsKey(export)) {
+                throw new BlockException("Export '" + id + "' is already shutting down");
+              }
+              return beginEnd(export);
+            });
+    Outcome.<Void, RuntimeException>of(end);
+  }
+
+  private void assertNotControl() {
+    if (mainLoop.inControl()) {
+      throw new IllegalStateException("an export that ends waits for others' control work");
+    }
+  }
+
+  /** Has an export end on a thread of its own, unless it does so already. */
+  private CompletableFuture<Void> beginEnd(BlockExport export) {
+    return ends.computeIfAbsent(
+        export,
+        _ -> {
+          CompletableFuture<Void> over = new CompletableFuture<>();
+          mainLoop
+              .context()
+              .startVirtual(
+                  "end-" + export.id(),
+                  () -> {
+                    try {
+                      end(export);
+                      over.complete(null);
+                    } catch (RuntimeException | Error e) {
+                      over.completeExceptionally(e);
+                    }
+                  });
+          return over;
+        });
+  }
+
+  /** The control lock is free for others whenever this waits for clients' requests or the node. */
+  private void end(BlockExport export) {
+    try {
+      CompletableFuture<Void> still = mainLoop.control("stop-export", export::stop);
+      Outcome.<Void, RuntimeException>of(still);
+      Optional<BackendFlush> flush =
+          mainLoop.<Optional<BackendFlush>, RuntimeException>control(
+              "disconnect-export",
+              () -> {
+                export.close();
+                return export.site().beginFlush(export.backend());
+              });
+      flush.ifPresent(BackendFlush::await);
+      control(
+          "release-export",
+          () -> {
+            flush.ifPresent(over -> flushed(export, over));
+            export.backend().close();
+          });
+    } finally {
+      control(
+          "forget-export",
+          () -> {
+            exports.remove(export.id());
+            ends.remove(export);
+          });
+    }
+  }
+
+  private void flushed(BlockExport export, BackendFlush flush) {
+    flush.close();
+    int result = flush.await();
+    if (result != 0) {
+      String sentence =
+          "what clients of export '%s' wrote to node '%s' may be lost: flushing it failed: %s"
+              .formatted(export.id(), export.node().name(), Errno.message(-result));
+      LOG.error("{}", sentence);
+      unflushed.add(sentence);
+    }
+  }
+
+  private void control(String what, Runnable body) {
+    mainLoop.<Void, RuntimeException>control(
+        what,
+        () -> {
+          body.run();
+          return null;
+        });
   }
 
   /** Adds a server that exports opened from now on may be reached through. */
@@ -130,37 +234,68 @@ public final class BlockExports {
   }
 
   /**
-   * Ends everything: the servers take no more clients, then every export ends, the last one first,
-   * then the servers. One that fails does not keep others.
+   * Ends everything: the servers take no more clients, then all exports end side by side, then the
+   * servers. One that fails does not keep others, nor does one that hangs, but for the servers. Any
+   * thread that may wait, but no control work.
    *
-   * @param step is told what comes next, {@code closing export 'e' of node 'n'}: it may take as
-   *     long as the node's requests do
+   * @param step is told what it waits for, {@code closing export 'e' of node 'n'}, and if there are
+   *     several, those that are left: it may take as long as the nodes' requests do
    */
   public void closeAll(Consumer<String> step) {
-    mainLoop.assertControl();
+    assertNotControl();
+    List<Runnable> work = new ArrayList<>();
+    List<ExportServer> open = mainLoop.control("servers", () -> List.copyOf(servers));
+    for (ExportServer server : open) {
+      work.add(
+          () -> {
+            step.accept("closing the " + server.describe());
+            control("stop-listening", server::stopListening);
+          });
+    }
+    work.add(() -> endAll(step));
+    for (ExportServer server : open.reversed()) {
+      work.add(
+          () -> {
+            step.accept("closing the " + server.describe());
+            control("close-server", () -> close(server));
+          });
+    }
     RuntimeException failure = null;
-    for (ExportServer server : servers) {
-      step.accept("closing the " + server.describe());
-      failure = attempt(server::stopListening, failure);
-    }
-    for (BlockExport export : all().reversed()) {
-      step.accept("closing export '%s' of node '%s'".formatted(export.id(), export.node().name()));
-      failure = attempt(export::close, failure);
-      exports.remove(export.id());
-    }
-    for (ExportServer server : List.copyOf(servers).reversed()) {
-      step.accept("closing the " + server.describe());
-      failure = attempt(server::close, failure);
-      servers.remove(server);
+    for (Runnable part : work) {
+      failure = attempt(part, failure);
     }
     if (failure != null) {
       throw failure;
     }
   }
 
-  /** Notes that what clients of an export wrote could not be made durable. */
-  void unflushed(String sentence) {
-    unflushed.add(sentence);
+  private void close(ExportServer server) {
+    try {
+      server.close();
+    } finally {
+      servers.remove(server);
+    }
+  }
+
+  private void endAll(Consumer<String> step) {
+    EndingExports ending = new EndingExports(step);
+    List<CompletableFuture<Void>> over =
+        mainLoop.control(
+            "close-exports",
+            () -> {
+              List<BlockExport> all = all().reversed();
+              ending.begin(all);
+              return all.stream()
+                  .map(export -> beginEnd(export).whenComplete((_, _) -> ending.ended(export)))
+                  .toList();
+            });
+    RuntimeException failure = null;
+    for (CompletableFuture<Void> one : over) {
+      failure = attempt(() -> Outcome.<Void, RuntimeException>of(one), failure);
+    }
+    if (failure != null) {
+      throw failure;
+    }
   }
 
   /**

@@ -3,13 +3,13 @@ package dev.spindle.block.export;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.graph.BackendFlush;
 import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.Permission;
-import dev.spindle.linux.Errno;
 import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
@@ -98,19 +98,11 @@ public final class ExportSite {
     }
   }
 
-  /** Makes what clients wrote durable, and lets go of the node. No lane of the backend is open. */
-  public void release(BlockBackend backend) {
-    if (options.writable()) {
-      int result = backend.flush(mainLoop().context());
-      if (result != 0) {
-        String sentence =
-            "what clients of export '%s' wrote to node '%s' may be lost: flushing it failed: %s"
-                .formatted(options.id(), backend.node().name(), Errno.message(-result));
-        LOG.error("{}", sentence);
-        exports.unflushed(sentence);
-      }
-    }
-    backend.close();
+  /** Begins to make durable what clients wrote, if they may. Control side. */
+  Optional<BackendFlush> beginFlush(BlockBackend backend) {
+    return options.writable()
+        ? Optional.of(backend.beginFlush(mainLoop().context()))
+        : Optional.empty();
   }
 
   /** An export that does not go elsewhere. */

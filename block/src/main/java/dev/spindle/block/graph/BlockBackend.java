@@ -337,6 +337,16 @@ public final class BlockBackend implements BlockParent {
   }
 
   /**
+   * Asks for nothing of what it has sent to be held up by a rate. Not what is throttled or held
+   * back: that has not been sent. Control side; does not wait.
+   *
+   * @return completed, on a context's thread, once none of it is in flight; never if it never ends
+   */
+  public CompletableFuture<Void> idle() {
+    return answers(lanes(), BackendLane::whenIdleSoon);
+  }
+
+  /**
    * Has {@code action} run for each lane on its context.
    *
    * @return waits until it has
@@ -356,6 +366,12 @@ public final class BlockBackend implements BlockParent {
    * @return waits until each has; throws what a question threw, once all others have answered
    */
   private static Runnable ask(List<BackendLane> lanes, BiConsumer<BackendLane, Runnable> question) {
+    CompletableFuture<Void> answers = answers(lanes, question);
+    return () -> Outcome.<Void, RuntimeException>of(answers);
+  }
+
+  private static CompletableFuture<Void> answers(
+      List<BackendLane> lanes, BiConsumer<BackendLane, Runnable> question) {
     List<CompletableFuture<Void>> answers = new ArrayList<>();
     for (BackendLane lane : lanes) {
       CompletableFuture<Void> answer = new CompletableFuture<>();
@@ -370,9 +386,7 @@ public final class BlockBackend implements BlockParent {
                 }
               });
     }
-    return () ->
-        Outcome.<Void, RuntimeException>of(
-            CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new)));
+    return CompletableFuture.allOf(answers.toArray(CompletableFuture[]::new));
   }
 
   /**
@@ -408,12 +422,19 @@ public final class BlockBackend implements BlockParent {
    * @return 0, or a negated errno
    */
   public int flush(AioContext mainContext) {
-    AwaitedRequest request = new AwaitedRequest(BlockRequest.Operation.FLUSH);
-    BackendLane lane = mainContext.call(() -> openLane(mainContext));
-    mainContext.execute(() -> lane.submitPastGate(request));
-    int result = request.await();
-    lane.close();
+    BackendFlush flush = beginFlush(mainContext);
+    int result = flush.await();
+    flush.close();
     return result;
+  }
+
+  /**
+   * Begins to make all that was written durable, in a section of the backend as well. Control side;
+   * does not wait for it.
+   */
+  public BackendFlush beginFlush(AioContext mainContext) {
+    BackendLane lane = mainContext.call(() -> openLane(mainContext));
+    return new BackendFlush(lane);
   }
 
   @Override

@@ -2,6 +2,7 @@
 package dev.spindle.block.export;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
@@ -16,9 +17,14 @@ import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -26,7 +32,11 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class BlockExportsTest {
-  private final List<String> closed = new ArrayList<>();
+  private final List<String> closed = Collections.synchronizedList(new ArrayList<>());
+
+  /** When the requests end that exports wait for whose name begins so. */
+  private final CompletableFuture<Void> hanging = new CompletableFuture<>();
+
   private TestGraph world;
   private BlockExports exports;
   private BlockNode node;
@@ -34,7 +44,7 @@ class BlockExportsTest {
   /** An export to nobody. */
   private final class TestExport implements BlockExport {
     private final ExportSite site;
-    final BlockBackend backend;
+    private final BlockBackend backend;
 
     TestExport(ExportSite site) throws BlockException {
       this.site = site;
@@ -55,14 +65,18 @@ class BlockExportsTest {
     }
 
     @Override
-    public BlockNode node() {
-      return backend.node();
+    public BlockBackend backend() {
+      return backend;
+    }
+
+    @Override
+    public CompletableFuture<Void> stop() {
+      return id().startsWith("hangs") ? hanging : CompletableFuture.completedFuture(null);
     }
 
     @Override
     public void close() {
       closed.add(id());
-      site.release(backend);
     }
   }
 
@@ -78,7 +92,7 @@ class BlockExportsTest {
       return site -> {
         TestExport export = new TestExport(site);
         if (fails) {
-          site.release(export.backend);
+          export.backend().close();
           throw new BlockException("it fails");
         }
         return export;
@@ -104,7 +118,7 @@ class BlockExportsTest {
 
   @AfterEach
   void endWorld() throws Exception {
-    world.control(() -> exports.closeAll());
+    exports.closeAll();
     world.close();
   }
 
@@ -126,7 +140,7 @@ class BlockExportsTest {
     assertSame(world.io1.context(), node.context());
     assertEquals("consistent read, write", uses());
     world.control(() -> assertSame(export, exports.find("e")));
-    world.control(() -> exports.close("e"));
+    exports.close("e");
     assertSame(world.mainLoop.context(), node.context(), "nobody uses the node: it goes home");
     assertEquals(List.of("e"), closed);
     assertRefusedLookup();
@@ -155,7 +169,7 @@ class BlockExportsTest {
     export("test,id=e,node-name=disk,iothread=io0");
     world.control(() -> ContextChange.run(node, world.io1.context()));
     assertSame(world.io1.context(), node.context());
-    world.control(() -> exports.close("e"));
+    exports.close("e");
 
     export("test,id=f,node-name=disk,iothread=io0,fixed-iothread=on");
     BlockException refusal =
@@ -201,7 +215,7 @@ class BlockExportsTest {
   }
 
   @Test
-  void allEndInReverseAndThenTheirServers() throws Exception {
+  void allEndAndThenTheirServers() throws Exception {
     export("test,id=a,node-name=disk");
     export("test,id=b,node-name=disk,writable=on");
     world.control(
@@ -224,18 +238,50 @@ class BlockExportsTest {
                   }
                 }));
     List<String> steps = new ArrayList<>();
-    world.control(() -> exports.closeAll(steps::add));
-    assertEquals(List.of("listening", "b", "a", "server"), closed);
+    exports.closeAll(steps::add);
+    assertEquals("listening", closed.getFirst());
+    assertEquals(Set.of("a", "b"), Set.copyOf(closed.subList(1, 3)));
+    assertEquals("server", closed.getLast());
+    assertEquals(4, closed.size());
     assertEquals(
         List.of(
             "closing the test server",
-            "closing export 'b' of node 'disk'",
-            "closing export 'a' of node 'disk'",
-            "closing the test server"),
-        steps);
+            "closing export 'b' of node 'disk', export 'a' of node 'disk'"),
+        steps.subList(0, 2));
+    assertEquals("closing the test server", steps.getLast());
     world.control(() -> assertEquals(List.of(), exports.unflushed()));
     assertEquals(List.of(), exports.all());
     assertEquals(0, node.parents().size());
+  }
+
+  @Test
+  void oneThatHangsKeepsNobodyElse() throws Exception {
+    export("test,id=first,node-name=disk,writable=on");
+    export("test,id=hangs,node-name=disk");
+    export("test,id=last,node-name=rom");
+    Queue<String> steps = new ConcurrentLinkedQueue<>();
+    CompletableFuture<Void> end = CompletableFuture.runAsync(() -> exports.closeAll(steps::add));
+    while (!steps.contains("closing export 'hangs' of node 'disk'")) {
+      Thread.onSpinWait();
+    }
+    assertEquals(Set.of("first", "last"), Set.copyOf(closed));
+    assertEquals(
+        List.of("hangs"), world.get(() -> exports.all().stream().map(BlockExport::id).toList()));
+    assertEquals("consistent read", uses(), "the others have let go of the node");
+    BlockException refusal = assertThrows(BlockException.class, () -> exports.close("hangs"));
+    assertEquals("Export 'hangs' is already shutting down", refusal.getMessage());
+    assertFalse(end.isDone());
+    hanging.complete(null);
+    end.join();
+    assertEquals(List.of(), exports.all());
+  }
+
+  /** It would wait for the lock that its caller has. */
+  @Test
+  void controlWorkDoesNotWaitForAnEnd() throws Exception {
+    export("test,id=e,node-name=disk");
+    assertThrows(IllegalStateException.class, () -> world.control(() -> exports.close("e")));
+    assertThrows(IllegalStateException.class, () -> world.control(exports::closeAll));
   }
 
   /** Nobody but the client waits for that, and he has been answered already. */
@@ -245,7 +291,7 @@ class BlockExportsTest {
         "driver=blkdebug,node-name=broken,inject-error.0.iotype=flush,inject-error.0.event=none,"
             + "image=disk");
     export("test,id=e,node-name=broken,writable=on");
-    world.control(() -> exports.closeAll());
+    exports.closeAll();
     world.control(
         () ->
             assertEquals(

@@ -15,7 +15,9 @@ import dev.spindle.devices.virtio.blk.VirtioBlkQueues;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.UnixSocket;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +35,12 @@ final class VhostUserBlkExport implements BlockExport {
   private static final int CHAIN_DESCRIPTORS = 128;
 
   private static final long MOST_SECTORS = Integer.MAX_VALUE >> 9;
+
+  /**
+   * How long an export that is closed waits for the requests of its client that are throttled, or
+   * held back.
+   */
+  private static final int LAST_ANSWERS_SECONDS = 5;
 
   /** How long not to accept anybody when there are no descriptors left. */
   private static final Duration PAUSE = Duration.ofSeconds(1);
@@ -115,8 +123,8 @@ final class VhostUserBlkExport implements BlockExport {
   }
 
   @Override
-  public BlockNode node() {
-    return backend.node();
+  public BlockBackend backend() {
+    return backend;
   }
 
   @Override
@@ -207,17 +215,46 @@ final class VhostUserBlkExport implements BlockExport {
     }
   }
 
+  /**
+   * Has a client's queues take no more. Control side; does not wait.
+   *
+   * @return completed once none of its requests is under way
+   */
+  CompletableFuture<Void> quiet(VhostUserSession ending) {
+    if (session != ending) {
+      return CompletableFuture.completedFuture(null);
+    }
+    queues.stopAll();
+    return backend.idle();
+  }
+
   @Override
-  public void close() {
+  public CompletableFuture<Void> stop() {
     site.mainLoop().assertControl();
     closing = true;
     listener.stop();
+    VhostUserSession now = session;
+    if (now == null) {
+      return CompletableFuture.completedFuture(null);
+    }
+    return now.finish()
+        .completeOnTimeout(null, LAST_ANSWERS_SECONDS, TimeUnit.SECONDS)
+        .thenCompose(
+            _ -> {
+              now.hangUp();
+              return site.mainLoop().start("idle", backend::idle);
+            })
+        .thenCompose(idle -> idle);
+  }
+
+  @Override
+  public void close() {
+    site.mainLoop().assertControl();
     VhostUserSession now = session;
     if (now != null) {
       now.hangUp();
       end(now);
     }
-    site.release(backend);
   }
 
   @Override

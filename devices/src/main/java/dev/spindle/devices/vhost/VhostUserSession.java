@@ -32,6 +32,9 @@ final class VhostUserSession {
   /** Why the client has to go, if it is not by its own will. */
   private final AtomicReference<String> failure = new AtomicReference<>();
 
+  /** The export ends, and has the client answered. Written by control work. */
+  private boolean finishing;
+
   /** Completed once nothing of the client is served any more. */
   private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
@@ -75,8 +78,10 @@ final class VhostUserSession {
     }
   }
 
+  /** What the client has under way may take its time, and control work does not wait for it. */
   private void end() {
     try {
+      mainLoop.control("quiet-client", () -> export.quiet(this)).join();
       mainLoop.control(
           "end-client",
           () -> {
@@ -97,8 +102,8 @@ final class VhostUserSession {
           mainLoop.<Optional<VhostUserMessage>, IOException>control(
               "vhost-user-message",
               () -> {
-                if (ended.isDone()) {
-                  throw new VhostUserException("the export has ended");
+                if (ended.isDone() || finishing) {
+                  return Optional.empty();
                 }
                 backEnd.close(standing);
                 return backEnd.handle(message, unclaimed);
@@ -125,7 +130,7 @@ final class VhostUserSession {
     mainLoop.<Void, IOException>control(
         "stop-queues",
         () -> {
-          if (!ended.isDone()) {
+          if (!ended.isDone() && !finishing) {
             for (int index : backEnd.toStop(message)) {
               stopping.add(index);
               still.add(export.queues().stop(index));
@@ -141,6 +146,18 @@ final class VhostUserSession {
       throw new VhostUserException(reason);
     }
     return stopping;
+  }
+
+  /**
+   * Has the queues take no more; what the client says from now on is not heard any more. Control
+   * side; does not wait.
+   *
+   * @return completed once all that they took is answered, or the client has to go
+   */
+  CompletableFuture<Void> finish() {
+    finishing = true;
+    CompletableFuture<Void> answered = export.queues().stopAll();
+    return CompletableFuture.anyOf(answered, failed, ended).thenApply(_ -> null);
   }
 
   /** The client has broken the rules: disconnects it. Any thread; must not wait. */

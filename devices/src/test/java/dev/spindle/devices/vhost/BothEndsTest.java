@@ -66,7 +66,7 @@ class BothEndsTest {
           if (disturbance == Disturbance.MOVES) {
             world.move("disk", targets[i % 2]);
           } else {
-            world.control(world.exports::closeAll);
+            world.exports.closeAll();
             world.export(export);
             // Done with the one that has come now, or else it would hardly get anywhere.
             assertEquals(0, disk.run(1, Operation.FLUSH, 0, 0));

@@ -10,6 +10,7 @@ import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.GraphDump;
 import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.Options;
 
@@ -57,17 +58,25 @@ final class ExportWorld implements AutoCloseable {
     return mainLoop.<BlockNode, Exception>control("find", () -> graph.find(name));
   }
 
+  /** How many requests of one of the graph's users are on their way. */
+  int inFlight(String user) throws Exception {
+    return mainLoop.<Integer, Exception>control(
+        "dump",
+        () ->
+            GraphDump.of(graph).users().stream()
+                .filter(candidate -> candidate.name().equals(user))
+                .mapToInt(GraphDump.User::inFlight)
+                .sum());
+  }
+
   void move(String name, IoThread target) throws Exception {
     control(() -> ContextChange.run(graph.find(name), target.context()));
   }
 
   @Override
   public void close() throws Exception {
-    control(
-        () -> {
-          exports.closeAll();
-          graph.closeAll();
-        });
+    exports.closeAll();
+    control(graph::closeAll);
     io0.close();
     io1.close();
     mainLoop.close();

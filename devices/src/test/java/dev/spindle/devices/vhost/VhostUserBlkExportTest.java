@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -166,11 +167,8 @@ class VhostUserBlkExportTest {
           VhostUserRequest.SET_BACKEND_REQ_FD, new VhostUserPayload.Empty(), client.memory.file());
       client.awaitHangUp();
     }
-    world.control(
-        () -> {
-          world.exports.close("w");
-          world.graph.close(world.graph.find("window"));
-        });
+    world.exports.close("w");
+    world.control(() -> world.graph.close(world.graph.find("window")));
   }
 
   @Test
@@ -370,12 +368,47 @@ class VhostUserBlkExportTest {
   void anExportThatEndsHangsUp() throws Exception {
     try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
       client.write(0, pattern(1, 512));
-      world.control(() -> world.exports.close("e"));
+      world.exports.close("e");
       assertTrue(client.isHungUp());
       assertThrows(
           IOException.class,
           () -> TestFrontEnd.connected(socket).close(),
           "nobody listens any more");
+    }
+  }
+
+  /** Who has hung up has said all that he will. */
+  @Test
+  void anExportThatEndsAnswersFirst() throws Exception {
+    Path place = folder.resolve("slow");
+    world.open("driver=null-co,node-name=null,size=1M,latency-ns=500000000");
+    world.export(
+        "vhost-user-blk,id=s,node-name=null,writable=on,addr.type=unix,addr.path=" + place);
+    try (TestFrontEnd client = TestFrontEnd.connected(place).start()) {
+      int requests = 8;
+      for (int slot = 0; slot < requests; slot++) {
+        client.submit(slot, BlkDriver.IN, slot, 512);
+      }
+      client.kick();
+      while (world.inFlight("export 's'") < requests
+          && client.status(0) == (BlkDriver.UNANSWERED & 0xff)) {
+        Thread.onSpinWait();
+      }
+      CompletableFuture<Void> closed =
+          CompletableFuture.runAsync(
+              () -> {
+                try {
+                  world.exports.close("s");
+                } catch (Exception e) {
+                  throw new IllegalStateException(e);
+                }
+              });
+      client.awaitHangUp();
+      for (int i = 0; i < requests; i++) {
+        assertTrue(client.queue.reap(), "request " + i);
+        assertEquals(BlkDriver.OK, client.status(client.queue.token()));
+      }
+      closed.join();
     }
   }
 
@@ -434,7 +467,7 @@ class VhostUserBlkExportTest {
         client.negotiate();
         client.settle();
       }
-      world.control(() -> world.exports.close("f"));
+      world.exports.close("f");
     }
   }
 

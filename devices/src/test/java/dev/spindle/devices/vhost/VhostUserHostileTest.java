@@ -85,7 +85,7 @@ class VhostUserHostileTest {
       }
       neighbour.write(16, data);
       assertArrayEquals(data, neighbour.read(16, data.length));
-      world.control(() -> world.exports.close("attacked"));
+      world.exports.close("attacked");
       // The listening socket and what came with clients; the last of them goes with its thread.
       while (openFiles() >= filesBefore) {
         Thread.onSpinWait();
@@ -400,7 +400,7 @@ class VhostUserHostileTest {
           ram.fd());
       client.awaitHangUp();
     }
-    world.control(() -> world.exports.close("lenient"));
+    world.exports.close("lenient");
   }
 
   /** Serves the attacked node to clients that are trusted not to cut their memory off. */
@@ -470,7 +470,7 @@ class VhostUserHostileTest {
         assertEquals(BlkDriver.OK, client.status(client.await()));
       }
     }
-    world.control(() -> world.exports.close("lenient"));
+    world.exports.close("lenient");
   }
 
   /** The queue itself looks at a header, again and again until it notices. */
@@ -490,7 +490,7 @@ class VhostUserHostileTest {
         client.awaitHangUp();
       }
     }
-    world.control(() -> world.exports.close("lenient"));
+    world.exports.close("lenient");
   }
 
   @Test
@@ -503,7 +503,7 @@ class VhostUserHostileTest {
       assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.IN, 0, at, 512));
       assertEquals(BlkDriver.IOERR, client.runAt(BlkDriver.OUT, 0, at, 512));
     }
-    world.control(() -> world.exports.close("lenient"));
+    world.exports.close("lenient");
   }
 
   /** Nor may the connection's thread wait for ever, so that the next client is never served. */
@@ -521,6 +521,6 @@ class VhostUserHostileTest {
             client.awaitHangUp();
           });
     }
-    world.control(() -> world.exports.close("lenient"));
+    world.exports.close("lenient");
   }
 }

@@ -46,7 +46,7 @@ final class StorageDaemon implements AutoCloseable {
       MainLoop mainLoop = blockLayer.mainLoop();
       exports =
           new BlockExports(mainLoop, blockLayer.graph(), id -> blockLayer.ioThread(id).context());
-      closer.add(() -> mainLoop.control("close-exports", this::closeExports));
+      closer.add(this::closeExports);
       if (options.nbdServer().isPresent()) {
         Options server = options.nbdServer().get();
         step.accept("opening the NBD server");
@@ -88,13 +88,12 @@ final class StorageDaemon implements AutoCloseable {
     }
   }
 
-  private Void closeExports() {
+  private void closeExports() {
     try {
       exports.closeAll(step);
     } finally {
-      unflushed = exports.unflushed();
+      unflushed = blockLayer.mainLoop().control("unflushed", exports::unflushed);
     }
-    return null;
   }
 
   /**

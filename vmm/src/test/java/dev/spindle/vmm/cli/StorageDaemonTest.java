@@ -235,6 +235,33 @@ final class StorageDaemonTest {
     assertFalse(Files.exists(folder.resolve("daemon.pid")));
   }
 
+  /** Even those that were opened before. */
+  @Test
+  void aDriverThatHangsKeepsNoOtherExport() throws Exception {
+    List<String> line = new ArrayList<>(List.of(hangingExport()));
+    line.addAll(
+        1,
+        List.of(
+            NODE[0],
+            "driver=null-co,node-name=null,size=1M",
+            "--export",
+            "type=nbd,id=before,node-name=null,name=null",
+            "--export",
+            "type=vhost-user-blk,id=too,node-name=null,addr.type=unix,addr.path=vhost.sock"));
+    Process daemon =
+        startHanging(
+            SpindleProcess.prepareTestMain(
+                folder, PatientDaemon.class, line.toArray(String[]::new)));
+    try (SocketChannel client =
+        SocketChannel.open(UnixDomainSocketAddress.of(folder.resolve("vhost.sock")))) {
+      daemon.toHandle().destroy();
+      assertEquals(-1, client.read(ByteBuffer.allocate(1)));
+    }
+    assertTrue(daemon.isAlive());
+    daemon.toHandle().destroy();
+    assertEquals(128 + 15, daemon.waitFor());
+  }
+
   @Test
   void aSecondSignalEndsItAtOnce() throws Exception {
     Process daemon = startHanging(SpindleProcess.prepare(folder, List.of(), hangingExport()));

@@ -81,12 +81,7 @@ class QemuOnExportTest {
           qemu.destroyForcibly().waitFor();
         }
       } finally {
-        mainLoop.<Void, RuntimeException>control(
-            "close",
-            () -> {
-              exports.closeAll();
-              return null;
-            });
+        exports.closeAll();
       }
     }
     assertTrue(moves > 100, "only " + moves + " moves");

@@ -74,6 +74,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
   private boolean streamAtWork;
   private boolean turnEndAsked;
   private Runnable whenStopped;
+  private Runnable whenStatusTold;
   private final CompletableFuture<Void> gone = new CompletableFuture<>();
 
   /**
@@ -294,6 +295,25 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
       queries--;
       reply(request);
       checkStopped();
+      checkStatusTold();
+    }
+  }
+
+  /**
+   * Tells once no status query is under way.
+   *
+   * @param action runs on the connection's context, which may be another one by then. One at a time
+   */
+  void whenStatusTold(Runnable action) {
+    whenStatusTold = action;
+    checkStatusTold();
+  }
+
+  private void checkStatusTold() {
+    if (whenStatusTold != null && queries == 0) {
+      Runnable told = whenStatusTold;
+      whenStatusTold = null;
+      told.run();
     }
   }
 

@@ -3,6 +3,7 @@ package dev.spindle.block.export.nbd;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.aio.Outcome;
 import dev.spindle.block.bitmap.DirtyBitmap;
 import dev.spindle.block.bitmap.DirtyBitmaps;
 import dev.spindle.block.export.BlockExport;
@@ -118,8 +119,8 @@ final class NbdExport implements BlockExport, OfferedExport {
   }
 
   @Override
-  public BlockNode node() {
-    return backend.node();
+  public BlockBackend backend() {
+    return backend;
   }
 
   @Override
@@ -231,14 +232,33 @@ final class NbdExport implements BlockExport, OfferedExport {
   }
 
   @Override
-  public void close() {
+  public CompletableFuture<Void> stop() {
     mainLoop.assertControl();
-    if (closed) {
-      return;
-    }
     closed = true;
     server.remove(this);
-    answerAll();
+    CompletableFuture<Void> still = new CompletableFuture<>();
+    // In a section nobody is answered.
+    List<NbdConnection> asked = backend.isQuiesced() ? List.of() : List.copyOf(connections);
+    mainLoop
+        .context()
+        .startVirtual(
+            "answer-" + id(),
+            () -> {
+              try {
+                answerAll(asked);
+                CompletableFuture<Void> idle = mainLoop.control("idle", () -> idle(asked));
+                Outcome.<Void, RuntimeException>of(idle);
+                still.complete(null);
+              } catch (RuntimeException | Error e) {
+                still.completeExceptionally(e);
+              }
+            });
+    return still;
+  }
+
+  @Override
+  public void close() {
+    mainLoop.assertControl();
     backend.quiesceBegin();
     List<NbdConnection> ended = List.copyOf(connections);
     connections.clear();
@@ -259,38 +279,53 @@ final class NbdExport implements BlockExport, OfferedExport {
       backend.quiesceEnd();
     }
     releaseBitmaps();
-    site.release(backend);
   }
 
   /**
    * Has clients be answered what they have asked for, and disconnected, but for those who take too
-   * long.
+   * long. Not control work: others' goes on meanwhile.
    */
-  private void answerAll() {
-    if (backend.isQuiesced()) {
-      return;
-    }
-    for (NbdConnection connection : connections) {
-      connection.lane().context().execute(connection::finish);
-    }
+  private void answerAll(List<NbdConnection> asked) {
+    mainLoop.control("finish", () -> finish(asked));
     CompletableFuture<?>[] gone =
-        connections.stream().map(NbdConnection::gone).toArray(CompletableFuture[]::new);
+        asked.stream().map(NbdConnection::gone).toArray(CompletableFuture[]::new);
     long before;
     int round = 0;
     do {
-      before = sends();
+      before = sends(asked);
       CompletableFuture.allOf(gone)
           .completeOnTimeout(null, LAST_ANSWERS_SECONDS, TimeUnit.SECONDS)
           .join();
-    } while (++round < LAST_ANSWERS_ROUNDS && sends() > before);
+    } while (++round < LAST_ANSWERS_ROUNDS && sends(asked) > before);
   }
 
-  private long sends() {
-    long sum = 0;
-    for (NbdConnection connection : connections) {
-      sum += connection.lane().context().call(connection::sends);
+  private static Void finish(List<NbdConnection> asked) {
+    for (NbdConnection connection : asked) {
+      connection.lane().context().execute(connection::finish);
     }
-    return sum;
+    return null;
+  }
+
+  /** Completed when neither requests nor status queries are under way. */
+  private CompletableFuture<Void> idle(List<NbdConnection> asked) {
+    List<CompletableFuture<Void>> still = new ArrayList<>();
+    still.add(backend.idle());
+    for (NbdConnection connection : asked) {
+      CompletableFuture<Void> told = new CompletableFuture<>();
+      still.add(told);
+      connection
+          .lane()
+          .context()
+          .execute(() -> connection.whenStatusTold(() -> told.complete(null)));
+    }
+    return CompletableFuture.allOf(still.toArray(CompletableFuture[]::new));
+  }
+
+  private long sends(List<NbdConnection> asked) {
+    return mainLoop.control(
+        "sends",
+        () ->
+            asked.stream().mapToLong(client -> client.lane().context().call(client::sends)).sum());
   }
 
   /** The export's own part in a move: its clients, and their requests that wait. */

@@ -48,11 +48,8 @@ class DirtyBitmapStatusTest {
       assertEquals(
           "Bitmap 'b0' is currently in use by another operation and cannot be used",
           busy.getMessage());
-      disk.control(
-          () -> {
-            disk.exports.close("e1");
-            disk.node.bitmaps().remove(disk.node.bitmaps().require("b0"));
-          });
+      disk.exports.close("e1");
+      disk.control(() -> disk.node.bitmaps().remove(disk.node.bitmaps().require("b0")));
     }
   }
 }

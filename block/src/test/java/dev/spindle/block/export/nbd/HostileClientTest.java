@@ -295,8 +295,9 @@ class HostileClientTest {
             RawClient waiting = greeted();
             negotiating.ask(OptionType.LIST, ByteBuffer.allocate(0));
             waiting.close();
-            disk.exports.close("e0");
+            disk.exports.find("e0").stop();
           });
+      disk.exports.close("e0");
       chooser.assertClosed();
     }
     bystander.close();
@@ -329,7 +330,7 @@ class HostileClientTest {
   @Test
   void whoIsServedAndTheEndOfTheExport() throws Exception {
     try (RawClient client = using()) {
-      disk.control(() -> disk.exports.close("e0"));
+      disk.exports.close("e0");
       client.assertClosed();
       bystander.assertClosed();
       try (RawClient newcomer = greeted()) {

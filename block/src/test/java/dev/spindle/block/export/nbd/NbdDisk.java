@@ -107,11 +107,8 @@ final class NbdDisk implements AutoCloseable {
 
   @Override
   public void close() throws Exception {
-    control(
-        () -> {
-          exports.closeAll();
-          world.graph.closeAll();
-        });
+    exports.closeAll();
+    control(world.graph::closeAll);
     world.close();
   }
 }

@@ -57,7 +57,7 @@ class NbdServiceTest {
           CompletableFuture.runAsync(
               () -> {
                 try {
-                  disk.control(() -> disk.exports.close("e0"));
+                  disk.exports.close("e0");
                 } catch (Exception e) {
                   throw new AssertionError(e);
                 }

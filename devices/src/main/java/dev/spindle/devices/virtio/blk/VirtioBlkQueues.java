@@ -42,6 +42,9 @@ public final class VirtioBlkQueues {
     /** Once it is ending: completed when nobody watches its kicks. */
     CompletableFuture<Void> unwatched = CompletableFuture.completedFuture(null);
 
+    /** Once it is ending: completed when all that was taken has been given back as well. */
+    CompletableFuture<Void> empty = CompletableFuture.completedFuture(null);
+
     Slot(VirtioBlkQueue queue, int index) {
       this.queue = queue;
       this.index = index;
@@ -136,7 +139,24 @@ public final class VirtioBlkQueues {
    *     is to be called
    */
   public CompletableFuture<Void> stop(int index) {
-    Slot slot = find(index);
+    return stop(find(index));
+  }
+
+  /**
+   * Tells all queues to take no more requests, but for those that have been told so.
+   *
+   * @return completed, on a context's thread, when all that they took has been given back; not
+   *     before a section ends that keeps requests back, and never for a queue that has failed.
+   *     Then, or earlier, {@link #endAll} is to be called
+   */
+  public CompletableFuture<Void> stopAll() {
+    return CompletableFuture.allOf(
+        active.stream()
+            .map(slot -> slot.ending ? slot.empty : stop(slot))
+            .toArray(CompletableFuture[]::new));
+  }
+
+  private CompletableFuture<Void> stop(Slot slot) {
     CompletableFuture<Void> unwatched = new CompletableFuture<>();
     CompletableFuture<Void> empty = new CompletableFuture<>();
     boolean working = !backend.isQuiesced();
@@ -154,7 +174,8 @@ public final class VirtioBlkQueues {
               slot.queue.whenEmpty(() -> empty.complete(null));
               return null;
             });
-    return CompletableFuture.allOf(unwatched, empty);
+    slot.empty = CompletableFuture.allOf(unwatched, empty);
+    return slot.empty;
   }
 
   /** Ends a queue that has been stopped and has nothing under way. */
