@@ -30,6 +30,7 @@ module dev.spindle.block {
       dev.spindle.block.export.nbd.NbdExportType;
   provides dev.spindle.block.format.ImageCreator with
       dev.spindle.block.driver.parallels.ParallelsCreator,
+      dev.spindle.block.driver.qcow2.Qcow2Creator,
       dev.spindle.block.driver.vdi.VdiCreator,
       dev.spindle.block.driver.vhdx.VhdxCreator,
       dev.spindle.block.driver.vmdk.VmdkCreator,

@@ -160,6 +160,38 @@ public final class ImageFile {
     transfer(Operation.WRITE, offset, data, dataOffset, length);
   }
 
+  /**
+   * Writes a part of a list of buffers, with what comes before and after it, as one request if it
+   * can be one.
+   *
+   * @param offset where {@code head} goes, in bytes
+   * @param head native memory; may be empty
+   * @param tail native memory; may be empty
+   */
+  public void write(
+      long offset,
+      MemorySegment head,
+      IoVector data,
+      long dataOffset,
+      long length,
+      MemorySegment tail)
+      throws ImageException {
+    long tailOffset = offset + head.byteSize() + length;
+    if (data.count() + 2 > IoVector.MAX_CAPACITY) {
+      write(offset, head);
+      write(offset + head.byteSize(), data, dataOffset, length);
+      write(tailOffset, tail);
+      return;
+    }
+    try (ChildRequest request = requests.take(data.count() + 2)) {
+      prepare(request, Operation.WRITE, offset, tailOffset + tail.byteSize() - offset);
+      request.buffers.add(head, 0, head.byteSize());
+      request.buffers.addAll(data, dataOffset, length);
+      request.buffers.add(tail, 0, tail.byteSize());
+      check(Operation.WRITE, offset, request.run(lane));
+    }
+  }
+
   private void transfer(
       Operation operation, long offset, IoVector data, long dataOffset, long length)
       throws ImageException {

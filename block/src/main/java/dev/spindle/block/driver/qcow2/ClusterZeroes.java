@@ -109,7 +109,7 @@ final class ClusterZeroes {
       metadata.change(slice, entry, keeps ? before | Entry.ZERO : Entry.ZERO, 0);
     }
     if (!keeps) {
-      metadata.giveUpOld(before);
+      metadata.giveUpOld(before, true);
     }
   }
 
@@ -145,7 +145,7 @@ final class ClusterZeroes {
         zeroWhole(io, slice, entry, at, true);
       } else if (before != 0) {
         metadata.change(slice, entry, 0, 0);
-        metadata.giveUpOld(before);
+        metadata.giveUpOld(before, true);
       }
     }
   }

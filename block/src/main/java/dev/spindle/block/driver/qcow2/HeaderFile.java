@@ -42,6 +42,14 @@ final class HeaderFile {
         sector -> sector.putLong(48, offset).putInt(56, clusters));
   }
 
+  /** Has the header say another size, and lead to an L1 table that is on stable storage. */
+  void resize(Storage file, long size, long l1Offset, int l1Size) throws Qcow2Exception {
+    change(
+        file,
+        header.withSize(size, l1Offset, l1Size),
+        sector -> sector.putLong(24, size).putInt(36, l1Size).putLong(40, l1Offset));
+  }
+
   private void change(Storage file, Qcow2Header next, Consumer<ByteBuffer> edit)
       throws Qcow2Exception {
     byte[] sector = Bytes.read(file, 0, Qcow2Header.LEAST);

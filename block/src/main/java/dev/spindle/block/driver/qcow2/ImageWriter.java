@@ -46,6 +46,7 @@ final class ImageWriter {
    * @param fresh whether they are past what the file ever had, and read as zeroes
    * @param copyStart where data has to be there from, bytes in the image
    * @param copyEnd and up to where
+   * @param end up to where the data that is being written goes, bytes in the image
    */
   private record Target(
       long first,
@@ -54,11 +55,13 @@ final class ImageWriter {
       boolean taken,
       boolean fresh,
       long copyStart,
-      long copyEnd) {}
+      long copyEnd,
+      long end) {}
 
   /** Writes a range inside the image. */
   void write(Qcow2Io io, long offset, IoVector data, long position, long length)
       throws Qcow2Exception {
+    image.begin(io);
     Found found = new Found();
     for (long done = 0; done < length; ) {
       long from = offset + done;
@@ -87,7 +90,7 @@ final class ImageWriter {
       if (target == null) {
         return 0;
       }
-      long to = Math.min(end, target.first + target.clusters * geometry.clusterSize());
+      long to = target.end;
       boolean done = false;
       try {
         writeAround(io, target, offset, data, position, to - offset);
@@ -125,7 +128,8 @@ final class ImageWriter {
     int entry = map.entryIndex(offset);
     long descriptor = slice.descriptor(entry);
     if (isReusable(descriptor)) {
-      long to = Math.min(end, first + size);
+      // What follows may have a place, where others write without a lock.
+      long to = Math.min(offset + found.length, first + size);
       return new Target(
           first,
           1,
@@ -133,7 +137,8 @@ final class ImageWriter {
           false,
           false,
           offset & -geometry.granule(),
-          to + geometry.granule() - 1 & -geometry.granule());
+          to + geometry.granule() - 1 & -geometry.granule(),
+          to);
     }
     long wanted = 1;
     while (first + wanted * size < end && !isInUse(slice.descriptor(entry + (int) wanted))) {
@@ -169,7 +174,8 @@ final class ImageWriter {
         true,
         host >= io.data().length(),
         wholeFirst ? first : offset & -granule,
-        wholeLast ? first + count * size : to + granule - 1 & -granule);
+        wholeLast ? first + count * size : to + granule - 1 & -granule,
+        to);
   }
 
   /** Whether a cluster has a place of its own, of which nothing, or not all, is read. */
@@ -257,7 +263,7 @@ final class ImageWriter {
       }
       metadata.change(slice, entry, target.host + i * size | Entry.COPIED, bitmap);
       if (target.taken) {
-        metadata.giveUpOld(before);
+        metadata.giveUpOld(before, false);
       }
     }
     return null;
@@ -280,6 +286,7 @@ final class ImageWriter {
    * @param mayUnmap whether its clusters may be given up
    */
   void zero(Qcow2Io io, long offset, long length, boolean mayUnmap) throws Qcow2Exception {
+    image.begin(io);
     long end = offset + length;
     if (!geometry.hasZeroFlag()) {
       zeroByHand(io, offset, length);

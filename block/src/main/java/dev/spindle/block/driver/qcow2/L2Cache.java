@@ -4,6 +4,7 @@ package dev.spindle.block.driver.qcow2;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.Predicate;
 
 /**
  * The pieces of L2 tables that are in memory: found by any thread without a lock, changed under the
@@ -93,6 +94,17 @@ final class L2Cache {
   /** The pieces with changes; who has written one takes it out and marks it. */
   List<L2Slice> dirty() {
     return dirty;
+  }
+
+  /** Forgets some pieces, changes too. */
+  void forget(Predicate<L2Slice> which) {
+    dirty.removeIf(which);
+    for (int i = 0; i < places.length(); i++) {
+      L2Slice slice = places.getPlain(i);
+      if (slice != null && which.test(slice)) {
+        places.set(i, null);
+      }
+    }
   }
 
   /** Forgets everything; nothing is dirty. */

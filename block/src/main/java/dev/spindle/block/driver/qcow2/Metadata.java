@@ -25,7 +25,7 @@ final class Metadata {
   private static final int MOST_WAITING = 4096;
 
   /** Clusters that nobody refers to any more, once the tables are in the file. */
-  private record Given(long first, long clusters, long epoch) {}
+  private record Given(long first, long clusters, long epoch, boolean pass) {}
 
   private final Geometry geometry;
   private final HeaderFile header;
@@ -33,7 +33,7 @@ final class Metadata {
   private final Refcounts refcounts;
   private final MetadataClusters clusters;
   private final Epochs epochs;
-  private final boolean passDiscards;
+  private final Qcow2Options options;
 
   /** L1 entries that are not in the file. */
   private final BitSet l1Dirty = new BitSet();
@@ -52,14 +52,14 @@ final class Metadata {
       Refcounts refcounts,
       MetadataClusters clusters,
       Epochs epochs,
-      boolean passDiscards) {
+      Qcow2Options options) {
     this.geometry = Geometry.of(header.get());
     this.header = header;
     this.map = map;
     this.refcounts = refcounts;
     this.clusters = clusters;
     this.epochs = epochs;
-    this.passDiscards = passDiscards;
+    this.options = options;
   }
 
   /** Whether some changes are not in the file. Any thread. */
@@ -171,7 +171,7 @@ final class Metadata {
     map.setL1(map.l1Index(offset), table | Entry.COPIED);
     l1Dirty.set(map.l1Index(offset));
     if (before != 0) {
-      giveUp(before >>> geometry.clusterBits(), 1);
+      giveUp(before >>> geometry.clusterBits(), 1, options.passOther());
     }
   }
 
@@ -194,14 +194,23 @@ final class Metadata {
     refcounts.add(file, first, count, -1);
   }
 
-  /** Nothing in memory refers to clusters any more that something did. */
-  void giveUp(long first, long count) {
-    unlinked.add(new Given(first, count, epochs.now()));
+  /**
+   * Nothing in memory refers to clusters any more that something did.
+   *
+   * @param pass whether the file is to be told
+   */
+  private void giveUp(long first, long count, boolean pass) {
+    unlinked.add(new Given(first, count, epochs.now(), pass));
     dirty = true;
   }
 
-  /** Gives up what an L2 entry referred to. */
-  void giveUpOld(long descriptor) {
+  /**
+   * Gives up what an L2 entry referred to.
+   *
+   * @param byRequest whether somebody asked for just that
+   */
+  void giveUpOld(long descriptor, boolean byRequest) {
+    boolean pass = byRequest ? options.passRequest() : options.passOther();
     if (header.get().has(Features.DATA_FILE)) {
       return;
     }
@@ -209,9 +218,61 @@ final class Metadata {
       long start = Compressed.offset(geometry, descriptor);
       long end = start + Compressed.bytes(geometry, descriptor);
       long first = start >>> geometry.clusterBits();
-      giveUp(first, ((end - 1) >>> geometry.clusterBits()) - first + 1);
+      giveUp(first, ((end - 1) >>> geometry.clusterBits()) - first + 1, pass);
     } else if (Entry.host(descriptor) != 0) {
-      giveUp(Entry.host(descriptor) >>> geometry.clusterBits(), 1);
+      giveUp(Entry.host(descriptor) >>> geometry.clusterBits(), 1, pass);
+    }
+  }
+
+  /** Gives up an L2 table that refers to nothing. */
+  void dropTable(int l1Index) {
+    long table = Entry.host(map.l1At(l1Index));
+    map.setL1(l1Index, 0);
+    l1Dirty.set(l1Index);
+    map.cache()
+        .forget(slice -> slice.index << geometry.sliceShift() >>> geometry.l1Shift() == l1Index);
+    giveUp(table >>> geometry.clusterBits(), 1, options.passOther());
+  }
+
+  /** Has the header say another size, for which the L1 table is long enough. */
+  void changeSize(Storage file, long size) throws Qcow2Exception {
+    Qcow2Header now = header.get();
+    header.resize(file, size, now.l1Offset(), now.l1Size());
+  }
+
+  /**
+   * Changes the size, with an L1 table that is long enough for it. All tables are in the file.
+   *
+   * @param entries that are needed
+   */
+  void growL1(Storage file, int entries, long size) throws Qcow2Exception {
+    Qcow2Header now = header.get();
+    if (entries <= map.l1Size()) {
+      changeSize(file, size);
+      return;
+    }
+    long[] l1 = ImageResize.grown(map, entries);
+    long count = geometry.clusters(8L * entries);
+    long first = refcounts.allocate(file, header, count);
+    dirty = true;
+    long offset = first << geometry.clusterBits();
+    try {
+      byte[] bytes = new byte[Math.toIntExact(count << geometry.clusterBits())];
+      byte[] table = Bytes.ofLongs(l1, 0, l1.length);
+      System.arraycopy(table, 0, bytes, 0, table.length);
+      Bytes.write(file, offset, bytes);
+      refcounts.write(file);
+      file.flush();
+      header.resize(file, size, offset, entries);
+    } catch (Qcow2Exception e) {
+      refcounts.add(file, first, count, -1);
+      throw e;
+    }
+    clusters.add(first, count);
+    map.replaceL1(l1);
+    long oldCount = geometry.clusters(8L * now.l1Size());
+    if (oldCount > 0) {
+      giveUp(now.l1Offset() >>> geometry.clusterBits(), oldCount, options.passOther());
     }
   }
 
@@ -244,7 +305,11 @@ final class Metadata {
     given.addAll(unlinked);
     unlinked.clear();
     reclaim(file);
-    dirty = refcounts.isDirty() || !given.isEmpty();
+    if (refcounts.isDirty()) {
+      refcounts.write(file);
+      file.flush();
+    }
+    dirty = !given.isEmpty();
   }
 
   private void writeSlice(Storage file, L2Slice slice) throws Qcow2Exception {
@@ -277,15 +342,15 @@ final class Metadata {
       refcounts.add(file, next.first, next.clusters, -1);
       for (long cluster = next.first; cluster < next.first + next.clusters; cluster++) {
         if (refcounts.get(file, cluster) == 0) {
-          freed(file, cluster);
+          freed(file, cluster, next.pass);
         }
       }
     }
   }
 
-  private void freed(Storage file, long cluster) throws Qcow2Exception {
+  private void freed(Storage file, long cluster, boolean pass) throws Qcow2Exception {
     clusters.remove(cluster, 1);
-    if (passDiscards) {
+    if (pass) {
       file.discard(cluster << geometry.clusterBits(), geometry.clusterSize());
     }
   }

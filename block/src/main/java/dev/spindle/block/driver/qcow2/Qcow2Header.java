@@ -294,4 +294,25 @@ record Qcow2Header(
         extensions,
         backingName);
   }
+
+  Qcow2Header withSize(long newSize, long newL1Offset, int newL1Size) {
+    return new Qcow2Header(
+        version,
+        clusterBits,
+        newSize,
+        newL1Size,
+        newL1Offset,
+        refcountTableOffset,
+        refcountTableClusters,
+        snapshotCount,
+        snapshotsOffset,
+        incompatible,
+        compatible,
+        autoclear,
+        refcountOrder,
+        compressionType,
+        moreFields,
+        extensions,
+        backingName);
+  }
 }

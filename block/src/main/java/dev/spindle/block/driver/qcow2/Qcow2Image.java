@@ -17,7 +17,6 @@ import java.util.function.Consumer;
  */
 final class Qcow2Image {
   private static final long MOST_L2_CACHE = 32 << 20;
-  private static final int REFCOUNT_PAGES = 256;
 
   /** Something that is done with the lock held. */
   @FunctionalInterface
@@ -33,7 +32,12 @@ final class Qcow2Image {
   private final Epochs epochs;
   private final Decompressor decompressor;
   private final List<Snapshot> snapshots;
-  private final boolean writable;
+
+  /**
+   * Whether the header says already that it is one that is written: what its autoclear bits promise
+   * does not hold any more. Set with the lock held.
+   */
+  private volatile boolean begun;
 
   /** Guards the metadata. Virtual threads only. */
   private final ReentrantLock lock = new ReentrantLock();
@@ -47,8 +51,7 @@ final class Qcow2Image {
       ClusterMap map,
       Metadata metadata,
       Epochs epochs,
-      List<Snapshot> snapshots,
-      boolean writable) {
+      List<Snapshot> snapshots) {
     this.warnings = warnings;
     this.geometry = Geometry.of(header.get());
     this.header = header;
@@ -57,14 +60,13 @@ final class Qcow2Image {
     this.epochs = epochs;
     this.decompressor = new Decompressor(header.get());
     this.snapshots = snapshots;
-    this.writable = writable;
   }
 
   /**
    * Opens an image.
    *
    * @param warnings is told when the image turns out to be corrupt; any thread
-   * @param writable whether it is going to be written
+   * @param writable whether it may be written
    * @throws Qcow2Exception a sentence on why it cannot be opened, or not so
    */
   static Qcow2Image open(
@@ -74,16 +76,19 @@ final class Qcow2Image {
     Qcow2Header found = header.get();
     checkSupported(found);
     if (writable) {
-      prepareForWriting(file, header);
+      checkWritable(found);
     }
     Geometry geometry = Geometry.of(found);
     List<Snapshot> snapshots = Snapshot.readAll(file, found);
     MetadataClusters clusters = new MetadataClusters();
     long[] l1 = Bytes.readLongs(file, found.l1Offset(), found.l1Size());
-    Refcounts refcounts = Refcounts.read(file, found, REFCOUNT_PAGES, clusters);
+    long pages = options.refcountCacheBytes() / geometry.sliceBytes();
+    Refcounts refcounts = Refcounts.read(file, found, Math.toIntExact(pages), clusters);
     add(clusters, geometry, found, l1, snapshots);
     long wanted = Math.max(1, geometry.clusters(found.size()) >>> geometry.sliceBits());
-    long most = options.l2CacheBytes().orElse(MOST_L2_CACHE) / geometry.sliceBytes();
+    long most =
+        (options.l2CacheBytes() < 0 ? MOST_L2_CACHE : options.l2CacheBytes())
+            / geometry.sliceBytes();
     ClusterMap map =
         new ClusterMap(
             geometry,
@@ -91,9 +96,25 @@ final class Qcow2Image {
             l1,
             new L2Cache(Math.min(wanted + 8, Math.max(8, most))));
     Epochs epochs = new Epochs();
-    Metadata metadata =
-        new Metadata(header, map, refcounts, clusters, epochs, options.passDiscards());
-    return new Qcow2Image(warnings, header, map, metadata, epochs, snapshots, writable);
+    Metadata metadata = new Metadata(header, map, refcounts, clusters, epochs, options);
+    Qcow2Image image = new Qcow2Image(warnings, header, map, metadata, epochs, snapshots);
+    if (writable && found.has(Features.DIRTY)) {
+      image.mend(new Qcow2Io(file, file, null));
+    }
+    return image;
+  }
+
+  /** Has refcounts be right again of an image that was not closed. */
+  private void mend(Qcow2Io io) throws Qcow2Exception {
+    CheckResult result = ImageCheck.run(this, io, true, true, message -> {});
+    if (result.corruptions() + result.leaks() > 0) {
+      throw new Qcow2Exception(
+          Errno.EIO,
+          "The image was not closed properly, and %d errors of its refcounts could not be repaired"
+              .formatted(result.corruptions() + result.leaks()));
+    }
+    long left = header().incompatible() & ~Features.DIRTY;
+    header.setFeatures(io.file(), left, header().autoclear());
   }
 
   private static void checkSupported(Qcow2Header found) throws Qcow2Exception {
@@ -110,8 +131,21 @@ final class Qcow2Image {
     }
   }
 
-  private static void prepareForWriting(Storage file, HeaderFile header) throws Qcow2Exception {
-    Qcow2Header found = header.get();
+  /**
+   * Refuses to write an image that must not be.
+   *
+   * @throws Qcow2Exception why
+   */
+  void checkWritable() throws Qcow2Exception {
+    checkWritable(header());
+    if (header().has(Features.DIRTY)) {
+      throw new Qcow2Exception(
+          Errno.EOPNOTSUPP,
+          "The image was not closed properly: it has to be opened for writing, not reopened");
+    }
+  }
+
+  private static void checkWritable(Qcow2Header found) throws Qcow2Exception {
     if (found.has(Features.CORRUPT)) {
       throw new Qcow2Exception(Errno.EACCES, "Image is corrupt; cannot be opened read/write");
     }
@@ -120,14 +154,26 @@ final class Qcow2Image {
           Errno.EOPNOTSUPP,
           "The image has persistent bitmaps, which would miss what is written; open it read-only");
     }
-    if (found.has(Features.DIRTY)) {
-      throw new Qcow2Exception(
-          Errno.EOPNOTSUPP,
-          "The image was not closed properly and its refcounts have to be repaired first (qemu-img"
-              + " check -r all)");
+  }
+
+  /** Whether {@link #begin} has nothing to do. Any thread. */
+  boolean hasBegun() {
+    return begun;
+  }
+
+  /** To be called before anything of the image is changed. */
+  void begin(Qcow2Io io) throws Qcow2Exception {
+    if (!begun) {
+      change(io, () -> null);
     }
-    long known = found.has(Features.DATA_FILE) ? Features.RAW_DATA_FILE : 0;
-    header.setFeatures(file, found.incompatible(), found.autoclear() & known);
+  }
+
+  /** With the lock. */
+  private void tellBegun(Qcow2Io io) throws Qcow2Exception {
+    Qcow2Header now = header();
+    long known = now.has(Features.DATA_FILE) ? Features.RAW_DATA_FILE : 0;
+    header.setFeatures(io.file(), now.incompatible(), now.autoclear() & known);
+    begun = true;
   }
 
   private static void add(
@@ -203,6 +249,9 @@ final class Qcow2Image {
           if (broken) {
             throw new Qcow2Exception("The image is corrupt, and is not written any more");
           }
+          if (!begun) {
+            tellBegun(io);
+          }
           return body.run();
         });
   }
@@ -213,7 +262,7 @@ final class Qcow2Image {
     }
     broken = true;
     warnings.accept("the image is corrupt: " + reason.getMessage());
-    if (writable) {
+    if (begun) {
       try {
         metadata.markCorrupt(io.file());
       } catch (Qcow2Exception e) {
@@ -315,7 +364,7 @@ final class Qcow2Image {
 
   /** Leaves the image as one that is not in use; no requests are on their way. */
   void settle(Qcow2Io io) throws Qcow2Exception {
-    if (writable && !broken) {
+    if (metadata.isDirty() && !broken) {
       if (io.data() != io.file()) {
         io.data().flush();
       }

@@ -3,6 +3,7 @@ package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.driver.qcow2.Entry.Kind;
+import dev.spindle.block.driver.qcow2.Qcow2Options.DetectZeroes;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
@@ -36,6 +37,8 @@ final class Qcow2Lane extends BlockLane {
   private final Qcow2Io io;
   private final ImageWriter writer;
   private final boolean writable;
+  private final boolean discard;
+  private final DetectZeroes detectZeroes;
   private final Epochs.Users users;
   private final ChildRequests requests = new ChildRequests();
   private final Found found = new Found();
@@ -91,6 +94,8 @@ final class Qcow2Lane extends BlockLane {
     this.backing = (LaneBacking) io.backing();
     this.writer = node.writer();
     this.writable = !node.readOnly();
+    this.discard = node.options().discard();
+    this.detectZeroes = node.options().detectZeroes();
     this.users = image.epochs().join();
   }
 
@@ -156,7 +161,9 @@ final class Qcow2Lane extends BlockLane {
   }
 
   private boolean write(BlockRequest request, long offset) {
-    if (request.forceUnitAccess && image.metadata().isDirty()) {
+    if (!image.hasBegun()
+        || detectZeroes != DetectZeroes.OFF
+        || (request.forceUnitAccess && image.metadata().isDirty())) {
       return false;
     }
     int epoch = image.epochs().begin(users);
@@ -194,7 +201,19 @@ final class Qcow2Lane extends BlockLane {
 
   /** Straight-line code. Returns 0 or a negated errno. */
   private int run(BlockRequest request, long offset) {
+    if (request.operation == Operation.FLUSH) {
+      // It uses no clusters, and what was given up need not wait for it.
+      return attempt(request, offset);
+    }
     int epoch = image.epochs().begin(users);
+    try {
+      return attempt(request, offset);
+    } finally {
+      image.epochs().end(users, epoch);
+    }
+  }
+
+  private int attempt(BlockRequest request, long offset) {
     try {
       carryOut(request, offset);
       return 0;
@@ -203,22 +222,30 @@ final class Qcow2Lane extends BlockLane {
         node.complain(e);
       }
       return -e.errno();
-    } finally {
-      image.epochs().end(users, epoch);
     }
   }
 
   private void carryOut(BlockRequest request, long offset) throws Qcow2Exception {
     switch (request.operation) {
       case READ -> image.read(io, offset, request.buffers, 0, request.length);
-      case WRITE -> writer.write(io, offset, request.buffers, 0, request.length);
+      case WRITE -> {
+        if (detectZeroes != DetectZeroes.OFF && ZeroBytes.areAll(request.buffers)) {
+          writer.zero(io, offset, request.length, detectZeroes == DetectZeroes.UNMAP);
+        } else {
+          writer.write(io, offset, request.buffers, 0, request.length);
+        }
+      }
       case WRITE_ZEROES -> {
         if (request.mustBeFast && !writer.zeroesFast(offset, request.length)) {
           throw new Qcow2Exception(Errno.EOPNOTSUPP, "zeroes would be written as data");
         }
-        writer.zero(io, offset, request.length, request.mayUnmap);
+        writer.zero(io, offset, request.length, request.mayUnmap && discard);
       }
-      case DISCARD -> writer.discard(io, offset, request.length);
+      case DISCARD -> {
+        if (discard) {
+          writer.discard(io, offset, request.length);
+        }
+      }
       case FLUSH -> image.flush(io);
     }
     if (request.forceUnitAccess && request.operation != Operation.READ) {

@@ -2,6 +2,9 @@
 package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.format.BackingName;
+import dev.spindle.block.format.BackingOption;
+import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
@@ -12,25 +15,40 @@ import dev.spindle.block.graph.ChildRole;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.image.CheckableImage;
+import dev.spindle.block.image.DescribedImage;
+import dev.spindle.block.image.ImageDescription;
+import dev.spindle.block.image.PreallocatingImage;
+import dev.spindle.block.image.Preallocation;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** A node that shows a qcow2 image. */
-final class Qcow2Node extends BlockNode {
+final class Qcow2Node extends BlockNode
+    implements CheckableImage, DescribedImage, PreallocatingImage {
   private static final Logger LOG = LoggerFactory.getLogger(Qcow2Node.class);
 
   private final BlockNode firstFile;
   private final AioContext controlContext;
   private final OpeningOptions opening;
+  private final Qcow2Options options;
   private final AtomicBoolean complained = new AtomicBoolean();
+
+  /** Held by who makes the file longer. Virtual threads only. */
+  private final ReentrantLock growth = new ReentrantLock();
+
   private BlockEdge file;
 
-  /** Null if there is none. */
+  /** Null if there is none. Changed by reopening, in a drained section. */
   private BlockEdge backing;
 
   /** Set while the node is opened, before anybody uses it. */
@@ -43,38 +61,88 @@ final class Qcow2Node extends BlockNode {
    *
    * @param controlContext the main loop's
    */
-  Qcow2Node(String name, BlockNode file, AioContext controlContext, OpeningOptions opening) {
+  Qcow2Node(
+      String name,
+      BlockNode file,
+      AioContext controlContext,
+      OpeningOptions opening,
+      Qcow2Options options) {
     super(name, "qcow2", file.context());
     this.firstFile = file;
     this.controlContext = controlContext;
     this.opening = opening;
+    this.options = options;
   }
 
-  /** Takes hold of the file and opens the image. */
-  void open(Qcow2Options options) throws BlockException {
+  /** Takes hold of the file, opens the image and what it backs onto. */
+  void open(BlockGraph graph, BackingOption option) throws BlockException, OptionException {
     file = attachChild(firstFile, "file", ChildRole.IMAGE);
     try {
-      BlockLane lane = firstFile.openLane(controlContext);
-      try {
-        image = Qcow2Image.open(this::warn, new LaneStorage(firstFile, lane), options, !readOnly());
-      } finally {
-        lane.close();
-      }
+      onFile(
+          io -> {
+            image = Qcow2Image.open(this::warn, io.file(), options, !readOnly());
+            return null;
+          });
       writer = new ImageWriter(image);
-    } catch (BlockException | RuntimeException | Error e) {
+      Optional<BlockNode> below = option.open(graph, name(), firstFile, named());
+      if (below.isPresent()) {
+        backing = attachChild(below.get(), BackingOption.NAME, ChildRole.BACKING);
+      }
+    } catch (BlockException | OptionException | RuntimeException | Error e) {
       detachChildren();
       throw e;
     }
   }
 
-  /** Takes hold of what the image reads where it holds nothing; the node is not used yet. */
-  void openBacking(BlockNode node) throws BlockException {
+  private Optional<BackingName> named() {
+    Qcow2Header header = image.header();
+    return header
+        .backingName()
+        .map(path -> new BackingName(path, header.text(HeaderExtension.BACKING_FORMAT)));
+  }
+
+  /** What control work does with the file, while no user's requests go to the image. */
+  @FunctionalInterface
+  private interface FileWork<T> {
+    T run(Qcow2Io io) throws Qcow2Exception;
+  }
+
+  private <T> T onFile(FileWork<T> work) throws Qcow2Exception {
+    return run(work, false);
+  }
+
+  /** As {@link #onFile}, with the backing file. */
+  private <T> T onAll(FileWork<T> work) throws Qcow2Exception {
+    return run(work, true);
+  }
+
+  private <T> T run(FileWork<T> work, boolean all) throws Qcow2Exception {
+    BlockLane[] lanes = openLanes(controlContext, all ? allNodes() : List.of(file.node()));
     try {
-      backing = attachChild(node, "backing", ChildRole.BACKING);
-    } catch (BlockException | RuntimeException | Error e) {
-      detachChildren();
-      throw e;
+      return work.run(io(lanes));
+    } finally {
+      for (BlockLane lane : lanes) {
+        lane.close();
+      }
     }
+  }
+
+  /** The file, and what the image backs onto, if anything. */
+  private List<BlockNode> allNodes() {
+    List<BlockNode> nodes = new ArrayList<>(List.of(file.node()));
+    if (backing != null) {
+      nodes.add(backing.node());
+    }
+    return nodes;
+  }
+
+  private Qcow2Io io(BlockLane[] lanes) {
+    Storage storage = new LaneStorage(new ImageFile(file.node(), lanes[0]), growth);
+    LaneBacking below =
+        lanes.length == 1
+            ? null
+            : new LaneBacking(new ImageFile(backing.node(), lanes[1]), lanes[1]);
+    return new Qcow2Io(storage, storage, below);
   }
 
   Qcow2Image image() {
@@ -83,6 +151,10 @@ final class Qcow2Node extends BlockNode {
 
   ImageWriter writer() {
     return writer;
+  }
+
+  Qcow2Options options() {
+    return options;
   }
 
   private void warn(String words) {
@@ -102,8 +174,41 @@ final class Qcow2Node extends BlockNode {
   }
 
   @Override
+  public void resize(long newLength) throws BlockException {
+    if (readOnly()) {
+      throw new BlockException("Node '" + name() + "' is read-only, and cannot be resized");
+    }
+    if (!image.snapshots().isEmpty()) {
+      throw new BlockException(
+          "Node '%s' cannot be resized: its image has internal snapshots".formatted(name()));
+    }
+    if (!controlContext.isOwner()) {
+      throw new BlockException("Node '" + name() + "' cannot be resized by a node above it");
+    }
+    long length = (newLength + 511) & -512;
+    onAll(
+        io -> {
+          new ImageResize(image, io, writer).run(length);
+          return null;
+        });
+  }
+
+  @Override
+  public void preallocate(long from, Preallocation mode) throws BlockException {
+    if (backing != null) {
+      throw new BlockException(
+          "Node '%s' has a backing file: preallocation does not go with it".formatted(name()));
+    }
+    onFile(
+        io -> {
+          new ClusterReservation(image, io, mode).take(from, image.length());
+          return null;
+        });
+  }
+
+  @Override
   public boolean readOnly() {
-    return opening.readOnly() || firstFile.readOnly();
+    return opening.readOnly() || (file == null ? firstFile : file.node()).readOnly();
   }
 
   @Override
@@ -112,50 +217,118 @@ final class Qcow2Node extends BlockNode {
   }
 
   @Override
-  protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
-      throws BlockException, OptionException {
-    boolean before = opening.readOnly();
-    Transaction.Action change = opening.prepareReopen(this, options);
-    if (opening.readOnly() != before) {
-      change.abort();
-      throw new BlockException("Cannot change the option 'read-only' of a qcow2 node");
+  protected String detail() {
+    return firstFile.localFile().map(Object::toString).orElse("");
+  }
+
+  @Override
+  public ImageDescription describeImage() {
+    return ImageReport.of(image.header(), image.snapshots());
+  }
+
+  @Override
+  public Result checkImage(Set<Repair> repairs, Consumer<String> messages) throws BlockException {
+    if (!repairs.isEmpty() && readOnly()) {
+      throw new BlockException("Node '" + name() + "' is read-only, and cannot be repaired");
     }
-    return change;
+    CheckResult found =
+        onFile(
+            io -> {
+              image.settle(io);
+              return ImageCheck.run(
+                  image,
+                  io,
+                  repairs.contains(Repair.LEAKS),
+                  repairs.contains(Repair.ERRORS),
+                  messages);
+            });
+    return new Result(
+        found.corruptions(),
+        found.leaks(),
+        0,
+        found.corruptionsFixed(),
+        found.leaksFixed(),
+        found.imageEnd(),
+        found.clusters(),
+        found.allocated(),
+        found.fragmented(),
+        found.compressed());
+  }
+
+  @Override
+  protected Transaction.Action prepareReopen(BlockGraph graph, Options given, GraphChange links)
+      throws BlockException, OptionException {
+    BlockEdge backingBefore = backing;
+    Optional<String> wanted = given.optionalNodeName(BackingOption.NAME);
+    boolean wasReadOnly = readOnly();
+    Transaction.Action change = opening.prepareReopen(this, given);
+    try {
+      if (wanted.isPresent() && backing == null && named().isEmpty()) {
+        throw new BlockException("The image of node '" + name() + "' has no backing file");
+      }
+      if (wasReadOnly != readOnly()) {
+        changeAccess();
+      }
+      if (wanted.isPresent()) {
+        changeBacking(wanted.get(), graph, links);
+      }
+    } catch (BlockException | RuntimeException | Error e) {
+      change.abort();
+      throw e;
+    }
+    return Transaction.both(
+        change,
+        new Transaction.Action() {
+          @Override
+          public void abort() {
+            backing = backingBefore;
+          }
+        });
+  }
+
+  private void changeAccess() throws Qcow2Exception {
+    if (readOnly()) {
+      onFile(
+          io -> {
+            image.settle(io);
+            return null;
+          });
+    } else {
+      image.checkWritable();
+    }
+  }
+
+  private void changeBacking(String wanted, BlockGraph graph, GraphChange links)
+      throws BlockException {
+    BlockNode next = wanted.isEmpty() ? null : graph.find(wanted);
+    if (backing != null && backing.node() == next) {
+      return;
+    }
+    if (backing != null) {
+      links.detach(backing);
+    }
+    backing = next == null ? null : links.attach(this, BackingOption.NAME, ChildRole.BACKING, next);
   }
 
   @Override
   protected BlockLane makeLane(AioContext context) {
-    List<BlockNode> nodes = new ArrayList<>(List.of(file.node()));
-    if (backing != null) {
-      nodes.add(backing.node());
-    }
-    BlockLane[] lanes = openLanes(context, nodes);
-    LaneStorage storage = new LaneStorage(file.node(), lanes[0]);
-    LaneBacking below =
-        backing == null
-            ? null
-            : new LaneBacking(new LaneStorage(backing.node(), lanes[1]), lanes[1]);
-    return new Qcow2Lane(
-        this, context, lanes, lanes[0], lanes[0], new Qcow2Io(storage, storage, below));
+    BlockLane[] lanes = openLanes(context, allNodes());
+    return new Qcow2Lane(this, context, lanes, lanes[0], lanes[0], io(lanes));
   }
 
   @Override
   public void close() {
     if (image != null && !readOnly()) {
-      settle();
+      try {
+        onFile(
+            io -> {
+              image.settle(io);
+              return null;
+            });
+      } catch (Qcow2Exception e) {
+        LOG.warn("Node '{}' is closed as it is: {}", name(), e.getMessage());
+      }
     }
     detachChildren();
-  }
-
-  private void settle() {
-    BlockLane lane = file.node().openLane(controlContext);
-    try {
-      LaneStorage storage = new LaneStorage(file.node(), lane);
-      image.settle(new Qcow2Io(storage, storage, null));
-    } catch (Qcow2Exception e) {
-      LOG.warn("Node '{}' is closed as it is: {}", name(), e.getMessage());
-    } finally {
-      lane.close();
-    }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.qcow2;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -106,13 +107,31 @@ class HostileImageTest {
   }
 
   @Test
-  void corruptAndDirtyImagesAreNotWritten() throws Exception {
-    for (int bit : new int[] {1, 2}) {
-      byte[] marked = good.clone();
-      ByteBuffer.wrap(marked).putLong(72, bit);
-      assertEquals(3, OpenedImage.readOnly(new MemoryStorage(marked)).all()[0]);
-      assertThrows(Qcow2Exception.class, () -> OpenedImage.writable(new MemoryStorage(marked)));
-    }
+  void corruptImagesAreNotWritten() throws Exception {
+    byte[] marked = good.clone();
+    ByteBuffer.wrap(marked).putLong(72, Features.CORRUPT);
+    assertEquals(3, OpenedImage.readOnly(new MemoryStorage(marked)).all()[0]);
+    assertThrows(Qcow2Exception.class, () -> OpenedImage.writable(new MemoryStorage(marked)));
+  }
+
+  @Test
+  void dirtyImagesAreNotWrittenUnlessTheyCanBeMended() throws Exception {
+    byte[] marked = good.clone();
+    ByteBuffer.wrap(marked).putLong(72, Features.DIRTY);
+    assertEquals(3, OpenedImage.readOnly(new MemoryStorage(marked)).all()[0]);
+    // A cluster that an L2 table refers to is not counted, and one that it does not is.
+    int refcounts = (int) u64((int) u64(48));
+    int l2 = (int) (u64((int) u64(40)) & Entry.OFFSET);
+    int used = (int) ((u64(l2) & Entry.OFFSET) / 4096);
+    ByteBuffer.wrap(marked).putShort(refcounts + 2 * used, (short) 0);
+    ByteBuffer.wrap(marked).putShort(refcounts + 2 * 300, (short) 1);
+    MemoryStorage storage = new MemoryStorage(marked);
+    OpenedImage.writable(storage);
+    assertArrayEquals(good, storage.contents());
+    ByteBuffer.wrap(marked).putLong(l2, 0x9200);
+    MemoryStorage broken = new MemoryStorage(marked);
+    assertThrows(Qcow2Exception.class, () -> OpenedImage.writable(broken));
+    assertEquals(Features.DIRTY, ByteBuffer.wrap(broken.contents()).getLong(72));
   }
 
   @Test

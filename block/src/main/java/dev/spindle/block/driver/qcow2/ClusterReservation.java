@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.qcow2;
+
+import dev.spindle.block.graph.BounceBuffers;
+import dev.spindle.block.image.Preallocation;
+
+/**
+ * Takes clusters before there is data for them. Straight-line code; nothing else uses the image.
+ */
+final class ClusterReservation {
+  private static final long PIECE = 1 << 20;
+
+  private final Qcow2Image image;
+  private final Qcow2Io io;
+  private final Preallocation mode;
+  private final Geometry geometry;
+
+  /**
+   * Of an image that may be written.
+   *
+   * @param mode not {@link Preallocation#OFF}
+   */
+  ClusterReservation(Qcow2Image image, Qcow2Io io, Preallocation mode) {
+    this.image = image;
+    this.io = io;
+    this.mode = mode;
+    this.geometry = image.geometry();
+  }
+
+  /** Clusters that lie one after another, and read as zeroes: where they are in the file, bytes. */
+  private record Run(long host, long bytes) {
+    long end() {
+      return host + bytes;
+    }
+  }
+
+  /**
+   * Takes clusters for what has none of a range, which reads as zeroes and goes on doing so.
+   *
+   * @param from bytes; the cluster that it lies in is taken as well
+   * @param end bytes, in the image
+   */
+  void take(long from, long end) throws Qcow2Exception {
+    long size = geometry.clusterSize();
+    long fileEnd = io.data().length();
+    for (long at = from & -size; at < end; ) {
+      long start = at;
+      long to = Math.min((end + size - 1) & -size, image.map().sliceEnd(at));
+      Run run = image.change(io, () -> allocate(start, to));
+      if (run.bytes > 0) {
+        clear(run);
+        image.change(io, () -> link(start, run));
+        fileEnd = Math.max(fileEnd, run.end());
+      }
+      at += Math.max(run.bytes, size);
+    }
+    image.flush(io);
+    if (io.data().length() < fileEnd) {
+      io.data().resize(fileEnd);
+    }
+  }
+
+  /** With the lock. */
+  private Run allocate(long from, long end) throws Qcow2Exception {
+    Metadata metadata = image.metadata();
+    L2Slice slice = metadata.loadForChange(io.file(), from);
+    int entry = image.map().entryIndex(from);
+    int last = entry + (int) ((end - from) >>> geometry.clusterBits());
+    int wanted = 0;
+    while (entry + wanted < last && slice.descriptor(entry + wanted) == 0) {
+      wanted++;
+    }
+    if (wanted == 0) {
+      return new Run(0, 0);
+    }
+    long cluster = metadata.allocate(io.file(), 1);
+    long more = metadata.refcounts().allocateAt(io.file(), cluster + 1, wanted - 1L);
+    int bits = geometry.clusterBits();
+    return new Run(cluster << bits, (1 + more) << bits);
+  }
+
+  private void clear(Run run) throws Qcow2Exception {
+    switch (mode) {
+      case FALLOC -> io.data().zero(run.host, run.bytes, false);
+      case FULL -> {
+        try (BounceBuffers.Buffer zeroes = io.data().buffers().take(PIECE)) {
+          zeroes.memory().fill((byte) 0);
+          for (long done = 0; done < run.bytes; done += PIECE) {
+            long some = Math.min(PIECE, run.bytes - done);
+            io.data().write(run.host + done, zeroes.memory().asSlice(0, some));
+          }
+        }
+      }
+      case OFF, METADATA -> {
+        long old = Math.clamp(io.data().length() - run.host, 0, run.bytes);
+        if (old > 0) {
+          io.data().zero(run.host, old, true);
+        }
+      }
+    }
+  }
+
+  /** With the lock. */
+  private Void link(long from, Run run) throws Qcow2Exception {
+    Metadata metadata = image.metadata();
+    L2Slice slice = metadata.loadForChange(io.file(), from);
+    int entry = image.map().entryIndex(from);
+    long bitmap = geometry.extended() ? Entry.ALL_ALLOCATED : 0;
+    for (long done = 0; done < run.bytes; done += geometry.clusterSize()) {
+      metadata.change(slice, entry++, run.host + done | Entry.COPIED, bitmap);
+    }
+    return null;
+  }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.qcow2;
+
+import dev.spindle.block.image.ImageDescription;
+import dev.spindle.block.image.SnapshotDescription;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+
+/** Says of an image what {@code img info} tells. */
+final class ImageReport {
+  private ImageReport() {}
+
+  static ImageDescription of(Qcow2Header header, List<Snapshot> snapshots) {
+    return new ImageDescription(
+        OptionalInt.of(1 << header.clusterBits()),
+        false,
+        false,
+        header.has(Features.DIRTY),
+        header.backingName(),
+        header.text(HeaderExtension.BACKING_FORMAT),
+        snapshots.stream().map(ImageReport::describe).toList(),
+        specific(header));
+  }
+
+  private static SnapshotDescription describe(Snapshot snapshot) {
+    return new SnapshotDescription(
+        snapshot.id(),
+        snapshot.name(),
+        snapshot.vmStateBytes(),
+        snapshot.seconds(),
+        snapshot.nanoseconds(),
+        snapshot.vmClock(),
+        OptionalLong.empty());
+  }
+
+  /** QAPI's ImageInfoSpecificQCow2. */
+  private static Map<String, Object> specific(Qcow2Header header) {
+    Map<String, Object> words = new LinkedHashMap<>();
+    boolean old = header.version() == 2;
+    words.put("compat", old ? "0.10" : "1.1");
+    if (!old) {
+      header.text(HeaderExtension.DATA_FILE).ifPresent(name -> words.put("data-file", name));
+      if (header.has(Features.DATA_FILE)) {
+        words.put("data-file-raw", (header.autoclear() & Features.RAW_DATA_FILE) != 0);
+      }
+      words.put("extended-l2", header.has(Features.EXTENDED_L2));
+      words.put("lazy-refcounts", (header.compatible() & Features.LAZY_REFCOUNTS) != 0);
+      words.put("corrupt", header.has(Features.CORRUPT));
+    }
+    words.put("refcount-bits", 1L << header.refcountOrder());
+    words.put("compression-type", header.compressionType() == 0 ? "zlib" : "zstd");
+    return words;
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.block.driver.qcow2;
+
+import dev.spindle.block.format.ImageCreator;
+import dev.spindle.block.format.ImageFile;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.image.Preallocation;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.Options;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.locks.ReentrantLock;
+
+/** Makes qcow2 images, as QAPI's BlockdevCreateOptionsQcow2 describes them. */
+public final class Qcow2Creator implements ImageCreator {
+  @Override
+  public String driver() {
+    return "qcow2";
+  }
+
+  @Override
+  public NewImage read(Options options) throws OptionException {
+    long size = ImageCreator.takeSize(options);
+    long cluster = options.size("cluster-size", 1 << 16);
+    long refcountBits = options.number("refcount-bits", 16, 1, 64);
+    int version = options.choice("version", "v3", "v2", "v3").equals("v2") ? 2 : 3;
+    boolean lazy = options.bool("lazy-refcounts", false);
+    boolean extended = options.bool("extended-l2", false);
+    boolean zstd = options.choice("compression-type", "zlib", "zlib", "zstd").equals("zstd");
+    Preallocation preallocation =
+        Preallocation.valueOf(
+            options
+                .choice("preallocation", "off", "off", "metadata", "falloc", "full")
+                .toUpperCase(Locale.ROOT));
+    Optional<String> backing = options.string("backing-file");
+    Optional<String> backingFormat = options.string("backing-fmt");
+    if (backing.isPresent() != backingFormat.isPresent()) {
+      throw new OptionException(
+          options.owner() + ": 'backing-file' and 'backing-fmt' are given together or not at all");
+    }
+    if (backing.isPresent() && preallocation != Preallocation.OFF) {
+      throw new OptionException(
+          options.owner() + ": a backing file and preallocation do not go together");
+    }
+    var image =
+        new dev.spindle.block.driver.qcow2.NewImage(
+            size,
+            cluster > Integer.MAX_VALUE ? Integer.MAX_VALUE : (int) cluster,
+            (int) refcountBits,
+            version,
+            lazy,
+            extended,
+            zstd,
+            backing,
+            backingFormat,
+            Optional.empty(),
+            false);
+    try {
+      image.check();
+    } catch (Qcow2Exception e) {
+      throw new OptionException(options.owner() + ": " + e.getMessage());
+    }
+    return file -> write(file, image, preallocation);
+  }
+
+  private static void write(
+      ImageFile file, dev.spindle.block.driver.qcow2.NewImage image, Preallocation preallocation)
+      throws BlockException {
+    Storage storage = new LaneStorage(file, new ReentrantLock());
+    image.write(storage);
+    if (preallocation != Preallocation.OFF) {
+      Qcow2Io io = new Qcow2Io(storage, storage, null);
+      Qcow2Image made = Qcow2Image.open(words -> {}, storage, Qcow2Options.DEFAULT, true);
+      new ClusterReservation(made, io, preallocation).take(0, made.length());
+      made.settle(io);
+    }
+  }
+}
