@@ -85,7 +85,7 @@ final class VhostUserBackEnd implements AutoCloseable {
     return switch (message.request()) {
       case SET_MEM_TABLE, REM_MEM_REG, RESET_OWNER, RESET_DEVICE, SET_LOG_BASE, SET_INFLIGHT_FD ->
           working();
-      case SET_STATUS -> ((Word) message.payload()).value() == 0 ? working() : List.of();
+      case SET_STATUS -> status((Word) message.payload()) == 0 ? working() : List.of();
       case GET_VRING_BASE -> ifWorking(vring((VringState) message.payload()));
       case SET_VRING_ENABLE -> {
         VringState state = (VringState) message.payload();
@@ -94,6 +94,11 @@ final class VhostUserBackEnd implements AutoCloseable {
       case SET_VRING_KICK -> ifWorking(vring((VringFile) message.payload()));
       default -> List.of();
     };
+  }
+
+  /** The device status has eight bits, whatever the message has. */
+  private static long status(Word word) {
+    return word.value() & 0xff;
   }
 
   private List<Integer> working() {
@@ -217,7 +222,7 @@ final class VhostUserBackEnd implements AutoCloseable {
         protocolFeatures = value;
       }
       case SET_STATUS -> {
-        status = value & 0xff;
+        status = status(new Word(value));
         if (status == 0) {
           reset();
         }

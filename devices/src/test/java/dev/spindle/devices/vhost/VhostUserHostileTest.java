@@ -523,4 +523,16 @@ class VhostUserHostileTest {
     }
     world.exports.close("lenient");
   }
+
+  /** A device status has eight bits: without any of them it is a reset, whatever is above. */
+  @Test
+  void aResetWithMoreThanAStatusStopsTheQueuesAsWell() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start()) {
+      client.write(8, new byte[512]);
+      client.send(VhostUserRequest.SET_STATUS, new Word(0xf00));
+      client.send(VhostUserRequest.SET_FEATURES, new Word(client.features));
+      client.startQueue(1);
+      client.write(8, new byte[512]);
+    }
+  }
 }
