@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * A driver that writes whatever it likes: half-way sensible rings, with every field wrong now and
  * then. Whatever it does, the device gets sound chains or a {@link VirtqueueException}, soon.
  */
-class VirtqueueFuzzTest {
+class VirtqueueHostileTest {
   private static final int CHAINS = 1_000_000;
   private static final long SEED = 0x5b1d1e;
 
