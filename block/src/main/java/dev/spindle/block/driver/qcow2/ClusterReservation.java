@@ -54,10 +54,10 @@ final class ClusterReservation {
       }
       at += Math.max(run.bytes, size);
     }
-    image.flush(io);
     if (io.data().length() < fileEnd) {
       io.data().resize(fileEnd);
     }
+    image.flush(io);
   }
 
   /** With the lock. */

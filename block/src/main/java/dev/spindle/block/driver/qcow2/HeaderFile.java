@@ -50,6 +50,14 @@ final class HeaderFile {
         sector -> sector.putLong(24, size).putInt(36, l1Size).putLong(40, l1Offset));
   }
 
+  /** Has the header lead to another snapshot table, which is on stable storage. */
+  void moveSnapshots(Storage file, long offset, int count) throws Qcow2Exception {
+    change(
+        file,
+        header.withSnapshots(offset, count),
+        sector -> sector.putInt(60, count).putLong(64, offset));
+  }
+
   private void change(Storage file, Qcow2Header next, Consumer<ByteBuffer> edit)
       throws Qcow2Exception {
     byte[] sector = Bytes.read(file, 0, Qcow2Header.LEAST);

@@ -108,7 +108,7 @@ final class ImageCheck {
   }
 
   private void addClusters(long offset, long bytes) {
-    if (bytes == 0) {
+    if (bytes == 0 || isPastTheEnd(offset, bytes)) {
       return;
     }
     long last = (offset + bytes - 1) >>> geometry.clusterBits();
@@ -128,6 +128,9 @@ final class ImageCheck {
       }
       if (!geometry.isAligned(table)) {
         error("ERROR l2_offset=%x: Table is not cluster aligned; L1 entry corrupted", table);
+        continue;
+      }
+      if (isPastTheEnd(table, geometry.clusterSize())) {
         continue;
       }
       references.add(table >>> geometry.clusterBits());
@@ -193,7 +196,21 @@ final class ImageCheck {
       error("ERROR offset=%x: Cluster is not properly aligned; L2 entry corrupted.", host);
       return;
     }
-    references.add(host >>> geometry.clusterBits());
+    if (!isPastTheEnd(host, geometry.clusterSize())) {
+      references.add(host >>> geometry.clusterBits());
+    }
+  }
+
+  /** What lies there is counted by nobody, so that an image cannot have much of it counted. */
+  private boolean isPastTheEnd(long offset, long bytes) {
+    boolean past = offset + bytes - file.length() >= geometry.clusterSize();
+    if (past) {
+      error(
+          "ERROR: counting reference for region exceeding the end of the file by one cluster or"
+              + " more: offset 0x%x size 0x%x",
+          offset, bytes);
+    }
+    return past;
   }
 
   private void addRefcounts() {
@@ -281,6 +298,7 @@ final class ImageCheck {
 
   /** The flags that say that a refcount is exactly one. */
   private void checkFlags(long[] l1) throws Qcow2Exception {
+    boolean changed = false;
     for (int i = 0; i < l1.length; i++) {
       long table = Entry.host(l1[i]);
       if (table == 0 || !geometry.isAligned(table)) {
@@ -288,15 +306,33 @@ final class ImageCheck {
       }
       long refcount = refcounts.get(file, table >>> geometry.clusterBits());
       if (refcount == 1 != Entry.isCopied(l1[i])) {
-        error(
-            "ERROR OFLAG_COPIED L2 cluster: l1_index=%d l1_entry=%x refcount=%d",
-            i, l1[i], refcount);
+        flag("L2 cluster: l1_index=%d l1_entry=%x refcount=%d", i, l1[i], refcount);
+        if (fixErrors) {
+          l1[i] ^= Entry.COPIED;
+          image.map().setL1(i, l1[i]);
+          changed = true;
+        }
       }
-      checkL2Flags(Bytes.readLongs(file, table, geometry.clusterSize() / 8));
+      checkL2Flags(table);
+    }
+    if (changed) {
+      image.metadata().writeWholeL1(file);
     }
   }
 
-  private void checkL2Flags(long[] words) throws Qcow2Exception {
+  private void flag(String words, Object... values) {
+    messages.accept(
+        (fixErrors ? "Repairing" : "ERROR") + " OFLAG_COPIED " + words.formatted(values));
+    if (fixErrors) {
+      corruptionsFixed++;
+    } else {
+      corruptions++;
+    }
+  }
+
+  private void checkL2Flags(long table) throws Qcow2Exception {
+    long[] words = Bytes.readLongs(file, table, geometry.clusterSize() / 8);
+    boolean changed = false;
     for (int i = 0; i < words.length; i += 1 << geometry.entryWordsOrder()) {
       long descriptor = words[i];
       long host = Entry.host(descriptor);
@@ -308,8 +344,14 @@ final class ImageCheck {
       }
       long refcount = refcounts.get(file, host >>> geometry.clusterBits());
       if (refcount == 1 != Entry.isCopied(descriptor)) {
-        error("ERROR OFLAG_COPIED data cluster: l2_entry=%x refcount=%d", descriptor, refcount);
+        flag("data cluster: l2_entry=%x refcount=%d", descriptor, refcount);
+        words[i] ^= Entry.COPIED;
+        changed = true;
       }
+    }
+    if (changed && fixErrors) {
+      Bytes.write(file, table, Bytes.ofLongs(words, 0, words.length));
+      image.map().cache().clear();
     }
   }
 }

@@ -33,7 +33,9 @@ final class ImageReport {
         snapshot.seconds(),
         snapshot.nanoseconds(),
         snapshot.vmClock(),
-        OptionalLong.empty());
+        snapshot.instructionCount() == Snapshot.NO_COUNT
+            ? OptionalLong.empty()
+            : OptionalLong.of(snapshot.instructionCount()));
   }
 
   /** QAPI's ImageInfoSpecificQCow2. */

@@ -319,6 +319,12 @@ final class Metadata {
     Bytes.write(file, sliceOffset(map.l1Entry(offset), offset), bytes);
   }
 
+  /** Writes all of the L1 table. */
+  void writeWholeL1(Storage file) throws Qcow2Exception {
+    l1Dirty.set(0, map.l1Size());
+    writeL1(file);
+  }
+
   private void writeL1(Storage file) throws Qcow2Exception {
     for (int index = l1Dirty.nextSetBit(0); index >= 0; index = l1Dirty.nextSetBit(index)) {
       int start = index & -64;
@@ -361,7 +367,7 @@ final class Metadata {
    * @throws Qcow2Exception if something could not be written
    */
   void settle(Storage file) throws Qcow2Exception {
-    for (int i = 0; i < 3 && dirty; i++) {
+    for (int i = 0; i < 3 && (dirty || refcounts.isDirty()); i++) {
       write(file);
     }
   }

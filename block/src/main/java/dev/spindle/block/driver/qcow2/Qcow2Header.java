@@ -315,4 +315,25 @@ record Qcow2Header(
         extensions,
         backingName);
   }
+
+  Qcow2Header withSnapshots(long offset, int count) {
+    return new Qcow2Header(
+        version,
+        clusterBits,
+        size,
+        l1Size,
+        l1Offset,
+        refcountTableOffset,
+        refcountTableClusters,
+        count,
+        offset,
+        incompatible,
+        compatible,
+        autoclear,
+        refcountOrder,
+        compressionType,
+        moreFields,
+        extensions,
+        backingName);
+  }
 }

@@ -31,7 +31,9 @@ final class Qcow2Image {
   private final Metadata metadata;
   private final Epochs epochs;
   private final Decompressor decompressor;
-  private final List<Snapshot> snapshots;
+
+  /** Replaced with the lock held, while nobody else uses the image. */
+  private volatile List<Snapshot> snapshots;
 
   /**
    * Whether the header says already that it is one that is written: what its autoclear bits promise
@@ -84,6 +86,9 @@ final class Qcow2Image {
     long[] l1 = Bytes.readLongs(file, found.l1Offset(), found.l1Size());
     long pages = options.refcountCacheBytes() / geometry.sliceBytes();
     Refcounts refcounts = Refcounts.read(file, found, Math.toIntExact(pages), clusters);
+    if (writable) {
+      refcounts.checkBlocks();
+    }
     add(clusters, geometry, found, l1, snapshots);
     long wanted = Math.max(1, geometry.clusters(found.size()) >>> geometry.sliceBits());
     long most =
@@ -228,6 +233,15 @@ final class Qcow2Image {
     return snapshots;
   }
 
+  HeaderFile headerFile() {
+    return header;
+  }
+
+  /** With the lock. */
+  void setSnapshots(List<Snapshot> now) {
+    snapshots = List.copyOf(now);
+  }
+
   /** Runs something with the lock held. */
   <T> T locked(Qcow2Io io, Locked<T> body) throws Qcow2Exception {
     lock.lock();
@@ -254,6 +268,11 @@ final class Qcow2Image {
           }
           return body.run();
         });
+  }
+
+  /** Something has failed in the middle: what is in memory must not be written. With the lock. */
+  void writeNoMore() {
+    broken = true;
   }
 
   private void corrupt(Qcow2Io io, CorruptImageException reason) {

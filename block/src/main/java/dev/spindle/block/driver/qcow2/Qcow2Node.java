@@ -12,6 +12,7 @@ import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.graph.DrainedSection;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.graph.Transaction;
@@ -20,8 +21,11 @@ import dev.spindle.block.image.DescribedImage;
 import dev.spindle.block.image.ImageDescription;
 import dev.spindle.block.image.PreallocatingImage;
 import dev.spindle.block.image.Preallocation;
+import dev.spindle.block.image.SnapshotDescription;
+import dev.spindle.block.image.SnapshottedImage;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -34,7 +38,7 @@ import org.slf4j.LoggerFactory;
 
 /** A node that shows a qcow2 image. */
 final class Qcow2Node extends BlockNode
-    implements CheckableImage, DescribedImage, PreallocatingImage {
+    implements CheckableImage, DescribedImage, PreallocatingImage, SnapshottedImage {
   private static final Logger LOG = LoggerFactory.getLogger(Qcow2Node.class);
 
   private final BlockNode firstFile;
@@ -224,6 +228,49 @@ final class Qcow2Node extends BlockNode
   @Override
   public ImageDescription describeImage() {
     return ImageReport.of(image.header(), image.snapshots());
+  }
+
+  @Override
+  public List<SnapshotDescription> snapshots() {
+    return describeImage().snapshots();
+  }
+
+  @Override
+  public String createSnapshot(String name, Instant time) throws BlockException {
+    return whileStill(snapshots -> snapshots.create(name, time));
+  }
+
+  @Override
+  public void applySnapshot(String id) throws BlockException {
+    whileStill(
+        snapshots -> {
+          snapshots.apply(id);
+          return null;
+        });
+  }
+
+  @Override
+  public void deleteSnapshot(String id) throws BlockException {
+    whileStill(
+        snapshots -> {
+          snapshots.delete(id);
+          return null;
+        });
+  }
+
+  /** What is done with the image's snapshots. */
+  @FunctionalInterface
+  private interface SnapshotWork<T> {
+    T run(InternalSnapshots snapshots) throws Qcow2Exception;
+  }
+
+  private <T> T whileStill(SnapshotWork<T> work) throws BlockException {
+    if (readOnly()) {
+      throw new BlockException("Node '" + name() + "' is read-only");
+    }
+    try (DrainedSection section = DrainedSection.begin(this)) {
+      return onFile(io -> work.run(new InternalSnapshots(image, io)));
+    }
   }
 
   @Override

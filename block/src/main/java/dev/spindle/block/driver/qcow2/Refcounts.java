@@ -53,6 +53,20 @@ final class Refcounts {
     return new Refcounts(geometry, table, offset, pages, metadata);
   }
 
+  /**
+   * Refuses blocks that are used twice: what one says of its clusters would change with another's.
+   */
+  void checkBlocks() throws Qcow2Exception {
+    long[] blocks = Arrays.stream(table).filter(block -> block != 0).sorted().toArray();
+    for (int i = 1; i < blocks.length; i++) {
+      if (blocks[i] == blocks[i - 1]) {
+        throw new Qcow2Exception(
+            "The refcount block at %#x is used twice: the image can only be read"
+                .formatted(blocks[i]));
+      }
+    }
+  }
+
   private static boolean isUsable(Geometry geometry, long entry) {
     return entry > 0 && entry < Geometry.HOST_END && geometry.isAligned(entry);
   }
@@ -109,8 +123,7 @@ final class Refcounts {
     for (long cluster = first; cluster < first + clusters; cluster++) {
       long value = get(file, cluster) + change;
       if (value > geometry.mostRefcount()) {
-        throw new Qcow2Exception(
-            Errno.EINVAL,
+        throw new UncountableException(
             "Cluster %d is referred to as often as refcounts of %d bits can say"
                 .formatted(cluster, 1 << geometry.refcountOrder()));
       }

@@ -5,7 +5,7 @@ import java.util.TreeMap;
 
 /** How often clusters are found to be referred to: numbers for those parts that are at all. */
 final class References {
-  private static final int PART_BITS = 12;
+  private static final int PART_BITS = 8;
 
   private final TreeMap<Long, int[]> parts = new TreeMap<>();
 
