@@ -117,6 +117,14 @@ public final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException, OptionException {
+    try {
+      return bench();
+    } finally {
+      Remains.awaitEnd();
+    }
+  }
+
+  private Integer bench() throws IOException, InterruptedException, OptionException {
     boolean ofExports = exports.<Boolean>getValue();
     if (!ofExports && (all.<Boolean>getValue() || plot.getValue() != null)) {
       throw new IllegalArgumentException("--all and --plot go with --exports");
@@ -172,13 +180,13 @@ public final class BenchCommand implements Callable<Integer> {
         .println(
             "spindle: the guests run in the KVM host, in software emulation: only ratios mean"
                 + " something");
-    Path output = Files.createTempDirectory("spindle-bench-");
+    Path output = Remains.make(() -> Files.createTempDirectory("spindle-bench-"));
     try {
       List<String> arguments =
           List.of("--guest-rounds", Integer.toString(boots), "--seconds", Integer.toString(length));
       return images.runInKvmHost(files, "bench", arguments, output, true);
     } finally {
-      Files.deleteIfExists(output);
+      Remains.delete(output);
     }
   }
 

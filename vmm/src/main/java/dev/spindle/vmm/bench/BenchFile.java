@@ -26,7 +26,9 @@ record BenchFile(Path path, boolean temporary) implements AutoCloseable {
 
   /** Makes a file of 1 GiB in this folder, for one benchmark. */
   static BenchFile makeTemporary() throws IOException {
-    Path made = Files.createTempFile(Path.of("").toAbsolutePath(), "spindle-bench-", ".raw");
+    Path made =
+        Remains.make(
+            () -> Files.createTempFile(Path.of("").toAbsolutePath(), "spindle-bench-", ".raw"));
     fill(made, BYTES);
     return new BenchFile(made, true);
   }
@@ -95,7 +97,7 @@ record BenchFile(Path path, boolean temporary) implements AutoCloseable {
   @Override
   public void close() throws IOException {
     if (temporary) {
-      Files.deleteIfExists(path);
+      Remains.delete(path);
     }
   }
 }

@@ -58,7 +58,8 @@ public final class FioPeer {
             "--output-format=json"));
     Process process;
     try {
-      process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+      process =
+          Remains.start(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT));
     } catch (IOException e) {
       throw new IOException("fio cannot be started: install it with apt-get install fio", e);
     }

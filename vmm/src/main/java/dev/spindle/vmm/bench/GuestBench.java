@@ -32,7 +32,9 @@ final class GuestBench {
   }
 
   void run() throws IOException, InterruptedException {
-    Path disk = Files.createTempFile(Path.of("").toAbsolutePath(), "spindle-bench-", ".raw");
+    Path disk =
+        Remains.make(
+            () -> Files.createTempFile(Path.of("").toAbsolutePath(), "spindle-bench-", ".raw"));
     try {
       byte[] block = new byte[1 << 20];
       try (RandomAccessFile file = new RandomAccessFile(disk.toFile(), "rw")) {
@@ -45,7 +47,7 @@ final class GuestBench {
         compare(disk, depth);
       }
     } finally {
-      Files.deleteIfExists(disk);
+      Remains.delete(disk);
     }
   }
 

@@ -23,7 +23,7 @@ record GuestRun(double initSeconds, FioResult fio, double ownMemoryMib) {
   static GuestRun of(List<String> command) throws IOException, InterruptedException {
     long start = System.nanoTime();
     Process process =
-        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        Remains.start(new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT));
     process.getOutputStream().close();
     GuestEvents events = new GuestEvents();
     Thread reader =

@@ -53,12 +53,15 @@ final class MirrorBench {
   void run() throws IOException, OptionException, InterruptedException {
     out.printf("%-34s %12s %20s %7s%n", "copy of a file, MiB/s", "Spindle", "qemu-img", "ratio");
     out.flush();
-    copy = Files.createTempFile(Path.of("").toAbsolutePath(), "spindle-bench-copy-", ".raw");
+    copy =
+        Remains.make(
+            () ->
+                Files.createTempFile(Path.of("").toAbsolutePath(), "spindle-bench-copy-", ".raw"));
     try {
       compare("raw to raw, O_DIRECT", true);
       compare("raw to raw, page cache", false);
     } finally {
-      Files.deleteIfExists(copy);
+      Remains.delete(copy);
     }
   }
 
@@ -88,7 +91,7 @@ final class MirrorBench {
   }
 
   private void makeTarget() throws IOException {
-    Files.deleteIfExists(copy);
+    Remains.delete(copy);
     try (RandomAccessFile made = new RandomAccessFile(copy.toFile(), "rw")) {
       made.setLength(bytes);
     }
@@ -119,7 +122,7 @@ final class MirrorBench {
     long start = System.nanoTime();
     Process process;
     try {
-      process = new ProcessBuilder(command).inheritIO().start();
+      process = Remains.start(new ProcessBuilder(command).inheritIO());
     } catch (IOException e) {
       throw new IOException(
           "qemu-img cannot be started: install it with apt-get install qemu-utils", e);

@@ -68,7 +68,7 @@ final class PluginBench {
   }
 
   void run() throws IOException, OptionException {
-    Path folder = Files.createTempDirectory("spindle-bench-");
+    Path folder = Remains.make(() -> Files.createTempDirectory("spindle-bench-"));
     Path disk = folder.resolve("Disk.java");
     Path filter = folder.resolve("Filter.java");
     try {
@@ -89,9 +89,7 @@ final class PluginBench {
           Map.of("driver", "file", "filename", file.toString(), "cache.direct", "on"));
       out.println();
     } finally {
-      Files.deleteIfExists(disk);
-      Files.deleteIfExists(filter);
-      Files.deleteIfExists(folder);
+      Remains.delete(folder);
     }
   }
 

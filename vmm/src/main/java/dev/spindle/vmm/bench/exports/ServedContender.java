@@ -2,6 +2,7 @@
 package dev.spindle.vmm.bench.exports;
 
 import dev.spindle.block.options.OptionException;
+import dev.spindle.vmm.bench.Remains;
 import dev.spindle.vmm.bench.Workload;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,7 +27,7 @@ final class ServedContender implements Contender {
   ServedContender(ServerProgram program, Protocol protocol, ServedDisk disk, int queues, Path file)
       throws IOException, InterruptedException, OptionException {
     this.program = program;
-    this.folder = Files.createTempDirectory("spindle-bench-");
+    this.folder = Remains.make(() -> Files.createTempDirectory("spindle-bench-"));
     Path socket = folder.resolve("socket");
     ServerProcess started = null;
     try {
@@ -70,9 +71,8 @@ final class ServedContender implements Contender {
     removeFolder();
   }
 
+  /** With the socket in it, which not every server removes. */
   private void removeFolder() throws IOException {
-    // Not every server removes its socket.
-    Files.deleteIfExists(folder.resolve("socket"));
-    Files.delete(folder);
+    Remains.delete(folder);
   }
 }

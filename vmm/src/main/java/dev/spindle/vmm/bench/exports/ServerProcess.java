@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.bench.exports;
 
+import dev.spindle.vmm.bench.Remains;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
@@ -29,15 +30,13 @@ final class ServerProcess implements AutoCloseable {
    */
   ServerProcess(List<String> command, Path socket) throws IOException, InterruptedException {
     this.command = command;
-    this.log = Files.createTempFile("spindle-bench-", ".log");
+    this.log = Remains.make(() -> Files.createTempFile("spindle-bench-", ".log"));
     try {
       process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(log.toFile())
-              .start();
+          Remains.start(
+              new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()));
     } catch (IOException e) {
-      Files.delete(log);
+      Remains.delete(log);
       throw e;
     }
     try {
@@ -86,6 +85,6 @@ final class ServerProcess implements AutoCloseable {
       process.destroyForcibly();
       Thread.currentThread().interrupt();
     }
-    Files.delete(log);
+    Remains.delete(log);
   }
 }
