@@ -4,6 +4,7 @@ package dev.spindle.devices.vhost;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.graph.PartialWrites;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.devices.virtio.driver.BlkDriver;
 import dev.spindle.linux.Errno;
@@ -106,7 +107,7 @@ final class FrontEndOp {
   }
 
   /** Waits for the lock of its range; gives it back at the end. Virtual threads only. */
-  void lock(FrontEndWrites writes) {
+  void lock(PartialWrites writes) {
     held = writes.lockWhole(offset, offset + length);
   }
 

@@ -4,6 +4,7 @@ package dev.spindle.devices.vhost;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.ShortLock;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.PartialWrites;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.LinuxException;
 import java.util.ArrayList;
@@ -40,7 +41,7 @@ final class FrontEndQueues implements AutoCloseable {
   /** Guarded by the lock: which queue helps out next. */
   private int nextHelper;
 
-  private final FrontEndWrites writes = new FrontEndWrites(this);
+  private final PartialWrites writes = new PartialWrites(this::awaitWrites);
   private volatile SharedRegions shared = SharedRegions.NONE;
 
   /**
@@ -64,12 +65,12 @@ final class FrontEndQueues implements AutoCloseable {
     return queues;
   }
 
-  FrontEndWrites writes() {
+  PartialWrites writes() {
     return writes;
   }
 
   /** Waits until those writes to a range are done that are on their way. Virtual threads only. */
-  void awaitWrites(long start, long end) {
+  private void awaitWrites(long start, long end) {
     List<CompletableFuture<Void>> written = new ArrayList<>();
     onEach(
         queue -> {

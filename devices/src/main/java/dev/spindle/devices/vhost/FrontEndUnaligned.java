@@ -4,6 +4,7 @@ package dev.spindle.devices.vhost;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.BounceBuffers;
+import dev.spindle.block.graph.PartialWrites;
 import dev.spindle.block.graph.RangeLocks;
 import java.lang.foreign.MemorySegment;
 
@@ -13,11 +14,11 @@ import java.lang.foreign.MemorySegment;
  */
 final class FrontEndUnaligned {
   private final FrontEndLane lane;
-  private final FrontEndWrites writes;
+  private final PartialWrites writes;
   private final BlockRequest request;
   private final long mask;
 
-  FrontEndUnaligned(FrontEndLane lane, FrontEndWrites writes, BlockRequest request, long mask) {
+  FrontEndUnaligned(FrontEndLane lane, PartialWrites writes, BlockRequest request, long mask) {
     this.lane = lane;
     this.writes = writes;
     this.request = request;

@@ -2,24 +2,17 @@
 package dev.spindle.block.driver.file;
 
 import dev.spindle.block.aio.ShortLock;
-import dev.spindle.block.graph.RangeLocks;
+import dev.spindle.block.graph.PartialWrites;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Keeps a write of a part of a block, which reads the block and writes it back whole, apart from
- * all other writes to that block, from any context. While there is none, writes of whole blocks
- * pass without a lock; who comes to write a part has the others' lanes tell when those that are on
- * their way are done, and those that come later wait their turn.
+ * The writes of a node's lanes: who comes to write a part of a block has the lanes tell when those
+ * that are on their way are done.
  */
 final class BlockWrites {
-  private final RangeLocks ranges = new RangeLocks();
-
-  /** Writes of parts that are waiting or at work. */
-  private final AtomicInteger partial = new AtomicInteger();
-
+  private final PartialWrites parts = new PartialWrites(this::awaitLanes);
   private final ShortLock lock = new ShortLock();
 
   /** Guarded by the lock, as what follows is. */
@@ -59,35 +52,9 @@ final class BlockWrites {
         });
   }
 
-  /** Whether a write of whole blocks has to take their lock. Any thread. */
-  boolean mustLock() {
-    return partial.get() > 0;
-  }
-
-  /** Waits until a range may be written that others may write as well. Virtual threads only. */
-  RangeLocks.Held lockWhole(long start, long end) {
-    return ranges.lock(start, end, false);
-  }
-
-  /**
-   * Waits until nobody else writes a range, nor will until {@link #unlockPartial}. Virtual threads
-   * only.
-   */
-  RangeLocks.Held lockPartial(long start, long end) {
-    partial.incrementAndGet();
-    try {
-      awaitLanes(start, end);
-      return ranges.lock(start, end, true);
-    } catch (RuntimeException | Error e) {
-      partial.decrementAndGet();
-      throw e;
-    }
-  }
-
-  /** Ends {@link #lockPartial}. */
-  void unlockPartial(RangeLocks.Held held) {
-    held.close();
-    partial.decrementAndGet();
+  /** What keeps them apart. Any thread. */
+  PartialWrites parts() {
+    return parts;
   }
 
   /** Waits for writes that went by before anybody had to take a lock. */

@@ -6,6 +6,7 @@ import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockStatus;
+import dev.spindle.block.graph.PartialWrites;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.LinuxException;
@@ -30,6 +31,7 @@ final class FileLane extends BlockLane {
   private final int memoryMask;
   private final int discardMask;
   private final BlockWrites writes;
+  private final PartialWrites parts;
 
   /** Operations not in use; grows to the most that were ever in flight. */
   private FileOp[] free = new FileOp[64];
@@ -51,6 +53,7 @@ final class FileLane extends BlockLane {
     this.memoryMask = limits.memoryAlignment() - 1;
     this.discardMask = node.image().discardAlignment() - 1;
     this.writes = node.writes();
+    this.parts = writes.parts();
     writes.opened(this);
   }
 
@@ -60,7 +63,7 @@ final class FileLane extends BlockLane {
       request.complete(-Errno.EIO);
     } else if (direct && !aligned(request, offset)) {
       UnalignedRequest.start(node, this, request, offset);
-    } else if (direct && writes.mustLock() && FileOp.isWrite(request)) {
+    } else if (direct && parts.mustLock() && FileOp.isWrite(request)) {
       context.startVirtual("write-" + node.name(), () -> submitLocked(request, offset));
     } else {
       submitAligned(request, offset, request.length, null);
@@ -101,7 +104,7 @@ final class FileLane extends BlockLane {
     RangeLocks.Held held = null;
     FileOp operation = null;
     try {
-      held = writes.lockWhole(offset, offset + length);
+      held = parts.lockWhole(offset, offset + length);
       operation = takeOperation();
     } finally {
       if (operation == null) {

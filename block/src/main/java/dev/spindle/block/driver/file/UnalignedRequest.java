@@ -4,6 +4,7 @@ package dev.spindle.block.driver.file;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.StraightLine;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.PartialWrites;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
@@ -113,7 +114,7 @@ final class UnalignedRequest {
   }
 
   private int write() {
-    BlockWrites writes = node.writes();
+    PartialWrites writes = node.writes().parts();
     if (start == offset && blocksEnd == end) {
       // It is only the memory that is not aligned.
       try (RangeLocks.Held held = writes.lockWhole(start, blocksEnd)) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.spindle.devices.vhost;
+package dev.spindle.block.graph;
 
-import dev.spindle.block.graph.RangeLocks;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -10,25 +9,38 @@ import java.util.concurrent.atomic.AtomicInteger;
  * pass without a lock; who comes to write a part waits for those on their way, and has those that
  * come later wait.
  */
-final class FrontEndWrites {
+public final class PartialWrites {
   private final RangeLocks ranges = new RangeLocks();
 
   /** Writes of parts that are waiting or at work. */
   private final AtomicInteger partial = new AtomicInteger();
 
-  private final FrontEndQueues queues;
+  private final Earlier earlier;
 
-  FrontEndWrites(FrontEndQueues queues) {
-    this.queues = queues;
+  /** The writes that went by before anybody had to take a lock. */
+  @FunctionalInterface
+  public interface Earlier {
+    /**
+     * Waits until those are over that overlap with a range. Virtual threads only.
+     *
+     * @param start in bytes
+     * @param end in bytes, past the last one
+     */
+    void await(long start, long end);
+  }
+
+  /** Begins without any. */
+  public PartialWrites(Earlier earlier) {
+    this.earlier = earlier;
   }
 
   /** Whether a write of whole blocks has to take their lock. Any thread. */
-  boolean mustLock() {
+  public boolean mustLock() {
     return partial.get() > 0;
   }
 
   /** Waits until a range may be written that others may write as well. Virtual threads only. */
-  RangeLocks.Held lockWhole(long start, long end) {
+  public RangeLocks.Held lockWhole(long start, long end) {
     return ranges.lock(start, end, false);
   }
 
@@ -36,11 +48,10 @@ final class FrontEndWrites {
    * Waits until nobody else writes a range, nor will until {@link #unlockPartial}. Virtual threads
    * only.
    */
-  RangeLocks.Held lockPartial(long start, long end) {
+  public RangeLocks.Held lockPartial(long start, long end) {
     partial.incrementAndGet();
     try {
-      // Those that went by before anybody had to take a lock.
-      queues.awaitWrites(start, end);
+      earlier.await(start, end);
       return ranges.lock(start, end, true);
     } catch (RuntimeException | Error e) {
       partial.decrementAndGet();
@@ -49,7 +60,7 @@ final class FrontEndWrites {
   }
 
   /** Ends {@link #lockPartial}. */
-  void unlockPartial(RangeLocks.Held held) {
+  public void unlockPartial(RangeLocks.Held held) {
     held.close();
     partial.decrementAndGet();
   }
