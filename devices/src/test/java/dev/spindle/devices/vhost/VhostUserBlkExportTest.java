@@ -8,7 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.graph.BackendUser;
+import dev.spindle.block.graph.BlockBackend;
+import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.DrainedSection;
+import dev.spindle.block.graph.Permission;
 import dev.spindle.devices.vhost.VhostUserPayload.Inflight;
 import dev.spindle.devices.vhost.VhostUserPayload.MemoryRegion;
 import dev.spindle.devices.vhost.VhostUserPayload.MemoryTable;
@@ -28,6 +33,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -169,6 +175,54 @@ class VhostUserBlkExportTest {
     }
     world.exports.close("w");
     world.control(() -> world.graph.close(world.graph.find("window")));
+  }
+
+  /** By one of its users, as {@code block_resize} does. */
+  @Test
+  void aNodeThatIsResizedIsNoticed() throws Exception {
+    BlockBackend[] resizer = new BlockBackend[1];
+    world.control(
+        () ->
+            resizer[0] =
+                new BlockBackend(
+                    world.graph.find("disk"),
+                    new Resizer(),
+                    EnumSet.of(Permission.RESIZE),
+                    Permission.all()));
+    List<UnixSocket> channel = UnixSocket.pair(UnixSocket.Type.STREAM);
+    try (TestFrontEnd client = TestFrontEnd.connected(socket).start();
+        UnixSocket ours = channel.get(0);
+        Arena arena = Arena.ofConfined()) {
+      client.send(
+          VhostUserRequest.SET_BACKEND_REQ_FD, new VhostUserPayload.Empty(), channel.get(1).fd());
+      client.settle();
+      channel.get(1).close();
+      MemorySegment message = arena.allocate(12);
+      for (int bytes : new int[] {2 * DISK_BYTES, DISK_BYTES / 2}) {
+        world.control(() -> world.graph.resize(resizer[0], bytes));
+        assertEquals(12, ours.receive(message, 0).bytes());
+        assertEquals(2, message.get(ValueLayout.JAVA_INT, 0), "BACKEND_CONFIG_CHANGE_MSG");
+        int sectors = bytes / 512;
+        assertEquals(
+            sectors,
+            ByteBuffer.wrap(client.config(0, 60)).order(ByteOrder.LITTLE_ENDIAN).getLong(0));
+        client.write(sectors - 1, pattern(bytes, 512));
+        assertArrayEquals(pattern(bytes, 512), onDisk(sectors - 1, 512));
+        assertEquals(BlkDriver.IOERR, client.run(BlkDriver.OUT, sectors, 512));
+        assertEquals(bytes, Files.size(image));
+      }
+    }
+    world.control(resizer[0]::close);
+  }
+
+  private record Resizer() implements BackendUser {
+    @Override
+    public String describe() {
+      return "resizer";
+    }
+
+    @Override
+    public void prepareContextChange(AioContext target, ContextChange change) {}
   }
 
   @Test

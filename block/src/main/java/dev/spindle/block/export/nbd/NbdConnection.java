@@ -119,10 +119,15 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
     return sends;
   }
 
-  /** Goes to work on its lane's context, the caller's. */
-  void start() {
+  /**
+   * Goes to work on its lane's context, the caller's.
+   *
+   * @param length of the node, which may have changed since it stood still
+   */
+  void start(long length) {
     lane.context().assertOwner();
     turnEndAsked = false;
+    check.setLength(length);
     if (ended) {
       return;
     }
@@ -235,11 +240,20 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
       giveBackBlock(request);
     }
     if (result < 0) {
-      head.failed(request, -result);
+      failed(request, -result);
     } else {
       head.success(request);
     }
     reply(request);
+  }
+
+  private void failed(NbdRequest request, int errno) {
+    Refusal cutOff = check.cutOff(request);
+    if (cutOff != null) {
+      head.refused(request, cutOff);
+    } else {
+      head.failed(request, errno);
+    }
   }
 
   private void reply(NbdRequest request) {

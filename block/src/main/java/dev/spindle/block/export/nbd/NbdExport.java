@@ -208,8 +208,9 @@ final class NbdExport implements BlockExport, OfferedExport {
     return home.call(() -> backend.openLane(home));
   }
 
-  private static void start(NbdConnection connection) {
-    connection.lane().context().execute(connection::start);
+  private void start(NbdConnection connection) {
+    long length = size();
+    connection.lane().context().execute(() -> connection.start(length));
   }
 
   @Override
@@ -223,7 +224,7 @@ final class NbdExport implements BlockExport, OfferedExport {
 
   @Override
   public void drainedEnd() {
-    connections.forEach(NbdExport::start);
+    connections.forEach(this::start);
   }
 
   @Override

@@ -15,13 +15,36 @@ final class RequestCheck {
   private static final int EXTENTS_PAYLOAD_HEAD = 8;
 
   private final ClientTerms terms;
+
+  /** What the client takes for the export's size: the protocol has no word for another one. */
   private final long size;
+
   private final boolean extended;
+
+  /** Where what the client may use ends: its own size's end, or the node's. */
+  private long end;
 
   RequestCheck(ClientTerms terms, long size) {
     this.terms = terms;
     this.size = size;
+    this.end = size;
     this.extended = terms.style() == HeaderStyle.EXTENDED;
+  }
+
+  /** The node has that length now; a client sees no more of it than there was when it came. */
+  void setLength(long length) {
+    end = Math.min(size, length);
+  }
+
+  /** Why a request has failed, if it is for a node that has become shorter meanwhile; else null. */
+  Refusal cutOff(NbdRequest request) {
+    if (request.command == Command.FLUSH
+        || isInside(request.requestOffset, request.requestLength)) {
+      return null;
+    }
+    return request.command == Command.READ || request.command == Command.CACHE
+        ? Refusal.READ_BEYOND_END
+        : Refusal.WRITE_BEYOND_END;
   }
 
   /** How many bytes follow a header, whatever becomes of the request; unsigned. */
@@ -117,6 +140,6 @@ final class RequestCheck {
 
   /** Both are unsigned on the wire: what is negative here is beyond every end. */
   private boolean isInside(long offset, long length) {
-    return offset >= 0 && length >= 0 && length <= size && offset <= size - length;
+    return offset >= 0 && length >= 0 && length <= end && offset <= end - length;
   }
 }

@@ -8,6 +8,7 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.export.BlockExports;
+import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.TestGraph;
@@ -66,6 +67,10 @@ final class NbdDisk implements AutoCloseable {
 
   private AioContext context(String ioThread) {
     return ioThread.equals("io0") ? io0.context() : io1.context();
+  }
+
+  BlockGraph graph() {
+    return world.graph;
   }
 
   /** Runs control work that returns nothing. */

@@ -80,7 +80,7 @@ class TransmissionFuzzTest {
     AioContext context = disk.lane().context();
     BackendLane lane = context.call(() -> disk.backend.openLane(context));
     connection.setLane(lane);
-    context.execute(connection::start);
+    context.execute(() -> connection.start(SIZE));
     connection.gone().join();
     context.call(
         () -> {
