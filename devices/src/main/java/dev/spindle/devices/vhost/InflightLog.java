@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.devices.vhost;
 
+import dev.spindle.devices.virtio.DescriptorChain;
 import dev.spindle.devices.virtio.RingFormat;
+import dev.spindle.devices.virtio.SplitVirtqueue;
+import dev.spindle.devices.virtio.VirtqueueException;
+import dev.spindle.devices.virtio.blk.LeftBehind;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -9,11 +13,10 @@ import java.util.Comparator;
 import java.util.stream.IntStream;
 
 /**
- * The requests of one split queue that a back end has taken and not given back, in shared memory
- * that outlives it (vhost-user specification, section "Inflight I/O tracking"). One thread at a
- * time. What is read from the memory may be anything, and is checked by those who use it.
+ * That of a split queue. What is read from the memory may be anything, and is checked by those who
+ * use it.
  */
-final class InflightLog {
+final class InflightLog implements RequestLog {
   private static final int VERSION = 1;
   private static final long FEATURES = 0;
   private static final long VERSION_AT = 8;
@@ -28,6 +31,7 @@ final class InflightLog {
 
   private final MemorySegment memory;
   private final int size;
+  private final SplitVirtqueue ring;
   private long counter;
 
   /** Heads given back since the last {@link #published}. */
@@ -41,9 +45,10 @@ final class InflightLog {
    * @param memory as large as {@link #bytes} says
    * @param size descriptors in the queue
    */
-  InflightLog(MemorySegment memory, int size) {
+  InflightLog(MemorySegment memory, int size, SplitVirtqueue ring) {
     this.memory = memory;
     this.size = size;
+    this.ring = ring;
     this.batch = new int[size];
   }
 
@@ -55,17 +60,17 @@ final class InflightLog {
   /**
    * Finds what the back end before has left.
    *
-   * @param usedIndex the index in the used ring
-   * @return heads of the requests that it has taken and not given back, in the order of taking
+   * @return what it has taken and not given back
    */
-  int[] recover(int usedIndex) {
+  LeftBehind recover() {
+    int usedIndex = ring.usedIndex();
     if (shortAt(VERSION_AT) == 0) {
       memory.set(ValueLayout.JAVA_LONG, FEATURES, 0);
       setShort(VERSION_AT, VERSION);
       setShort(SIZE_AT, size);
       setShort(LAST_BATCH_AT, 0);
       setShort(USED_INDEX_AT, usedIndex);
-      return new int[0];
+      return LeftBehind.NONE;
     }
     // The last batch was published and not struck out.
     int published = (usedIndex - shortAt(USED_INDEX_AT)) & 0xffff;
@@ -83,17 +88,29 @@ final class InflightLog {
             .mapToInt(Integer::intValue)
             .toArray();
     counter = left.length == 0 ? 0 : counterOf(left[left.length - 1]) + 1;
-    return left;
+    return new LeftBehind() {
+      @Override
+      public int count() {
+        return left.length;
+      }
+
+      @Override
+      public void retake(int number, DescriptorChain chain) throws VirtqueueException {
+        ring.retake(chain, left[number]);
+      }
+    };
   }
 
-  /** A request has been taken. */
-  void taken(int head) {
+  @Override
+  public void taken(DescriptorChain chain) {
+    int head = chain.id();
     memory.set(ValueLayout.JAVA_LONG, entry(head) + COUNTER_AT, counter++);
     setInFlight(head, true);
   }
 
-  /** A request is about to be given back. */
-  void finished(int head) {
+  @Override
+  public void finished(DescriptorChain chain) {
+    int head = chain.id();
     setShort(entry(head) + NEXT_AT, shortAt(LAST_BATCH_AT));
     setShort(LAST_BATCH_AT, head);
     if (batchCount < batch.length) {
@@ -101,8 +118,8 @@ final class InflightLog {
     }
   }
 
-  /** What was finished has been published. */
-  void published(int usedIndex) {
+  @Override
+  public void published() {
     // The index in the used ring comes first; x86 keeps the order of stores, and so shall Java.
     VarHandle.releaseFence();
     for (int i = 0; i < batchCount; i++) {
@@ -110,7 +127,7 @@ final class InflightLog {
     }
     batchCount = 0;
     VarHandle.releaseFence();
-    setShort(USED_INDEX_AT, usedIndex);
+    setShort(USED_INDEX_AT, ring.usedIndex());
   }
 
   private static long entry(int head) {

@@ -3,11 +3,16 @@ package dev.spindle.devices.vhost;
 
 import dev.spindle.devices.vhost.VhostUserPayload.Inflight;
 import dev.spindle.devices.vhost.VhostUserPayload.LogArea;
+import dev.spindle.devices.virtio.PackedVirtqueue;
+import dev.spindle.devices.virtio.SplitVirtqueue;
+import dev.spindle.devices.virtio.Virtqueue;
+import dev.spindle.devices.virtio.blk.LeftBehind;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.LinuxFile;
 import dev.spindle.linux.Mapping;
 import dev.spindle.linux.MemFd;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -25,6 +30,8 @@ final class SharedLogs implements AutoCloseable {
   /** Of {@link #inflight}: where it begins, and what it is laid out for. */
   private long inflightOffset;
 
+  private long inflightBytes;
+
   private int inflightQueues;
   private int inflightQueueSize;
 
@@ -32,7 +39,7 @@ final class SharedLogs implements AutoCloseable {
    * Memory for the requests in flight.
    *
    * @param area what it is laid out for
-   * @param file to be closed by the caller; none if there is no such memory
+   * @param file to be closed by the caller
    */
   record Offer(Inflight area, List<Fd> file) {}
 
@@ -59,15 +66,12 @@ final class SharedLogs implements AutoCloseable {
    * Makes memory for the requests in flight, which the front end is to send back.
    *
    * @param asked for how many queues of which size
-   * @param packed whether the queues are packed: of those no requests are noted
+   * @param packed whether the queues are packed
    */
   Offer offerInflight(Inflight asked, int queues, int queueSize, boolean packed)
       throws VhostUserException, LinuxException {
     check(asked, queues, queueSize);
-    if (packed) {
-      return new Offer(new Inflight(0, 0, asked.queues(), asked.queueSize()), List.of());
-    }
-    long bytes = asked.queues() * InflightLog.bytes(asked.queueSize());
+    long bytes = asked.queues() * bytes(asked.queueSize(), packed);
     try (MemFd memFd = MemFd.create("vhost-user-inflight", bytes, MemFd.Pages.NORMAL)) {
       return new Offer(
           new Inflight(bytes, 0, asked.queues(), asked.queueSize()),
@@ -109,25 +113,56 @@ final class SharedLogs implements AutoCloseable {
     }
     inflight = mapping;
     inflightOffset = area.fileOffset() & (PAGE - 1);
+    inflightBytes = area.bytes();
     inflightQueues = area.queues();
     inflightQueueSize = area.queueSize();
   }
 
+  private static long bytes(int queueSize, boolean packed) {
+    return packed ? PackedInflightLog.bytes(queueSize) : InflightLog.bytes(queueSize);
+  }
+
   /**
-   * Opens the part of one queue.
+   * What the back end before has left of a queue.
    *
-   * @return null if the front end keeps none
-   * @throws VhostUserException if there is no room for the queue
+   * @param log where the queue's requests are noted from now on; null if the front end keeps none
+   * @param left those that are to be carried out first
    */
-  InflightLog inflight(int index, int size) throws VhostUserException {
+  record Inherited(RequestLog log, LeftBehind left) {}
+
+  /**
+   * Opens the part of one queue, and has it go on where the back end before has died.
+   *
+   * @param ring just made
+   * @throws VhostUserException if there is no room for the queue, or what is there cannot be
+   */
+  Inherited inherit(Virtqueue ring) throws VhostUserException {
     if (inflight == null) {
-      return null;
+      return new Inherited(null, LeftBehind.NONE);
     }
-    if (index >= inflightQueues || size > inflightQueueSize) {
+    return switch (ring) {
+      case SplitVirtqueue split -> {
+        InflightLog log = new InflightLog(part(ring, false), ring.size(), split);
+        LeftBehind left = log.recover();
+        split.resume(split.usedIndex() + left.count());
+        yield new Inherited(log, left);
+      }
+      case PackedVirtqueue packed -> {
+        PackedInflightLog log = new PackedInflightLog(part(ring, true), ring.size(), packed);
+        yield new Inherited(log, log.recover(packed.state()));
+      }
+    };
+  }
+
+  private MemorySegment part(Virtqueue ring, boolean packed) throws VhostUserException {
+    int index = ring.index();
+    long bytes = bytes(inflightQueueSize, packed);
+    if (index >= inflightQueues
+        || ring.size() > inflightQueueSize
+        || (index + 1) * bytes > inflightBytes) {
       throw new VhostUserException("queue " + index + " has no room for its requests in flight");
     }
-    long bytes = InflightLog.bytes(inflightQueueSize);
-    return new InflightLog(inflight.segment().asSlice(inflightOffset + index * bytes, bytes), size);
+    return inflight.segment().asSlice(inflightOffset + index * bytes, bytes);
   }
 
   private static Mapping map(String what, long bytes, long offset, Fd fd)

@@ -12,7 +12,6 @@ import dev.spindle.devices.vhost.VhostUserPayload.VringFile;
 import dev.spindle.devices.vhost.VhostUserPayload.VringState;
 import dev.spindle.devices.vhost.VhostUserPayload.Word;
 import dev.spindle.devices.virtio.DeviceQueue;
-import dev.spindle.devices.virtio.SplitVirtqueue;
 import dev.spindle.devices.virtio.VirtioConfigSpace;
 import dev.spindle.devices.virtio.VirtioFeatures;
 import dev.spindle.devices.virtio.Virtqueue;
@@ -429,18 +428,10 @@ final class VhostUserBackEnd implements AutoCloseable {
 
   private void start(Vring vring) throws IOException {
     Virtqueue ring = vring.make(memory, features, export.model().options().queueSize());
-    InflightLog inflight = null;
-    int[] left = new int[0];
-    if (ring instanceof SplitVirtqueue split) {
-      inflight = logs.inflight(vring.index, vring.size);
-      if (inflight != null) {
-        left = inflight.recover(split.usedIndex());
-        split.resume(split.usedIndex() + left.length);
-      }
-    }
+    SharedLogs.Inherited inherited = logs.inherit(ring);
     memory.settle();
     vring.ring = ring;
-    vring.tracker = new VringTracker(ring, memory, inflight);
+    vring.tracker = new VringTracker(memory, inherited.log());
     updateDirtyLog(vring);
     export
         .queues()
@@ -450,7 +441,7 @@ final class VhostUserBackEnd implements AutoCloseable {
             export.model(),
             features,
             vring.tracker,
-            left);
+            inherited.left());
   }
 
   private void updateDirtyLogs() {

@@ -3,19 +3,16 @@ package dev.spindle.devices.vhost;
 
 import dev.spindle.devices.virtio.DescriptorChain;
 import dev.spindle.devices.virtio.RingFormat;
-import dev.spindle.devices.virtio.SplitVirtqueue;
-import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.devices.virtio.blk.QueueTracker;
 
 /**
  * Notes a queue's requests for the next back end, and what they write for a guest that migrates.
  */
 final class VringTracker implements QueueTracker {
-  private final Virtqueue ring;
   private final ClientMemory memory;
 
-  /** Null if the front end wants none; only for a split ring. */
-  private final InflightLog inflight;
+  /** Null if the front end wants none. */
+  private final RequestLog inflight;
 
   /** Null while the guest does not migrate. Written while the queue works. */
   private volatile DirtyLog dirty;
@@ -34,8 +31,7 @@ final class VringTracker implements QueueTracker {
     static final Written NOTHING = new Written(-1, 0, -1);
   }
 
-  VringTracker(Virtqueue ring, ClientMemory memory, InflightLog inflight) {
-    this.ring = ring;
+  VringTracker(ClientMemory memory, RequestLog inflight) {
     this.memory = memory;
     this.inflight = inflight;
   }
@@ -55,7 +51,7 @@ final class VringTracker implements QueueTracker {
   @Override
   public void taken(DescriptorChain chain) {
     if (inflight != null) {
-      inflight.taken(chain.id());
+      inflight.taken(chain);
     }
   }
 
@@ -69,14 +65,14 @@ final class VringTracker implements QueueTracker {
       }
     }
     if (inflight != null) {
-      inflight.finished(chain.id());
+      inflight.finished(chain);
     }
   }
 
   @Override
   public void published() {
     if (inflight != null) {
-      inflight.published(((SplitVirtqueue) ring).usedIndex());
+      inflight.published();
     }
     DirtyLog log = dirty;
     if (log != null) {

@@ -87,7 +87,8 @@ public final class DescriptorChain {
     return id;
   }
 
-  int ringSlots() {
+  /** Packed: slots of the ring that this chain occupies. */
+  public int ringSlots() {
     return ringSlots;
   }
 

@@ -143,6 +143,15 @@ public final class PackedVirtqueue extends Virtqueue {
   }
 
   private void accept(DescriptorChain chain, int id, int slots) throws VirtqueueException {
+    take(chain, id, slots);
+    nextAvail += slots;
+    if (nextAvail >= size) {
+      nextAvail -= size;
+      availWrap = !availWrap;
+    }
+  }
+
+  private void take(DescriptorChain chain, int id, int slots) throws VirtqueueException {
     long bit = 1L << id;
     if ((idsInFlight[id >> 6] & bit) != 0) {
       throw fault(
@@ -154,11 +163,111 @@ public final class PackedVirtqueue extends Virtqueue {
     idsInFlight[id >> 6] |= bit;
     inFlight++;
     slotsTaken += slots;
-    nextAvail += slots;
-    if (nextAvail >= size) {
-      nextAvail -= size;
-      availWrap = !availWrap;
+  }
+
+  /** The first slot of the buffer that has been popped last. */
+  public int firstSlot(DescriptorChain chain) {
+    int first = nextAvail - chain.ringSlots();
+    return first < 0 ? first + size : first;
+  }
+
+  /** The first word of a descriptor in the ring: the buffer's address. */
+  public long addressAt(int slot) {
+    return (long) LONG.getOpaque(ring, (long) DESCRIPTOR_SIZE * slot);
+  }
+
+  /** The second word of a descriptor in the ring: length, buffer id, flags, from the low end on. */
+  public long wordAt(int slot) {
+    return (long) LONG.getOpaque(ring, (long) DESCRIPTOR_SIZE * slot + 8);
+  }
+
+  /** Whether a device has published a used descriptor in a slot, in the lap with that counter. */
+  public boolean isUsed(int slot, boolean wrap) {
+    int flags = (int) ((long) LONG.getAcquire(ring, (long) DESCRIPTOR_SIZE * slot + 8) >>> 48);
+    return ((flags & PACKED_AVAIL) != 0) == wrap && ((flags & PACKED_USED) != 0) == wrap;
+  }
+
+  /** The descriptors of a buffer as they were when a device took it; they may be anything. */
+  public interface Taken {
+    /** How many there are; as many slots of the ring. */
+    int slots();
+
+    /** As {@link #addressAt}. */
+    long address(int number);
+
+    /** As {@link #wordAt}. */
+    long word(int number);
+  }
+
+  /**
+   * Takes a buffer once more that another device has taken and never given back. Before anything
+   * else is done with a queue that has gone on with {@link #resume}.
+   *
+   * @throws VirtqueueException if what was there is malformed; the queue is then broken
+   */
+  public void retake(DescriptorChain chain, Taken taken) throws VirtqueueException {
+    chain.begin(memory);
+    int slots = taken.slots();
+    if (slots < 1 || slots > size - slotsTaken) {
+      throw ringExceeded(chain);
     }
+    long word = 0;
+    for (int i = 0; i < slots; i++) {
+      long address = taken.address(i);
+      word = taken.word(i);
+      long length = word & 0xffff_ffffL;
+      int flags = (int) (word >>> 48);
+      if ((flags & INDIRECT) != 0) {
+        walkIndirect(chain, indirectTable(chain, address, length, flags), length);
+      } else {
+        append(chain, address, length, (flags & WRITE) != 0);
+      }
+    }
+    take(chain, (int) (word >>> 32) & 0xffff, slots);
+  }
+
+  /**
+   * Goes on where another device has stopped, in a queue just made; what it has taken and not given
+   * back is to be taken with {@link #retake}: as many slots as there are between its places. Used
+   * descriptors that it has written there, but not published, are taken back: the driver looks at
+   * them in order, and has not come so far.
+   *
+   * @throws IllegalArgumentException if the places are not in the ring
+   */
+  public void resume(VirtqueueState state) {
+    checkQuiet();
+    if (state.availIndex() < 0
+        || state.availIndex() >= size
+        || state.usedIndex() < 0
+        || state.usedIndex() >= size) {
+      throw new IllegalArgumentException(
+          "no state of a packed virtqueue of " + size + ": " + state);
+    }
+    goOn(state);
+    int slot = nextUsed;
+    boolean wrap = usedWrap;
+    while (slot != nextAvail || wrap != availWrap) {
+      takeBack(slot, wrap);
+      slot++;
+      if (slot == size) {
+        slot = 0;
+        wrap = !wrap;
+      }
+    }
+  }
+
+  private void takeBack(int slot, boolean wrap) {
+    if (isUsed(slot, wrap)) {
+      long used = (long) PACKED_USED << 48;
+      LONG.setRelease(ring, (long) DESCRIPTOR_SIZE * slot + 8, wordAt(slot) ^ used);
+    }
+  }
+
+  private void goOn(VirtqueueState state) {
+    nextAvail = state.availIndex();
+    availWrap = state.availWrap();
+    nextUsed = state.usedIndex();
+    usedWrap = state.usedWrap();
   }
 
   /** An indirect table is a plain array: every entry counts, NEXT means nothing (section 2.8.8). */
@@ -288,10 +397,7 @@ public final class PackedVirtqueue extends Virtqueue {
       throw new IllegalArgumentException(
           "no state of a packed virtqueue of " + size + " at rest: " + state);
     }
-    nextAvail = state.availIndex();
-    availWrap = state.availWrap();
-    nextUsed = state.usedIndex();
-    usedWrap = state.usedWrap();
+    goOn(state);
   }
 
   private void checkQuiet() {

@@ -10,7 +10,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BackendUser;
+import dev.spindle.block.graph.BlkdebugEvent;
 import dev.spindle.block.graph.BlockBackend;
+import dev.spindle.block.graph.Breakpoints;
 import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.DrainedSection;
 import dev.spindle.block.graph.Permission;
@@ -29,13 +31,17 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -388,6 +394,87 @@ class VhostUserBlkExportTest {
         }
       }
     }
+  }
+
+  /**
+   * A back end that is killed leaves memory as it is then: that is kept, and given to the next one
+   * when the first has long gone on and finished.
+   */
+  @Test
+  void requestsThatABackEndLeftInAPackedQueueAreCarriedOut() throws Exception {
+    world.open("driver=blkdebug,node-name=debug,image=disk");
+    world.open("driver=raw,node-name=top,file=debug");
+    Breakpoints breakpoints =
+        world.mainLoop.<Breakpoints, Exception>control(
+            "breakpoints", () -> Breakpoints.of(world.graph.find("debug")));
+    Path place = folder.resolve("packed");
+    String export =
+        "vhost-user-blk,id=p,node-name=top,writable=on,iothread=io0,addr.type=unix,addr.path="
+            + place;
+    world.export(export);
+    Random random = new Random(5);
+    try (TestFrontEnd client = new TestFrontEnd(TestFrontEnd.FEATURES | 1L << 34)) {
+      client.connect(place);
+      client.negotiate();
+      client.sendMemory();
+      Inflight area = new Inflight(PackedInflightLog.bytes(TestFrontEnd.QUEUE_SIZE), 0, 1, 64);
+      Fd file = client.inflight();
+      client.startQueue(0x8000_8000);
+      try (Mapping mapping = Mapping.shared(file, 0, area.bytes())) {
+        for (int round = 0; round < 20; round++) {
+          for (int i = random.nextInt(20); i > 0; i--) {
+            client.write(100, pattern(i, 512));
+          }
+          for (int slot = 0; slot < 2; slot++) {
+            breakpoints.breakOn(BlkdebugEvent.WRITE_AIO, "b" + slot);
+            client.submitWrite(slot, slot, pattern(round * 10 + slot, 512));
+            client.kick();
+            breakpoints.awaitSuspended("b" + slot);
+          }
+          // Later ones are given back before, over their descriptors.
+          for (int slot = 2; slot < 6; slot++) {
+            client.submitWrite(slot, slot, pattern(round * 10 + slot, 512));
+            client.kick();
+            assertEquals(slot, client.await());
+          }
+          byte[] memory = new byte[(int) TestFrontEnd.MEMORY_BYTES];
+          client.memory.read(0, memory);
+          byte[] log = mapping.segment().toArray(ValueLayout.JAVA_BYTE);
+          breakpoints.resume("b0");
+          breakpoints.resume("b1");
+          world.exports.close("p");
+          client.disconnect();
+          client.memory.write(0, memory);
+          MemorySegment.copy(log, 0, mapping.segment(), ValueLayout.JAVA_BYTE, 0, log.length);
+          try (FileChannel channel = FileChannel.open(image, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.allocate(1024), 0);
+          }
+          world.export(export);
+          client.connect(place);
+          client.negotiate();
+          client.sendMemory();
+          client.sendInflight(area, file);
+          // Where the ring was at the very beginning, as far as the front end knows.
+          client.startQueue(0x8000_8000);
+          Set<Integer> answered = new HashSet<>();
+          for (int i = 0; i < 2; i++) {
+            int slot = client.await();
+            assertEquals(BlkDriver.OK, client.status(slot));
+            answered.add(slot);
+          }
+          assertEquals(Set.of(0, 1), answered);
+          for (int slot = 0; slot < 6; slot++) {
+            assertArrayEquals(pattern(round * 10 + slot, 512), onDisk(slot, 512), "" + slot);
+          }
+        }
+      }
+    }
+    world.exports.close("p");
+    world.control(
+        () -> {
+          world.graph.close(world.graph.find("top"));
+          world.graph.close(world.graph.find("debug"));
+        });
   }
 
   private static int headOf(TestFrontEnd client, int availIndex) {

@@ -7,7 +7,6 @@ import dev.spindle.block.aio.Pollable;
 import dev.spindle.block.aio.TurnEnd;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.devices.virtio.DeviceQueue;
-import dev.spindle.devices.virtio.SplitVirtqueue;
 import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.devices.virtio.VirtqueueException;
 import dev.spindle.devices.virtio.blk.VirtioBlkStats.Counter;
@@ -22,7 +21,6 @@ import java.util.function.Consumer;
  * #start} it may change hands.
  */
 final class VirtioBlkQueue implements Pollable, TurnEnd {
-  private static final int[] NONE_LEFT = {};
 
   /**
    * Of requests that end in one turn, how many the driver is shown at once. It goes on with the
@@ -53,7 +51,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   private int unpublished;
 
   /** Requests that somebody has taken off the ring before us and not carried out, oldest first. */
-  private int[] leftBehind;
+  private LeftBehind leftBehind;
 
   /** Waits for all that was taken to be given back, if not null. */
   private Runnable whenEmpty;
@@ -65,7 +63,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
    * Prepares a queue.
    *
    * @param broken told why the device needs a reset
-   * @param leftBehind heads of the requests to begin with
+   * @param leftBehind the requests to begin with
    */
   VirtioBlkQueue(
       Consumer<String> broken,
@@ -73,7 +71,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       RequestParser parser,
       int maxBuffers,
       QueueTracker tracker,
-      int[] leftBehind) {
+      LeftBehind leftBehind) {
     this.broken = broken;
     this.queue = queue;
     this.ring = queue.ring();
@@ -188,7 +186,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       return;
     }
     try {
-      if (leftBehind.length > 0) {
+      if (leftBehind.count() > 0) {
         takeLeftBehind();
       }
       do {
@@ -211,13 +209,13 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   }
 
   private void takeLeftBehind() throws VirtqueueException {
-    int[] heads = leftBehind;
-    leftBehind = NONE_LEFT;
-    for (int i = 0; i < heads.length && running; i++) {
+    LeftBehind left = leftBehind;
+    leftBehind = LeftBehind.NONE;
+    for (int i = 0; i < left.count() && running; i++) {
       VirtioBlkRequest request = unused();
       boolean taken = false;
       try {
-        ((SplitVirtqueue) ring).retake(request.chain, heads[i]);
+        left.retake(i, request.chain);
         taken = true;
       } finally {
         if (!taken) {

@@ -91,7 +91,7 @@ public final class VirtioBlkQueues {
   void open(int index, DeviceQueue queue, RequestParser parser, int maxBuffers) {
     open(
         index,
-        new VirtioBlkQueue(broken, queue, parser, maxBuffers, QueueTracker.NONE, new int[0]));
+        new VirtioBlkQueue(broken, queue, parser, maxBuffers, QueueTracker.NONE, LeftBehind.NONE));
   }
 
   private void open(int index, VirtioBlkQueue queue) {
@@ -107,8 +107,7 @@ public final class VirtioBlkQueues {
    * @param model what the driver takes the device for
    * @param features what it has agreed on
    * @param tracker notes what the queue does
-   * @param leftBehind heads of requests that have been taken off the ring but not carried out, to
-   *     begin with; only for a split ring
+   * @param leftBehind requests that have been taken off the ring but not carried out, to begin with
    */
   public void start(
       int index,
@@ -116,7 +115,7 @@ public final class VirtioBlkQueues {
       VirtioBlkModel model,
       long features,
       QueueTracker tracker,
-      int[] leftBehind) {
+      LeftBehind leftBehind) {
     open(
         index,
         new VirtioBlkQueue(
