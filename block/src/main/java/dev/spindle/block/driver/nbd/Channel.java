@@ -6,6 +6,7 @@ import dev.spindle.block.aio.TurnEnd;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.nbd.NbdStream;
 import dev.spindle.linux.Errno;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -216,10 +217,13 @@ final class Channel implements TurnEnd, NbdStream.Listener {
     if (freeCount > 0) {
       return free[--freeCount];
     }
+    // A virtual thread may have to wait for memory, and the channel is at work meanwhile.
+    MemorySegment head = Flight.newHead();
     int count = flights.length;
-    flights = Arrays.copyOf(flights, count + 1);
-    flights[count] = new Flight(this, count);
-    return flights[count];
+    Flight[] more = Arrays.copyOf(flights, count + 1);
+    more[count] = new Flight(this, count, head);
+    flights = more;
+    return more[count];
   }
 
   /** It is of no more use for now. */

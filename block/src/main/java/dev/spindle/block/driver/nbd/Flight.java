@@ -35,7 +35,7 @@ final class Flight {
   /** Place in the channel's table: the lower half of its cookies. */
   final int index;
 
-  private final MemorySegment head = Arena.ofAuto().allocate(RequestHeader.EXTENDED_BYTES, 8);
+  private final MemorySegment head;
 
   /** Which bytes of the present READ have come. */
   final Coverage coverage = new Coverage();
@@ -76,9 +76,15 @@ final class Flight {
   /** The first error that the server has told of the present command; an errno, or 0. */
   int error;
 
-  Flight(Channel channel, int index) {
+  Flight(Channel channel, int index, MemorySegment head) {
     this.channel = channel;
     this.index = index;
+    this.head = head;
+  }
+
+  /** Memory for the header of its commands. May wait, on a virtual thread. */
+  static MemorySegment newHead() {
+    return Arena.ofAuto().allocate(RequestHeader.EXTENDED_BYTES, 8);
   }
 
   void start(BlockRequest wanted, long from, long bytes, RemoteRequest whoWaits) {
