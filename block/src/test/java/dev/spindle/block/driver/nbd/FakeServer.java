@@ -222,6 +222,23 @@ final class FakeServer implements AutoCloseable {
       chunk(flags, ReplyChunk.OFFSET_DATA, request.cookie(), body);
     }
 
+    /** A piece that tells the status of the start of a range. */
+    void status(int flags, Request request, int length, int status) throws IOException {
+      if (style == HeaderStyle.EXTENDED) {
+        byte[] body =
+            ByteBuffer.allocate(24)
+                .putInt(CONTEXT)
+                .putInt(1)
+                .putLong(length)
+                .putLong(status)
+                .array();
+        chunk(flags, ReplyChunk.BLOCK_STATUS_EXT, request.cookie(), body);
+      } else {
+        byte[] body = ByteBuffer.allocate(12).putInt(CONTEXT).putInt(length).putInt(status).array();
+        chunk(flags, ReplyChunk.BLOCK_STATUS, request.cookie(), body);
+      }
+    }
+
     static byte[] hole(long offset, int length) {
       return ByteBuffer.allocate(12).putLong(offset).putInt(length).array();
     }

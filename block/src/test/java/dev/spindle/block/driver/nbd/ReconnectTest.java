@@ -9,9 +9,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.nbd.Command;
 import dev.spindle.block.nbd.HeaderStyle;
 import dev.spindle.block.nbd.NbdError;
+import dev.spindle.block.nbd.ReplyChunk;
 import dev.spindle.linux.Errno;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -22,6 +24,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.junit.jupiter.api.Test;
@@ -261,6 +264,37 @@ class ReconnectTest {
       for (long at = 0; at < BLOCK; at++) {
         assertEquals(0x5a, buffer.get(ValueLayout.JAVA_BYTE, at));
       }
+    }
+  }
+
+  /** Another server may say otherwise, and what it says is the whole answer. */
+  @ParameterizedTest
+  @ValueSource(strings = {"STRUCTURED", "EXTENDED"})
+  void aStatusThatWasCutOffIsAskedForAgain(HeaderStyle style) throws Exception {
+    Path socket = directory.resolve("fake.sock");
+    try (FakeServer server =
+            new FakeServer(
+                socket,
+                (with, connection) -> {
+                  with.negotiate(style);
+                  with.status(connection == 0 ? 0 : ReplyChunk.DONE, with.request(), BLOCK, 3);
+                  if (connection > 0) {
+                    with.serve();
+                  }
+                });
+        Disk disk =
+            new Disk(
+                "driver=nbd,node-name=disk,read-only=on,reconnect-delay=100,"
+                    + "server.type=unix,server.path="
+                    + socket);
+        Arena arena = Arena.ofShared()) {
+      CompletableFuture<BlockStatus> status = new CompletableFuture<>();
+      disk.lane()
+          .context()
+          .startVirtual("status", () -> status.complete(disk.lane().blockStatus(0, 2 * BLOCK)));
+      assertEquals(new BlockStatus(BLOCK, false, true, 1), status.join());
+      MemorySegment buffer = arena.allocate(BLOCK);
+      assertEquals(0, disk.run(TestRequest.transfer(READ, 0, buffer)));
     }
   }
 }
