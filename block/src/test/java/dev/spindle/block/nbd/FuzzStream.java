@@ -15,7 +15,7 @@ import java.lang.foreign.ValueLayout;
  */
 public final class FuzzStream implements NbdStream {
   /** As much as is kept of what is sent. */
-  private static final int KEPT = 1 << 20;
+  public static final int KEPT = 1 << 20;
 
   private final byte[] bytes;
   private int at;

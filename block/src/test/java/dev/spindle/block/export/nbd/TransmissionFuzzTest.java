@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.export.nbd;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.spindle.block.aio.AioContext;
-import dev.spindle.block.driver.Disk;
+import dev.spindle.block.aio.ContextOptions;
+import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BlockBackend;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.Permission;
 import dev.spindle.block.nbd.BlockSizes;
 import dev.spindle.block.nbd.FuzzStream;
 import dev.spindle.block.nbd.HeaderStyle;
-import dev.spindle.block.nbd.NbdError;
-import dev.spindle.block.nbd.ReplyChunk;
-import dev.spindle.block.nbd.ReplyHeader;
 import dev.spindle.block.nbd.TransmissionFlags;
-import dev.spindle.block.nbd.Wire;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -27,8 +27,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * The fuzzer is a client that uses an export: the first byte says what has been agreed on, the
- * second how its bytes come, the others are requests. What is answered is made of whole replies in
- * the style agreed on, the connection ends, and nothing of it stays.
+ * second how its bytes come, the others are requests. Each is answered once, and as a model says,
+ * what is written is there, the connection ends, and nothing of it stays.
  */
 class TransmissionFuzzTest {
   /** Set where an error is logged; what is thrown on a context's thread ends there. */
@@ -38,7 +38,13 @@ class TransmissionFuzzTest {
   private static final int ALIGNED = 4;
   private static final int READ_ONLY = 8;
 
-  private static Disk disk;
+  private static final byte[] CONTENT = content();
+
+  private static MainLoop mainLoop;
+  private static BlockGraph graph;
+  private static IoThread ioThread;
+  private static TransmissionNode node;
+  private static BlockBackend backend;
 
   static Stream<byte[]> seeds() {
     return NbdSeeds.transmissions();
@@ -47,12 +53,39 @@ class TransmissionFuzzTest {
   @BeforeAll
   static void open() throws Exception {
     System.clearProperty(LOGGED_ERROR);
-    disk = new Disk("driver=null-aio,node-name=disk,read-zeroes=on,size=" + SIZE);
+    mainLoop = MainLoop.start();
+    graph = new BlockGraph(mainLoop);
+    ioThread = IoThread.start("io0", ContextOptions.IOTHREAD);
+    backend =
+        mainLoop.control(
+            "attach",
+            () -> {
+              node = new TransmissionNode(graph.mainContext(), SIZE);
+              return new BlockBackend(
+                  node,
+                  () -> "test",
+                  EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE),
+                  EnumSet.of(Permission.CONSISTENT_READ));
+            });
+  }
+
+  private static byte[] content() {
+    byte[] content = new byte[SIZE];
+    new Random(1).nextBytes(content);
+    return content;
   }
 
   @AfterAll
   static void close() throws Exception {
-    disk.close();
+    mainLoop.control(
+        "close",
+        () -> {
+          backend.close();
+          graph.closeAll();
+          return null;
+        });
+    ioThread.close();
+    mainLoop.close();
   }
 
   @MethodSource("seeds")
@@ -77,8 +110,9 @@ class TransmissionFuzzTest {
     FuzzStream stream = new FuzzStream(bytes, 2, Byte.toUnsignedInt(bytes[1]));
     NbdConnection connection =
         new NbdConnection("fuzz", stream, new ClientTerms(style, sizes, flags, contexts), SIZE);
-    AioContext context = disk.lane().context();
-    BackendLane lane = context.call(() -> disk.backend.openLane(context));
+    node.fill(CONTENT);
+    AioContext context = ioThread.context();
+    BackendLane lane = context.call(() -> backend.openLane(context));
     connection.setLane(lane);
     context.execute(() -> connection.start(SIZE));
     connection.gone().join();
@@ -89,36 +123,12 @@ class TransmissionFuzzTest {
         });
     assertNull(System.clearProperty(LOGGED_ERROR));
     assertTrue(stream.isClosed());
-    check(MemorySegment.ofArray(stream.sent()), style);
-  }
-
-  /** What has been said is made of whole replies, but for the last one. */
-  private static void check(MemorySegment said, HeaderStyle style) {
-    ReplyHeader header = new ReplyHeader();
-    long at = 0;
-    while (at + style.replyBytes() <= said.byteSize()) {
-      assertEquals(style, ReplyHeader.styleOf(said, at));
-      header.read(said, at, style);
-      at += style.replyBytes();
-      if (style == HeaderStyle.SIMPLE) {
-        // How long the data are, only who asked knows; the seeds' are zero.
-        at = skipZeroes(said, at);
-      } else {
-        assertTrue(header.length >= 0 && header.length <= (32 << 20) + 8, header.length + " bytes");
-        assertTrue(header.flags == ReplyChunk.DONE || header.flags == 0);
-        if (ReplyChunk.isError(header.type) && at + 4 <= said.byteSize()) {
-          assertTrue(said.get(Wire.INT, at) >= NbdError.EPERM);
-        }
-        at += header.length;
-      }
-    }
-  }
-
-  private static long skipZeroes(MemorySegment said, long from) {
-    long at = from;
-    while (at < said.byteSize() && said.get(ValueLayout.JAVA_BYTE, at) == 0) {
-      at++;
-    }
-    return at;
+    TransmissionModel model =
+        new TransmissionModel(style, (bytes[0] & READ_ONLY) != 0, sizes.minimum(), CONTENT.clone());
+    model.run(bytes, 2);
+    byte[] said = stream.sent();
+    new TransmissionReplies(said, style, model).check();
+    model.end(said.length < FuzzStream.KEPT);
+    assertTrue(node.holds(model.disk), "other data than were written");
   }
 }
