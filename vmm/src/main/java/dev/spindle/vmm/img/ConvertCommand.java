@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.img;
 
+import dev.spindle.block.graph.ChildRole;
 import dev.spindle.vmm.tool.ByteCount;
 import dev.spindle.vmm.tool.CacheMode;
 import dev.spindle.vmm.tool.ImageWish;
@@ -59,6 +60,11 @@ final class ConvertCommand implements ImgCommand {
     checkTogether(parsed, texts);
     if (parsed.operands().size() < 2) {
       throw new ToolException("Must specify image file name");
+    }
+    if (parsed.operands().size() > 2 && parsed.has("B")) {
+      throw new ToolException(
+          "Having a backing file for the target makes no sense when concatenating multiple input"
+              + " images");
     }
     return session.run(
         () -> {
@@ -157,15 +163,29 @@ final class ConvertCommand implements ImgCommand {
       if (target.length() < total) {
         throw new ToolException("output file is smaller than input file");
       }
+      long backing = backs(parsed, texts) ? backingLength(target) : -1;
+      boolean zero = parsed.has("target-is-zero") || (!parsed.has("n") && backing < 0);
       ImageCopy copy =
           new ImageCopy(
               session,
               sources,
               target,
-              new ImageCopy.Ways(
-                  sparse, atOnce, !parsed.has("n") || parsed.has("target-is-zero"), salvage, rate));
+              new ImageCopy.Ways(sparse, atOnce, zero, salvage, rate, backing));
       copy.run(parsed.has("p") && !parsed.has("q"));
     }
+  }
+
+  private static boolean backs(Parsed parsed, List<String> texts) {
+    return parsed.has("B") || texts.stream().anyMatch(text -> text.contains("backing_file="));
+  }
+
+  /** How much of a target its backing file covers; negative if it has none. */
+  private static long backingLength(ToolImage target) {
+    return target.node().children().stream()
+        .filter(edge -> edge.roles().contains(ChildRole.COW))
+        .mapToLong(edge -> edge.node().length())
+        .findFirst()
+        .orElse(-1);
   }
 
   private static void create(
@@ -187,6 +207,9 @@ final class ConvertCommand implements ImgCommand {
         throw new ToolException("Backing format not supported for file format '" + format + "'");
       }
       image.put("backing_fmt", parsed.last("F"));
+    }
+    if (image.value("backing_file").isPresent() && image.value("backing_fmt").isEmpty()) {
+      throw new ToolException("Use of backing file requires explicit backing format");
     }
     if (parsed.has("c")) {
       throw new ToolException("Compression not supported for this file format");

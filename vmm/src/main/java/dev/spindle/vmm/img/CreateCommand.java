@@ -105,7 +105,7 @@ final class CreateCommand implements ImgCommand {
       throw new ToolException(
           "Error: Trying to create an image with the same filename as the backing file");
     }
-    if (unsafe && image.value("size").isPresent()) {
+    if (unsafe) {
       return;
     }
     Path folder = Path.of(filename).getParent();
@@ -119,7 +119,8 @@ final class CreateCommand implements ImgCommand {
         image.put("size", Long.toString(opened.length()));
       }
     } catch (ToolException e) {
-      throw new ToolException("Could not open '" + full + "': " + e.getMessage(), e);
+      throw new ToolException(
+          e.getMessage() + "\n" + ImgSession.HINT + "Could not open backing image.", e);
     }
   }
 }

@@ -27,6 +27,7 @@ final class Help {
       map      [-f FORMAT] [--output human|json] [-s OFFSET] [-l SIZE] [-U] FILE
       measure  [-f FORMAT] [-O FORMAT] [-o OPTIONS] [--output human|json] --size SIZE | FILE
       resize   [-f FORMAT] [--shrink] [--preallocation MODE] [-q] FILE [+|-]SIZE
+      snapshot [-l | -a SNAPSHOT | -c SNAPSHOT | -d SNAPSHOT] [-q] [-U] FILE
 
     FILE is a path, json:{...}, nbd:... or, with --image-opts, driver=...,file.filename=...
     """

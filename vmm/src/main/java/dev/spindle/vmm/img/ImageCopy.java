@@ -31,12 +31,22 @@ final class ImageCopy {
    * @param targetIsZero whether what is not written reads as zeroes
    * @param salvage whether what cannot be read becomes zeroes
    * @param rate bytes a second; 0 for as fast as may be
+   * @param backing length in bytes of what the target backs onto, which then has what the only
+   *     source's own backing file has: that is not copied; negative without one
    */
-  record Ways(long sparse, int atOnce, boolean targetIsZero, boolean salvage, long rate) {}
+  record Ways(
+      long sparse, int atOnce, boolean targetIsZero, boolean salvage, long rate, long backing) {}
+
+  /** What is to be done for a range. */
+  private enum Kind {
+    DATA,
+    ZERO,
+    /** Nothing: it reads alike already. */
+    NONE
+  }
 
   /** A part of a source that is alike. */
-  private record Piece(
-      ToolImage source, long offset, long targetOffset, long length, boolean zero) {}
+  private record Piece(ToolImage source, long offset, long targetOffset, long length, Kind kind) {}
 
   private final ImgSession session;
   private final List<ToolImage> sources;
@@ -56,7 +66,7 @@ final class ImageCopy {
   /** Of the source at the position, what is known already. */
   private long knownEnd;
 
-  private boolean knownZero;
+  private Kind knownKind;
   private ToolException failure;
   private long sent;
   private long startNs;
@@ -98,16 +108,31 @@ final class ImageCopy {
     long bytes = 0;
     for (ToolImage source : sources) {
       for (long at = 0; at < source.length(); ) {
-        BlockStatus status = source.status(at, source.length() - at);
-        bytes += isSkipped(status.zero()) ? 0 : status.length();
+        BlockStatus status = source.status(at, mostAlike(source, at));
+        bytes += kind(status, at) == Kind.NONE ? 0 : status.length();
         at += status.length();
       }
     }
     return bytes;
   }
 
-  private boolean isSkipped(boolean zero) {
-    return zero && ways.sparse > 0 && ways.targetIsZero;
+  /** How far a range may go that is treated as one. */
+  private long mostAlike(ToolImage source, long position) {
+    long end = position < ways.backing ? Math.min(ways.backing, source.length()) : source.length();
+    return end - position;
+  }
+
+  private Kind kind(BlockStatus status, long position) {
+    if (ways.backing >= 0) {
+      boolean below = status.depth() > 1;
+      return below || (status.zero() && position >= ways.backing)
+          ? Kind.NONE
+          : status.zero() ? Kind.ZERO : Kind.DATA;
+    }
+    if (!status.zero()) {
+      return Kind.DATA;
+    }
+    return ways.sparse > 0 && ways.targetIsZero ? Kind.NONE : Kind.ZERO;
   }
 
   private void work(CompletableFuture<Void> end) {
@@ -116,7 +141,7 @@ final class ImageCopy {
       Piece piece;
       while (failure == null && (piece = next()) != null) {
         copy(piece, buffer);
-        if (!isSkipped(piece.zero)) {
+        if (piece.kind != Kind.NONE) {
           progress.add(piece.length);
         }
       }
@@ -142,14 +167,14 @@ final class ImageCopy {
       }
       ToolImage source = sources.get(current);
       if (position >= knownEnd) {
-        BlockStatus status = source.status(position, source.length() - position);
+        BlockStatus status = source.status(position, mostAlike(source, position));
         knownEnd = position + status.length();
-        knownZero = status.zero();
+        knownKind = kind(status, position);
       }
-      long most = knownZero ? 1L << 30 : PIECE;
+      long most = knownKind == Kind.DATA ? PIECE : 1L << 30;
       Piece piece =
           new Piece(
-              source, position, targetPosition, Math.min(most, knownEnd - position), knownZero);
+              source, position, targetPosition, Math.min(most, knownEnd - position), knownKind);
       position += piece.length;
       targetPosition += piece.length;
       return piece;
@@ -159,14 +184,14 @@ final class ImageCopy {
   }
 
   private void copy(Piece piece, MemorySegment buffer) throws ToolException {
-    if (piece.zero && ways.sparse > 0) {
-      writeZeroes(piece.targetOffset, piece.length, true);
-      return;
+    switch (piece.kind) {
+      case NONE -> {}
+      case ZERO -> writeZeroes(piece.targetOffset, piece.length, ways.sparse > 0);
+      case DATA -> copyData(piece, buffer);
     }
-    if (piece.zero) {
-      writeZeroes(piece.targetOffset, piece.length, false);
-      return;
-    }
+  }
+
+  private void copyData(Piece piece, MemorySegment buffer) throws ToolException {
     limitRate(piece.length);
     MemorySegment data = buffer.asSlice(0, piece.length);
     int status = piece.source.read(piece.offset, data);

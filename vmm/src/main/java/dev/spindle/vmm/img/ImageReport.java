@@ -5,6 +5,7 @@ import dev.spindle.block.image.ImageDescription;
 import dev.spindle.block.image.SnapshotDescription;
 import dev.spindle.block.probe.FileName;
 import dev.spindle.vmm.tool.ByteCount;
+import dev.spindle.vmm.tool.MemberOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -12,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 
 /**
  * What {@code info} found out about an image.
@@ -113,7 +115,9 @@ record ImageReport(
   }
 
   private static void addMembers(List<String> lines, Map<?, ?> members, int level) {
-    members.forEach((key, value) -> add(lines, ((String) key).replace('-', ' '), value, level));
+    Map<String, Object> ordered = new TreeMap<>(MemberOrder.QEMU);
+    members.forEach((key, value) -> ordered.put((String) key, value));
+    ordered.forEach((key, value) -> add(lines, key.replace('-', ' '), value, level));
   }
 
   private static void add(List<String> lines, String label, Object value, int level) {

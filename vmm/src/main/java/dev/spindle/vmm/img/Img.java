@@ -90,6 +90,7 @@ public final class Img {
       case "map" -> new MapCommand();
       case "measure" -> new MeasureCommand();
       case "resize" -> new ResizeCommand();
+      case "snapshot" -> new SnapshotCommand();
       default -> null;
     };
   }

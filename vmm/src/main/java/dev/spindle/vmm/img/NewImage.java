@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.img;
 
+import dev.spindle.block.format.ImageCreator;
+import dev.spindle.block.format.ImageWriter;
 import dev.spindle.block.graph.BlockDriver;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.image.CreateOption;
 import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.job.create.ImageCreation;
@@ -11,20 +16,23 @@ import dev.spindle.block.options.Options;
 import dev.spindle.vmm.tool.ByteCount;
 import dev.spindle.vmm.tool.ToolBlocks;
 import dev.spindle.vmm.tool.ToolException;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** An image that is to be made: its format, and options as users give them with {@code -o}. */
 final class NewImage {
-  private static final List<CreateOption> FILE =
-      List.of(
-          CreateOption.of("size", Kind.SIZE, "bytes that the image shows"),
-          CreateOption.of(
-              "preallocation", Kind.TEXT, "space taken at once: off, falloc (asked for), full"));
+  private static final String OWNER = "the new image";
+
+  /** How an option refuses a word that is none of its values, or a number that is too large. */
+  private static final Pattern REFUSED = Pattern.compile("parameter '([^']*)' is '([^']*)'.*");
 
   private final String format;
   private final List<CreateOption> known;
@@ -45,8 +53,9 @@ final class NewImage {
     if (!drivers.containsKey(format)) {
       throw new ToolException("Unknown file format '" + format + "'");
     }
-    if (format.equals("raw") || format.equals("file")) {
-      return new NewImage(format, FILE);
+    List<CreateOption> known = CreateOptions.of(format);
+    if (!known.isEmpty()) {
+      return new NewImage(format, known);
     }
     throw new ToolException("Format driver '" + format + "' does not support image creation");
   }
@@ -149,7 +158,7 @@ final class NewImage {
         text.append(
             switch (option.kind()) {
               case SIZE -> Long.toString(ByteCount.parse(value));
-              default -> value.matches("[^ ,'\"]*") ? value : "'" + value + "'";
+              default -> value.replace(",", ",,");
             });
       }
     }
@@ -159,24 +168,110 @@ final class NewImage {
   /** Makes it. Straight-line code of {@link ImgSession#run}. */
   void create(ImgSession session, String filename) throws ToolException {
     ToolBlocks blocks = session.blocks();
+    Path path = Path.of(stripped(filename));
+    if (format.equals("raw") || format.equals("file")) {
+      createFile(blocks, path, ByteCount.parse(given.get("size")), given.get("preallocation"));
+      return;
+    }
+    ImageCreator.NewImage image = wanted();
+    boolean isNew = !Files.exists(path);
+    createFile(blocks, path, 0, null);
+    try {
+      blocks.control(
+          () -> {
+            write(blocks.graph(), path, image);
+            return null;
+          });
+    } catch (ToolException e) {
+      if (isNew) {
+        delete(path);
+      }
+      throw e;
+    }
+  }
+
+  private static void createFile(ToolBlocks blocks, Path path, long size, String preallocation)
+      throws ToolException {
     Map<String, String> file = new LinkedHashMap<>();
     file.put("driver", "file");
-    file.put("filename", Path.of(stripped(filename)).toString());
-    file.put("size", Long.toString(ByteCount.parse(given.get("size"))));
-    String preallocation = given.get("preallocation");
+    file.put("filename", path.toString());
+    file.put("size", Long.toString(size));
     if (preallocation != null) {
       if (!List.of("off", "falloc", "full").contains(preallocation)) {
         throw new ToolException("invalid parameter value: " + preallocation);
       }
       file.put("preallocation", preallocation);
     }
-    ImageCreation creation =
-        blocks.control(() -> ImageCreation.of(new Options("the new image", file)));
+    ImageCreation creation = blocks.control(() -> ImageCreation.of(new Options(OWNER, file)));
     blocks.control(
         () -> {
           creation.create(blocks.context(), ImageCreation.Steps.IGNORED);
           return null;
         });
+  }
+
+  /** What a format's driver makes of the options; nothing is made yet. */
+  private ImageCreator.NewImage wanted() throws ToolException {
+    if (given.containsKey("backing_fmt") && !given.containsKey("backing_file")) {
+      throw new ToolException("Backing format cannot be used without backing file");
+    }
+    ImageCreator creator = ImageCreator.load().get(format);
+    if (creator == null) {
+      throw new ToolException("Format driver '" + format + "' does not support image creation");
+    }
+    Map<String, String> words = new LinkedHashMap<>();
+    for (CreateOption option : known) {
+      String value = given.getOrDefault(option.name(), option.otherwise().orElse(null));
+      if (value != null) {
+        words.putAll(
+            option
+                .words()
+                .of(option.kind() == Kind.SIZE ? Long.toString(ByteCount.parse(value)) : value));
+      }
+    }
+    try {
+      Options options = new Options(OWNER, words);
+      ImageCreator.NewImage image = creator.read(options);
+      options.finish();
+      return image;
+    } catch (OptionException e) {
+      throw new ToolException(refusal(e.getMessage()), e);
+    }
+  }
+
+  /** In the words of QEMU's tools, which scripts look for. */
+  private static String refusal(String message) {
+    String sentence =
+        message.startsWith(OWNER + ": ") ? message.substring(OWNER.length() + 2) : message;
+    Matcher refused = REFUSED.matcher(sentence);
+    if (!refused.matches()) {
+      return sentence;
+    }
+    return refused.group(1).equals("refcount-bits")
+        ? "Refcount width must be a power of two and may not exceed 64 bits"
+        : "Parameter '%s' does not accept value '%s'".formatted(refused.group(1), refused.group(2));
+  }
+
+  /** Control side. */
+  private void write(BlockGraph graph, Path path, ImageCreator.NewImage image)
+      throws BlockException, OptionException {
+    BlockNode file =
+        graph.open(
+            new Options(
+                OWNER, Map.of("driver", "file", "filename", path.toString(), "discard", "unmap")));
+    try {
+      ImageWriter.write(graph, file, format, image);
+    } finally {
+      graph.close(file);
+    }
+  }
+
+  private static void delete(Path path) {
+    try {
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      // What is told is why it was not made; that some of it is left is seen beside it.
+    }
   }
 
   private static String stripped(String filename) {

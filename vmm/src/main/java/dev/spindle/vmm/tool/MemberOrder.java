@@ -8,7 +8,7 @@ import java.util.List;
  * The order in which QEMU's tools print members of JSON objects, as seen in what they print: it
  * follows from their hash table, not from anything a reader could guess. Others come last, by name.
  */
-final class MemberOrder {
+public final class MemberOrder {
   private static final List<String> SEEN =
       List.of(
           "image-end-offset",
@@ -74,7 +74,8 @@ final class MemberOrder {
           "corruptions-fixed",
           "dirty-flag");
 
-  static final Comparator<String> QEMU =
+  /** Of their names. */
+  public static final Comparator<String> QEMU =
       Comparator.comparingInt(MemberOrder::rank).thenComparing(Comparator.naturalOrder());
 
   private MemberOrder() {}

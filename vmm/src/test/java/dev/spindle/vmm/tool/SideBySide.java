@@ -117,10 +117,18 @@ final class SideBySide {
         filter(Files.readAllBytes(err), theirs));
   }
 
-  /** Leaves out what differs from run to run: folders, times and rates. */
+  /**
+   * Leaves out what differs from run to run, folders, times and rates, and what may differ: how
+   * much storage an image with clusters takes, and whether a snapshot says that no instructions
+   * were counted.
+   */
   private static String filter(byte[] text, Path folder) {
     return new String(text, StandardCharsets.UTF_8)
         .replace(folder + "/", "@")
+        .replaceAll("\\d{4}(-\\d\\d){2} \\d\\d(:\\d\\d){2} ", "DATE ")
+        .replaceAll("(?m)( 00:00:00\\.000) +0?$", "$1")
+        .replaceAll("(disk size: ).*(\ncluster_size)", "$1SIZE$2")
+        .replaceAll("(\"cluster-size\": .*\n.*\n *\"actual-size\": )\\d+", "$1SIZE")
         .replaceAll("ops; [0-9:.]+( sec)? \\([^)]*\\)", "ops; TIME")
         .replaceAll("(?m)^(\\d+,1,)[0-9:.]+,[0-9.]+,[0-9.]+$", "$1TIME");
   }
