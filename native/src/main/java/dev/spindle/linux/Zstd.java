@@ -10,8 +10,8 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Unpacks zstd data (RFC 8878) with the system's {@code libzstd.so.1}, which Debian's package
- * manager itself needs. It is loaded when it is first used. Any thread.
+ * Packs and unpacks zstd data (RFC 8878) with the system's {@code libzstd.so.1}, which Debian's
+ * package manager itself needs. It is loaded when it is first used. Any thread.
  */
 public final class Zstd {
   private static final String LIBRARY = "libzstd.so.1";
@@ -23,6 +23,7 @@ public final class Zstd {
     static final boolean PRESENT;
     static final MethodHandle FRAME_SIZE;
     static final MethodHandle DECOMPRESS;
+    static final MethodHandle COMPRESS;
     static final MethodHandle IS_ERROR;
 
     static {
@@ -42,6 +43,11 @@ public final class Zstd {
               symbols,
               "ZSTD_decompress",
               FunctionDescriptor.of(size, address, size, address, size));
+      COMPRESS =
+          link(
+              symbols,
+              "ZSTD_compress",
+              FunctionDescriptor.of(size, address, size, address, size, ValueLayout.JAVA_INT));
       IS_ERROR = link(symbols, "ZSTD_isError", FunctionDescriptor.of(ValueLayout.JAVA_INT, size));
     }
 
@@ -84,6 +90,27 @@ public final class Zstd {
       written += bytes;
     }
     return true;
+  }
+
+  /**
+   * Packs data into one frame.
+   *
+   * @param source native memory
+   * @param target native memory
+   * @param level from 1 (fast) to 19 (small)
+   * @return the frame's length, bytes; -1 if it does not fit
+   */
+  public static long compress(MemorySegment source, MemorySegment target, int level) {
+    try {
+      return checked(
+          (long)
+              Library.COMPRESS.invokeExact(
+                  target, target.byteSize(), source, source.byteSize(), level));
+    } catch (RuntimeException | Error failure) {
+      throw failure;
+    } catch (Throwable failure) {
+      throw new AssertionError("a downcall threw a checked exception", failure);
+    }
   }
 
   /** The length of the frame that starts a piece of memory, or -1. */

@@ -61,4 +61,31 @@ class ZstdTest {
       }
     }
   }
+
+  /** The zstd program unpacks what is packed here. */
+  @Test
+  void packsWhatTheProgramUnpacks() throws Exception {
+    byte[] data = new byte[SIZE];
+    Random random = new Random(2);
+    for (int i = 0; i < SIZE; i++) {
+      data[i] = (byte) random.nextInt(7);
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment source = arena.allocate(SIZE);
+      MemorySegment.copy(data, 0, source, ValueLayout.JAVA_BYTE, 0, SIZE);
+      MemorySegment target = arena.allocate(SIZE);
+      long length = Zstd.compress(source, target, 3);
+      assertTrue(length > 0 && length < SIZE / 2, length + " bytes");
+      Path packed = folder.resolve("packed.zst");
+      Files.write(packed, target.asSlice(0, length).toArray(ValueLayout.JAVA_BYTE));
+      Path plain = folder.resolve("plain");
+      Process zstd =
+          new ProcessBuilder("zstd", "-q", "-d", "-f", packed.toString(), "-o", plain.toString())
+              .inheritIO()
+              .start();
+      assertEquals(0, zstd.waitFor());
+      assertArrayEquals(data, Files.readAllBytes(plain));
+      assertEquals(-1, Zstd.compress(source, target.asSlice(0, 100), 3));
+    }
+  }
 }

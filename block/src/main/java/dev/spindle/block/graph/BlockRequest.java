@@ -46,6 +46,12 @@ public abstract class BlockRequest {
   public boolean mustBeFast;
 
   /**
+   * WRITE: whole units may be kept in packed (compressed) form by a format that knows one. Only a
+   * hint: filters that make requests of their own lose it.
+   */
+  public boolean mayPack;
+
+  /**
    * READ: nobody looks at what is read, which is only to be near when it is wanted. A node may have
    * that done where the data are, and leave the buffers alone. Always false unless whoever makes
    * the request says otherwise.

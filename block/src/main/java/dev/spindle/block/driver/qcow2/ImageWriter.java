@@ -24,12 +24,15 @@ final class ImageWriter {
   /** Ranges of the image in which somebody changes what clusters there are. */
   private final RangeLocks allocations = new RangeLocks();
 
+  private final PackedWriter packed;
+
   ImageWriter(Qcow2Image image) {
     this.image = image;
     this.geometry = image.geometry();
     this.map = image.map();
     this.metadata = image.metadata();
     this.externalData = image.header().has(Features.DATA_FILE);
+    this.packed = new PackedWriter(image, allocations);
   }
 
   RangeLocks allocations() {
@@ -72,6 +75,22 @@ final class ImageWriter {
       } else {
         done += writeNew(io, from, data, position + done, length - done);
       }
+    }
+  }
+
+  /** As {@link #write}, in packed form where whole clusters that hold nothing are written. */
+  void writePacked(Qcow2Io io, long offset, IoVector data, long position, long length)
+      throws Qcow2Exception {
+    image.begin(io);
+    long size = geometry.clusterSize();
+    for (long done = 0; done < length; ) {
+      long from = offset + done;
+      long bytes = Math.min(size - (from & size - 1), length - done);
+      boolean whole = (from & size - 1) == 0 && (bytes == size || from + bytes == image.length());
+      if (!whole || externalData || !packed.write(io, from, data, position + done, bytes)) {
+        write(io, from, data, position + done, bytes);
+      }
+      done += bytes;
     }
   }
 

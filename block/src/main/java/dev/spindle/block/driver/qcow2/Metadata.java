@@ -43,6 +43,9 @@ final class Metadata {
   /** The same, and no table in the file refers to them. In order of epochs. */
   private final ArrayDeque<Given> given = new ArrayDeque<>();
 
+  /** Where the last packed data ends in the file, bytes; 0 if there is none to go on behind. */
+  private long packedEnd;
+
   /** Whether a flush of the file alone is not enough. Read by any thread. */
   private volatile boolean dirty;
 
@@ -187,6 +190,46 @@ final class Metadata {
     reclaim(file);
     dirty = true;
     return refcounts.allocate(file, header, count);
+  }
+
+  /**
+   * Takes room for packed data: behind what was packed before it, if that can be.
+   *
+   * @param bytes fewer than a cluster has
+   * @return where, in bytes
+   */
+  long allocatePacked(Storage file, int bytes) throws Qcow2Exception {
+    long inside = packedEnd & geometry.clusterSize() - 1L;
+    long cluster = packedEnd >>> geometry.clusterBits();
+    boolean behind =
+        inside != 0
+            && refcounts.get(file, cluster) < geometry.mostRefcount()
+            && (inside + bytes <= geometry.clusterSize()
+                || refcounts.allocateAt(file, cluster + 1, 1) == 1);
+    long start = packedEnd;
+    if (behind) {
+      refcounts.add(file, cluster, 1, 1);
+      dirty = true;
+    } else {
+      start = allocate(file, 1) << geometry.clusterBits();
+    }
+    packedEnd = start + bytes;
+    return start;
+  }
+
+  /** Gives back what {@link #allocatePacked} took, to which nothing refers. */
+  void putBackPacked(Storage file, long start, int bytes) throws Qcow2Exception {
+    packedEnd = 0;
+    long first = start >>> geometry.clusterBits();
+    long last = (start + bytes - 1) >>> geometry.clusterBits();
+    refcounts.add(file, first, last - first + 1, -1);
+  }
+
+  /** A cluster is free: nothing may be put into the rest of it. */
+  void forgetPacked(long cluster) {
+    if ((packedEnd - 1) >>> geometry.clusterBits() == cluster) {
+      packedEnd = 0;
+    }
   }
 
   /** Gives back what was taken and never referred to. */
@@ -356,6 +399,7 @@ final class Metadata {
 
   private void freed(Storage file, long cluster, boolean pass) throws Qcow2Exception {
     clusters.remove(cluster, 1);
+    forgetPacked(cluster);
     if (pass) {
       file.discard(cluster << geometry.clusterBits(), geometry.clusterSize());
     }

@@ -162,6 +162,7 @@ final class Qcow2Lane extends BlockLane {
 
   private boolean write(BlockRequest request, long offset) {
     if (!image.hasBegun()
+        || request.mayPack
         || detectZeroes != DetectZeroes.OFF
         || (request.forceUnitAccess && image.metadata().isDirty())) {
       return false;
@@ -231,6 +232,8 @@ final class Qcow2Lane extends BlockLane {
       case WRITE -> {
         if (detectZeroes != DetectZeroes.OFF && ZeroBytes.areAll(request.buffers)) {
           writer.zero(io, offset, request.length, detectZeroes == DetectZeroes.UNMAP);
+        } else if (request.mayPack) {
+          writer.writePacked(io, offset, request.buffers, 0, request.length);
         } else {
           writer.write(io, offset, request.buffers, 0, request.length);
         }

@@ -70,6 +70,7 @@ final class SharedTables {
       refcounts.add(file, cluster, 1, change);
       if (before + change == 0) {
         metadata.clusters().remove(cluster, 1);
+        metadata.forgetPacked(cluster);
       }
     }
   }

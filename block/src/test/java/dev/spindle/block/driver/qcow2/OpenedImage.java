@@ -66,6 +66,10 @@ final class OpenedImage {
     writer.write(io, offset, vector(data), 0, data.length);
   }
 
+  void writePacked(long offset, byte[] data) throws Qcow2Exception {
+    writer.writePacked(io, offset, vector(data), 0, data.length);
+  }
+
   void settle() throws Qcow2Exception {
     image.settle(io);
   }
