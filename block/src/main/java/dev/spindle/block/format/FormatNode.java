@@ -2,6 +2,7 @@
 package dev.spindle.block.format;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.graph.BackingChain;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
@@ -44,9 +45,6 @@ final class FormatNode extends BlockNode {
 
   /** Further files with the image's data. */
   private final List<BlockEdge> others = new ArrayList<>();
-
-  /** Null if there is none. Changed by reopening, in a drained section. */
-  private BlockEdge backing;
 
   private volatile Image image;
 
@@ -103,7 +101,7 @@ final class FormatNode extends BlockNode {
           if (below.get() instanceof FormatNode other) {
             image.checkBacking(other.image());
           }
-          backing = attachChild(below.get(), BackingOption.NAME, ChildRole.BACKING);
+          attachChild(below.get(), BackingOption.NAME, ChildRole.BACKING);
         }
       }
     } catch (BlockException | OptionException | RuntimeException | Error e) {
@@ -183,7 +181,6 @@ final class FormatNode extends BlockNode {
   @Override
   protected Transaction.Action prepareReopen(BlockGraph graph, Options options, GraphChange links)
       throws BlockException, OptionException {
-    BlockEdge backingBefore = backing;
     Optional<String> wanted = options.optionalNodeName(BackingOption.NAME);
     boolean wasReadOnly = readOnly();
     Transaction.Action change = opening.prepareReopen(this, options);
@@ -202,14 +199,7 @@ final class FormatNode extends BlockNode {
       change.abort();
       throw e;
     }
-    return Transaction.both(
-        change,
-        new Transaction.Action() {
-          @Override
-          public void abort() {
-            backing = backingBefore;
-          }
-        });
+    return change;
   }
 
   private void checkReopen(Optional<String> wantedBacking) throws BlockException {
@@ -217,7 +207,9 @@ final class FormatNode extends BlockNode {
       throw new BlockException(
           "Node '%s' stays read-only: %s".formatted(name(), image.readOnlyReason()));
     }
-    if (wantedBacking.isPresent() && backing == null && image.backing().isEmpty()) {
+    if (wantedBacking.isPresent()
+        && BackingChain.backing(this).isEmpty()
+        && image.backing().isEmpty()) {
       throw new BlockException("The image of node '" + name() + "' has no backing file");
     }
   }
@@ -225,13 +217,14 @@ final class FormatNode extends BlockNode {
   private void changeBacking(String wanted, BlockGraph graph, GraphChange links)
       throws BlockException {
     BlockNode next = wanted.isEmpty() ? null : graph.find(wanted);
-    if (backing != null && backing.node() == next) {
+    Optional<BlockEdge> backing = BackingChain.backing(this);
+    if (backing.map(BlockEdge::node).orElse(null) == next) {
       return;
     }
-    if (backing != null) {
-      links.detach(backing);
+    backing.ifPresent(links::detach);
+    if (next != null) {
+      links.attach(this, BackingOption.NAME, ChildRole.BACKING, next);
     }
-    backing = next == null ? null : links.attach(this, BackingOption.NAME, ChildRole.BACKING, next);
   }
 
   private void beginWrites() throws BlockException {
@@ -263,15 +256,16 @@ final class FormatNode extends BlockNode {
   protected BlockLane makeLane(AioContext context) {
     List<BlockNode> nodes = files();
     int count = nodes.size();
+    BlockNode backing = BackingChain.backing(this).map(BlockEdge::node).orElse(null);
     if (backing != null) {
-      nodes.add(backing.node());
+      nodes.add(backing);
     }
     BlockLane[] lanes = openLanes(context, nodes);
     List<ImageFile> files = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       files.add(new ImageFile(nodes.get(i), lanes[i]));
     }
-    Below below = backing == null ? null : new Below(lanes[count], backing.node().length());
+    Below below = backing == null ? null : new Below(lanes[count], backing.length());
     return new FormatLane(this, context, lanes, new ImageIo(files), below);
   }
 

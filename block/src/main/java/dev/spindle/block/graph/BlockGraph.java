@@ -30,6 +30,9 @@ public final class BlockGraph {
   /** The names of nodes whose children are being opened. */
   private final Set<String> opening = new HashSet<>();
 
+  /** What nodes were opened with, for those that a user described. */
+  private final Descriptions descriptions = new Descriptions();
+
   private final Map<String, BlockDriver> drivers = BlockDrivers.load();
   private final ThrottleGroups throttleGroups = new ThrottleGroups();
   private final UserObjects objects = new UserObjects();
@@ -102,12 +105,15 @@ public final class BlockGraph {
       throw new BlockException(
           "Unknown driver '" + driverName + "'" + NearNames.hint(driverName, drivers.keySet()));
     }
+    Map<String, String> given = Map.copyOf(options.peekAll());
     BlockDriver.Description description = driver.read(options);
     options.finish();
     Set<BlockNode> before = new LinkedHashSet<>(nodes.values());
     opening.add(name);
     try {
-      return add(description.open(this, name));
+      BlockNode node = add(description.open(this, name));
+      descriptions.set(node, given);
+      return node;
     } catch (BlockException | OptionException | RuntimeException | Error e) {
       try {
         closeThoseSince(before);
@@ -202,14 +208,37 @@ public final class BlockGraph {
   /**
    * Gives several nodes other options and other children, all or none (QAPI's blockdev-reopen).
    *
-   * @param descriptions one for each node: {@code node-name}, {@code driver}, and everything that
-   *     its driver takes; what is left out gets its default
+   * @param wanted one for each node: {@code node-name}, {@code driver}, and everything that its
+   *     driver takes; what is left out gets its default
    * @throws BlockException if that is not possible; nothing has changed then
    * @throws OptionException if a description is wrong; nothing has changed then
    */
-  public void reopen(List<Options> descriptions) throws BlockException, OptionException {
+  public void reopen(List<Options> wanted) throws BlockException, OptionException {
     mainLoop.assertControl();
-    new Reopen(this, descriptions).run();
+    new Reopen(this, wanted).run().forEach(descriptions::set);
+  }
+
+  /** A node, and the nodes that hold its image, as far as they are opened for reading alone. */
+  public List<BlockNode> readOnlyFiles(BlockNode node) {
+    return descriptions.readOnlyFiles(node);
+  }
+
+  /**
+   * Opens nodes for writing, or for reading alone, all or none, and leaves all else as it is.
+   * Control side; waits.
+   *
+   * @throws BlockException if that is not possible; nothing has changed then
+   */
+  public void setReadOnly(List<BlockNode> changed, boolean readOnly) throws BlockException {
+    List<Options> options = new ArrayList<>();
+    for (BlockNode node : changed) {
+      options.add(descriptions.with(node, readOnly));
+    }
+    try {
+      reopen(options);
+    } catch (OptionException e) {
+      throw new BlockException(e.getMessage(), e);
+    }
   }
 
   /**
@@ -288,9 +317,29 @@ public final class BlockGraph {
       throw inUse(node, node.parents().getFirst());
     }
     nodes.remove(node.name());
+    descriptions.forget(node);
     // A section that is on for it has nothing to end there any more.
     List.copyOf(node.sections()).forEach(section -> section.leave(node));
     node.close();
+  }
+
+  /**
+   * Closes a node that nobody uses and no user has named, and likewise what it stood on then; any
+   * other stays.
+   */
+  public void closeUnused(BlockNode node) {
+    if (nodes.get(node.name()) != node
+        || !node.name().startsWith("#")
+        || !node.parents().isEmpty()) {
+      return;
+    }
+    List<BlockNode> below = node.children().stream().map(BlockEdge::node).toList();
+    try {
+      close(node);
+    } catch (BlockException e) {
+      throw new IllegalStateException(e);
+    }
+    below.forEach(this::closeUnused);
   }
 
   /**

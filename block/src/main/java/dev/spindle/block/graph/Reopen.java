@@ -20,6 +20,9 @@ final class Reopen {
   private final BlockGraph graph;
   private final Map<BlockNode, Options> nodes = new LinkedHashMap<>();
 
+  /** What was said of each, as it was before the drivers took it. */
+  private final Map<BlockNode, Map<String, String>> given = new LinkedHashMap<>();
+
   Reopen(BlockGraph graph, List<Options> descriptions) throws BlockException, OptionException {
     this.graph = graph;
     for (Options options : descriptions) {
@@ -30,10 +33,16 @@ final class Reopen {
       if (nodes.put(node, options) != null) {
         throw new BlockException("Node '" + node.name() + "' is to be reopened twice");
       }
+      given.put(node, Map.copyOf(options.peekAll()));
     }
   }
 
-  void run() throws BlockException, OptionException {
+  /**
+   * Does it.
+   *
+   * @return what each node is described by now
+   */
+  Map<BlockNode, Map<String, String>> run() throws BlockException, OptionException {
     Transaction transaction = new Transaction();
     DrainedSection section = DrainedSection.begin(nodes.keySet());
     transaction.add(
@@ -50,6 +59,7 @@ final class Reopen {
       throw e;
     }
     transaction.commit();
+    return given;
   }
 
   private void prepare(Transaction transaction) throws BlockException, OptionException {

@@ -27,8 +27,7 @@ public final class CopyOnReadDriver implements BlockDriver {
     return (graph, nodeName) -> {
       BlockNode lowest = bottom.isPresent() ? graph.find(bottom.get()) : null;
       BlockNode file = child.open(graph, nodeName);
-      return new CopyOnReadNode(nodeName, file, BackingChain.find(file, lowest))
-          .openedWith(opening);
+      return new CopyOnReadNode(nodeName, file, lowest, null).openedWith(opening);
     };
   }
 }

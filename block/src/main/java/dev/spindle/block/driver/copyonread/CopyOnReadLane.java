@@ -2,7 +2,7 @@
 package dev.spindle.block.driver.copyonread;
 
 import dev.spindle.block.aio.AioContext;
-import dev.spindle.block.driver.copyonread.BackingChain.Layer;
+import dev.spindle.block.graph.BackingLayer;
 import dev.spindle.block.graph.BlkdebugEvent;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
@@ -84,18 +84,7 @@ final class CopyOnReadLane extends FilterLane {
 
   /** Of a range that the file does not hold, how much is to be copied; negative if it is not. */
   private long withinLayers(long position, long length) {
-    if (layers == null) {
-      return length;
-    }
-    long run = length;
-    for (Layer layer : layers) {
-      long held = layer.allocated(position, run);
-      if (held > 0) {
-        return held;
-      }
-      run = -held;
-    }
-    return -run;
+    return layers == null ? length : BackingLayer.allocatedIn(layers, position, length);
   }
 
   /** Reads without copying. Returns the bytes read, or a negated errno. */

@@ -57,7 +57,7 @@ final class ClusterZeroes {
    */
   private long zeroEntries(Qcow2Io io, long from, long to, boolean mayUnmap) throws Qcow2Exception {
     metadata.relieve(io.file());
-    if (Entry.host(map.l1Entry(from)) == 0 && io.nothingBelow(from)) {
+    if (Entry.host(map.l1Entry(from)) == 0 && io.backing() == null) {
       return -1;
     }
     long size = geometry.clusterSize();
@@ -67,7 +67,7 @@ final class ClusterZeroes {
       boolean whole = (at & size - 1) == 0 && (clusterEnd <= to || to == image.length());
       int entry = map.entryIndex(at);
       if (whole) {
-        zeroWhole(io, slice, entry, at, mayUnmap);
+        zeroWhole(io, slice, entry, mayUnmap);
       } else if (Entry.isCompressed(slice.descriptor(entry))) {
         return at;
       } else {
@@ -83,7 +83,7 @@ final class ClusterZeroes {
     return -1;
   }
 
-  private void zeroWhole(Qcow2Io io, L2Slice slice, int entry, long at, boolean mayUnmap) {
+  private void zeroWhole(Qcow2Io io, L2Slice slice, int entry, boolean mayUnmap) {
     long before = slice.descriptor(entry);
     boolean external = image.header().has(Features.DATA_FILE);
     boolean empty = !Entry.isCompressed(before) && !Entry.hasPlace(before, external);
@@ -95,7 +95,8 @@ final class ClusterZeroes {
         geometry.extended()
             ? empty && slice.bitmap(entry) == 0
             : Entry.kind(before, external) == Kind.ABSENT;
-    if ((zeroBefore && (empty || !mayUnmap)) || (absentBefore && io.nothingBelow(at))) {
+    // Past the end of a backing file too: the image may come to stand on a longer one.
+    if ((zeroBefore && (empty || !mayUnmap)) || (absentBefore && io.backing() == null)) {
       return;
     }
     boolean keeps =
@@ -142,7 +143,7 @@ final class ClusterZeroes {
       int entry = map.entryIndex(at);
       long before = slice.descriptor(entry);
       if (geometry.hasZeroFlag()) {
-        zeroWhole(io, slice, entry, at, true);
+        zeroWhole(io, slice, entry, true);
       } else if (before != 0) {
         metadata.change(slice, entry, 0, 0);
         metadata.giveUpOld(before, true);

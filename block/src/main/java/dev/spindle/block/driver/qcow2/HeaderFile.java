@@ -2,11 +2,14 @@
 package dev.spindle.block.driver.qcow2;
 
 import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * The header as it is in the file. Each change is one write of the first sector, which reaches the
- * disk as a whole or not at all. Changed under the image's lock, read by any thread.
+ * The header as it is in the file. Each change but that of the backing file's name is one write of
+ * the first sector, which reaches the disk as a whole or not at all. Changed under the image's
+ * lock, read by any thread.
  */
 final class HeaderFile {
   private volatile Qcow2Header header;
@@ -56,6 +59,21 @@ final class HeaderFile {
         file,
         header.withSnapshots(offset, count),
         sector -> sector.putInt(60, count).putLong(64, offset));
+  }
+
+  /**
+   * Has the header name a backing file, or none. The header's extensions come before the name, so
+   * this is a write of all of the first cluster, as QEMU's is.
+   *
+   * @param format recorded beside the name
+   */
+  void nameBacking(Storage file, Optional<String> name, Optional<String> format)
+      throws Qcow2Exception {
+    Qcow2Header next = header.withBacking(name, format);
+    byte[] cluster = Arrays.copyOf(next.encode(), 1 << next.clusterBits());
+    Bytes.write(file, 0, cluster);
+    file.flush();
+    header = next;
   }
 
   private void change(Storage file, Qcow2Header next, Consumer<ByteBuffer> edit)

@@ -330,7 +330,7 @@ final class ImageWriter {
       long bytes = found.length;
       if (found.kind == Kind.DATA && found.inPlace) {
         io.data().zero(found.host, bytes, false);
-      } else if (found.kind != Kind.ZERO && !(found.kind == Kind.ABSENT && io.nothingBelow(from))) {
+      } else if (found.kind != Kind.ZERO && !(found.kind == Kind.ABSENT && io.backing() == null)) {
         bytes = Math.min(bytes, 1 << 20);
         writeZeroes(io, from, bytes);
       }

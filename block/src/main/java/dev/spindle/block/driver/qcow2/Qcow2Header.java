@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.spindle.linux.Errno;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -272,6 +273,34 @@ record Qcow2Header(
         moreFields,
         extensions,
         backingName);
+  }
+
+  Qcow2Header withBacking(Optional<String> name, Optional<String> format) {
+    List<HeaderExtension> next = new ArrayList<>();
+    if (name.isPresent()) {
+      format.ifPresent(text -> next.add(HeaderExtension.of(HeaderExtension.BACKING_FORMAT, text)));
+    }
+    extensions.stream()
+        .filter(extension -> extension.type() != HeaderExtension.BACKING_FORMAT)
+        .forEach(next::add);
+    return new Qcow2Header(
+        version,
+        clusterBits,
+        size,
+        l1Size,
+        l1Offset,
+        refcountTableOffset,
+        refcountTableClusters,
+        snapshotCount,
+        snapshotsOffset,
+        incompatible,
+        compatible,
+        autoclear,
+        refcountOrder,
+        compressionType,
+        moreFields,
+        next,
+        name);
   }
 
   Qcow2Header withRefcountTable(long offset, int clusters) {

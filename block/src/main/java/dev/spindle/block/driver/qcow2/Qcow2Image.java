@@ -7,6 +7,7 @@ import dev.spindle.linux.IoVector;
 import dev.spindle.linux.Zstd;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
@@ -159,6 +160,17 @@ final class Qcow2Image {
           Errno.EOPNOTSUPP,
           "The image has persistent bitmaps, which would miss what is written; open it read-only");
     }
+  }
+
+  /** Has the header name another backing file, or none, with its format if that is to be there. */
+  void nameBacking(Qcow2Io io, Optional<String> name, Optional<String> format)
+      throws Qcow2Exception {
+    change(
+        io,
+        () -> {
+          header.nameBacking(io.file(), name, format);
+          return null;
+        });
   }
 
   /** Whether {@link #begin} has nothing to do. Any thread. */

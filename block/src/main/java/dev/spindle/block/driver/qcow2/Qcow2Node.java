@@ -5,6 +5,7 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.format.BackingName;
 import dev.spindle.block.format.BackingOption;
 import dev.spindle.block.format.ImageFile;
+import dev.spindle.block.graph.BackingChain;
 import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
@@ -16,6 +17,7 @@ import dev.spindle.block.graph.DrainedSection;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.image.BackedImage;
 import dev.spindle.block.image.CheckableImage;
 import dev.spindle.block.image.DescribedImage;
 import dev.spindle.block.image.ImageDescription;
@@ -38,7 +40,11 @@ import org.slf4j.LoggerFactory;
 
 /** A node that shows a qcow2 image. */
 final class Qcow2Node extends BlockNode
-    implements CheckableImage, DescribedImage, PreallocatingImage, SnapshottedImage {
+    implements BackedImage,
+        CheckableImage,
+        DescribedImage,
+        PreallocatingImage,
+        SnapshottedImage {
   private static final Logger LOG = LoggerFactory.getLogger(Qcow2Node.class);
 
   private final BlockNode firstFile;
@@ -51,9 +57,6 @@ final class Qcow2Node extends BlockNode
   private final ReentrantLock growth = new ReentrantLock();
 
   private BlockEdge file;
-
-  /** Null if there is none. Changed by reopening, in a drained section. */
-  private BlockEdge backing;
 
   /** Set while the node is opened, before anybody uses it. */
   private Qcow2Image image;
@@ -90,12 +93,34 @@ final class Qcow2Node extends BlockNode
       writer = new ImageWriter(image);
       Optional<BlockNode> below = option.open(graph, name(), firstFile, named());
       if (below.isPresent()) {
-        backing = attachChild(below.get(), BackingOption.NAME, ChildRole.BACKING);
+        attachChild(below.get(), BackingOption.NAME, ChildRole.BACKING);
       }
     } catch (BlockException | OptionException | RuntimeException | Error e) {
       detachChildren();
       throw e;
     }
+  }
+
+  private Optional<BlockEdge> backing() {
+    return BackingChain.backing(this);
+  }
+
+  @Override
+  public Optional<BackingName> backingFile() {
+    return named();
+  }
+
+  @Override
+  public void changeBackingFile(Optional<BackingName> name) throws BlockException {
+    if (readOnly()) {
+      throw new BlockException(
+          "Node '%s' is read-only: its image cannot name another backing file".formatted(name()));
+    }
+    onFile(
+        io -> {
+          image.nameBacking(io, name.map(BackingName::file), name.flatMap(BackingName::format));
+          return null;
+        });
   }
 
   private Optional<BackingName> named() {
@@ -134,9 +159,7 @@ final class Qcow2Node extends BlockNode
   /** The file, and what the image backs onto, if anything. */
   private List<BlockNode> allNodes() {
     List<BlockNode> nodes = new ArrayList<>(List.of(file.node()));
-    if (backing != null) {
-      nodes.add(backing.node());
-    }
+    backing().ifPresent(link -> nodes.add(link.node()));
     return nodes;
   }
 
@@ -145,7 +168,7 @@ final class Qcow2Node extends BlockNode
     LaneBacking below =
         lanes.length == 1
             ? null
-            : new LaneBacking(new ImageFile(backing.node(), lanes[1]), lanes[1]);
+            : new LaneBacking(new ImageFile(backing().orElseThrow().node(), lanes[1]), lanes[1]);
     return new Qcow2Io(storage, storage, below);
   }
 
@@ -199,7 +222,7 @@ final class Qcow2Node extends BlockNode
 
   @Override
   public void preallocate(long from, Preallocation mode) throws BlockException {
-    if (backing != null) {
+    if (backing().isPresent()) {
       throw new BlockException(
           "Node '%s' has a backing file: preallocation does not go with it".formatted(name()));
     }
@@ -305,12 +328,11 @@ final class Qcow2Node extends BlockNode
   @Override
   protected Transaction.Action prepareReopen(BlockGraph graph, Options given, GraphChange links)
       throws BlockException, OptionException {
-    BlockEdge backingBefore = backing;
     Optional<String> wanted = given.optionalNodeName(BackingOption.NAME);
     boolean wasReadOnly = readOnly();
     Transaction.Action change = opening.prepareReopen(this, given);
     try {
-      if (wanted.isPresent() && backing == null && named().isEmpty()) {
+      if (wanted.isPresent() && backing().isEmpty() && named().isEmpty()) {
         throw new BlockException("The image of node '" + name() + "' has no backing file");
       }
       if (wasReadOnly != readOnly()) {
@@ -323,14 +345,7 @@ final class Qcow2Node extends BlockNode
       change.abort();
       throw e;
     }
-    return Transaction.both(
-        change,
-        new Transaction.Action() {
-          @Override
-          public void abort() {
-            backing = backingBefore;
-          }
-        });
+    return change;
   }
 
   private void changeAccess() throws Qcow2Exception {
@@ -348,13 +363,14 @@ final class Qcow2Node extends BlockNode
   private void changeBacking(String wanted, BlockGraph graph, GraphChange links)
       throws BlockException {
     BlockNode next = wanted.isEmpty() ? null : graph.find(wanted);
-    if (backing != null && backing.node() == next) {
+    Optional<BlockEdge> backing = backing();
+    if (backing.map(BlockEdge::node).orElse(null) == next) {
       return;
     }
-    if (backing != null) {
-      links.detach(backing);
+    backing.ifPresent(links::detach);
+    if (next != null) {
+      links.attach(this, BackingOption.NAME, ChildRole.BACKING, next);
     }
-    backing = next == null ? null : links.attach(this, BackingOption.NAME, ChildRole.BACKING, next);
   }
 
   @Override
