@@ -11,6 +11,7 @@ module dev.spindle.block {
   exports dev.spindle.block.image;
   exports dev.spindle.block.job;
   exports dev.spindle.block.job.backup;
+  exports dev.spindle.block.job.chain;
   exports dev.spindle.block.job.create;
   exports dev.spindle.block.job.mirror;
   exports dev.spindle.block.nbd;

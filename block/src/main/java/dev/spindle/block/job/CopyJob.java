@@ -3,7 +3,8 @@ package dev.spindle.block.job;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.HierarchicalBitmap;
-import dev.spindle.block.graph.BlockEdge;
+import dev.spindle.block.graph.BackingChain;
+import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
@@ -11,7 +12,6 @@ import dev.spindle.block.graph.ChildRole;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.linux.Errno;
 import java.util.EnumSet;
-import java.util.Optional;
 
 /**
  * A job that copies one node to another through a filter before the source, which also holds the
@@ -68,6 +68,26 @@ public abstract class CopyJob extends JobDriver {
     to = hold(target, Permission.none(), Permission.all());
   }
 
+  /**
+   * Has the target be at least as long as the source; what is added reads as zeroes. Control side;
+   * waits.
+   *
+   * @throws BlockException if it cannot be
+   */
+  protected final void growTarget() throws BlockException {
+    long length = source.length();
+    if (target.length() >= length) {
+      return;
+    }
+    BlockBackend user =
+        new BlockBackend(target, this::describe, EnumSet.of(Permission.RESIZE), Permission.all());
+    try {
+      graph.resize(user, length);
+    } finally {
+      user.close();
+    }
+  }
+
   /** What is told of each part of the source, in order. */
   @FunctionalInterface
   protected interface Part {
@@ -92,24 +112,8 @@ public abstract class CopyJob extends JobDriver {
 
   /** Whether there is anything that the source does not hold itself. Control side. */
   protected final boolean hasBacking() {
-    BlockNode node = source;
-    while (true) {
-      if (child(node, ChildRole.COW).isPresent()) {
-        return true;
-      }
-      Optional<BlockNode> below = child(node, ChildRole.FILTERED);
-      if (below.isEmpty()) {
-        return false;
-      }
-      node = below.get();
-    }
-  }
-
-  private static Optional<BlockNode> child(BlockNode node, ChildRole role) {
-    return node.children().stream()
-        .filter(edge -> edge.roles().contains(role))
-        .map(BlockEdge::node)
-        .findFirst();
+    return BackingChain.of(source).links().stream()
+        .anyMatch(link -> link.roles().contains(ChildRole.COW));
   }
 
   /**

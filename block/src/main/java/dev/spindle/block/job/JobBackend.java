@@ -3,13 +3,14 @@ package dev.spindle.block.job;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BackendLane;
+import dev.spindle.block.graph.BackingLayer;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import java.lang.foreign.MemorySegment;
 
 /** A job's hold on one of its nodes, and the I/O that its straight-line code does there. */
-public final class JobBackend {
+public final class JobBackend implements BackingLayer {
   private final BlockBackend backend;
 
   /** In the job's context. Changed by control work, while the job stands still. */
@@ -72,10 +73,17 @@ public final class JobBackend {
     return new AwaitedIo(Operation.WRITE, offset, buffer).run(lane);
   }
 
+  /** Of the node, in bytes. Any thread. */
+  @Override
+  public long length() {
+    return backend.node().length();
+  }
+
   /**
    * Whether the node holds a range itself: see {@link dev.spindle.block.graph.BlockLane#allocated}.
    * Job's thread; may wait.
    */
+  @Override
   public long allocated(long offset, long length) {
     return lane.allocated(offset, length);
   }

@@ -118,6 +118,11 @@ public abstract class JobDriver {
     return job.id();
   }
 
+  /** How errors name the job. Any thread. */
+  protected final String describe() {
+    return nodes.describe();
+  }
+
   /** What the user said of the job. Any thread. */
   protected final JobOptions options() {
     return job.options;

@@ -56,6 +56,12 @@ public final class JobWorld implements AutoCloseable {
     return job;
   }
 
+  /** Makes a job of a transaction, without starting it. */
+  public void create(JobOptions options, JobTransaction transaction, JobDriver job)
+      throws Exception {
+    test.control(() -> jobs.create(options, transaction, job));
+  }
+
   public void monitor(Verb verb) throws Exception {
     test.control(
         () -> {

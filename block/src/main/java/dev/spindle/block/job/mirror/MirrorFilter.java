@@ -22,11 +22,16 @@ import java.util.Set;
 final class MirrorFilter extends BlockNode {
   private final BlockNode firstSource;
   private final MirrorState state;
+
+  /** Whether the target is what the source stands on. */
+  private final boolean commits;
+
   private BlockEdge source;
   private BlockEdge target;
 
-  MirrorFilter(String name, BlockNode source, MirrorState state) {
+  MirrorFilter(String name, BlockNode source, MirrorState state, boolean commits) {
     super(name, "mirror_top", source.context());
+    this.commits = commits;
     this.firstSource = source;
     this.state = state;
   }
@@ -54,12 +59,29 @@ final class MirrorFilter extends BlockNode {
   protected ChildPermissions childPermissions(
       BlockEdge child, Set<Permission> used, Set<Permission> shared) {
     if (child != target) {
-      return super.childPermissions(child, used, shared);
+      ChildPermissions needed = super.childPermissions(child, used, shared);
+      return commits ? aboveTarget(needed.used()) : needed;
     }
-    return state.isStopped()
-        ? new ChildPermissions(Permission.none(), Permission.all())
-        : new ChildPermissions(
-            EnumSet.of(Permission.WRITE), EnumSet.of(Permission.WRITE_UNCHANGED));
+    if (state.isStopped()) {
+      return new ChildPermissions(Permission.none(), Permission.all());
+    }
+    Set<Permission> others = EnumSet.of(Permission.WRITE_UNCHANGED);
+    if (commits) {
+      // The job has it grow.
+      others.add(Permission.RESIZE);
+    }
+    return new ChildPermissions(EnumSet.of(Permission.WRITE), others);
+  }
+
+  /**
+   * All between the filter and the target stands on the target: if somebody counted on it, or did
+   * not let others write there, so would all of it.
+   */
+  private static ChildPermissions aboveTarget(Set<Permission> used) {
+    Set<Permission> needed = Permission.none();
+    needed.addAll(used);
+    needed.remove(Permission.CONSISTENT_READ);
+    return new ChildPermissions(needed, Permission.all());
   }
 
   @Override

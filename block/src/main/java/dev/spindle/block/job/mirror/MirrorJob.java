@@ -23,7 +23,7 @@ import java.lang.foreign.MemorySegment;
  * completing it puts the copy in the node's place, under everybody who uses the node; cancelling it
  * without force leaves the copy as it is at that moment.
  */
-public final class MirrorJob extends CopyJob {
+public class MirrorJob extends CopyJob {
   private static final int MOST_OPERATIONS = 16;
   private static final long PIECE = 1 << 20;
 
@@ -75,21 +75,14 @@ public final class MirrorJob extends CopyJob {
   @Override
   protected void open() throws BlockException {
     options.check();
-    if (source == target) {
-      throw new BlockException("Can't mirror node into itself");
-    }
-    if (target.length() != size) {
-      throw new BlockException(
-          "Node '%s' has %d bytes, and cannot be a mirror of node '%s', which has %d"
-              .formatted(target.name(), target.length(), source.name(), size));
-    }
+    checkTarget();
     claimBoth();
     topOnly = options.sync() == SyncMode.TOP && hasBacking();
     HierarchicalBitmap dirty = new HierarchicalBitmap(size, options.granularity());
     state = new MirrorState(dirty, options.copyMode(), this::kick);
     insertFilter(graph.newName(options.filterNodeName()));
     try {
-      holdBoth(filter);
+      holdNodes();
       fill(dirty);
     } catch (BlockException | RuntimeException | Error e) {
       takeAway(bitmap);
@@ -98,6 +91,35 @@ public final class MirrorJob extends CopyJob {
     for (BlockEdge link : filter.links()) {
       freeze(link);
     }
+  }
+
+  void checkTarget() throws BlockException {
+    if (source == target) {
+      throw new BlockException("Can't mirror node into itself");
+    }
+    if (target.length() != size) {
+      throw new BlockException(
+          "Node '%s' has %d bytes, and cannot be a mirror of node '%s', which has %d"
+              .formatted(target.name(), target.length(), source.name(), size));
+    }
+  }
+
+  /** The filter stands already: nobody else takes what the job needs. */
+  void holdNodes() throws BlockException {
+    holdBoth(filter);
+  }
+
+  /** Makes the filter, without links yet. */
+  MirrorFilter makeFilter(String name) {
+    return new MirrorFilter(name, source, state, false);
+  }
+
+  final MirrorFilter filter() {
+    return filter;
+  }
+
+  final MirrorState state() {
+    return state;
   }
 
   /** The filter stands already: what is not noted here, it notes. */
@@ -115,7 +137,7 @@ public final class MirrorJob extends CopyJob {
 
   private void insertFilter(String name) throws BlockException {
     bringTarget();
-    MirrorFilter made = new MirrorFilter(name, source, state);
+    MirrorFilter made = makeFilter(name);
     try {
       graph.add(made);
       made.insert(target);
@@ -129,14 +151,7 @@ public final class MirrorJob extends CopyJob {
 
   @Override
   protected void run() throws BlockException {
-    if (topOnly) {
-      findHeld(
-          (offset, length, held) -> {
-            if (held) {
-              state.mark(offset, length);
-            }
-          });
-    }
+    findFirst();
     int operations = Math.clamp(options.bufSize() / piece, 1, MOST_OPERATIONS);
     try (Arena arena = Arena.ofShared()) {
       copier = new Copier(from, to, state.overlaps, operations, piece, arena);
@@ -147,6 +162,18 @@ public final class MirrorJob extends CopyJob {
         noteUncopied();
         copier = null;
       }
+    }
+  }
+
+  /** Finds what is to be copied at first, as far as that takes looking at the source's data. */
+  void findFirst() throws BlockException {
+    if (topOnly) {
+      findHeld(
+          (offset, length, held) -> {
+            if (held) {
+              state.mark(offset, length);
+            }
+          });
     }
   }
 
