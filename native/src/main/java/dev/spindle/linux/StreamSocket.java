@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 
 /**
  * A stream socket, local or of TCP, for I/O through a ring: {@link
@@ -43,6 +44,11 @@ public final class StreamSocket implements AutoCloseable {
    * @param backlog how many connections may wait to be accepted
    */
   public static StreamSocket listen(Endpoint endpoint, int backlog) throws LinuxException {
+    return listen(endpoint, backlog, false);
+  }
+
+  private static StreamSocket listen(Endpoint endpoint, int backlog, boolean ownerOnly)
+      throws LinuxException {
     StreamSocket socket = create(endpoint);
     try (Arena arena = Arena.ofConfined()) {
       if (endpoint instanceof Endpoint.Inet) {
@@ -54,6 +60,10 @@ public final class StreamSocket implements AutoCloseable {
           "bind",
           Syscall.invoke(
               SyscallNumber.BIND, socket.fd.number(), address.address(), address.byteSize()));
+      if (ownerOnly && endpoint instanceof Endpoint.Unix(var path)) {
+        // Nobody can connect before it listens.
+        restrict(path);
+      }
       socket.check("listen", Syscall.invoke(SyscallNumber.LISTEN, socket.fd.number(), backlog));
       return socket;
     } catch (LinuxException e) {
@@ -67,13 +77,34 @@ public final class StreamSocket implements AutoCloseable {
    * is removed. One that somebody listens at, or that is no socket, is not.
    */
   public static StreamSocket listenAgain(Endpoint endpoint, int backlog) throws LinuxException {
+    return listenAgain(endpoint, backlog, false);
+  }
+
+  /**
+   * As {@link #listenAgain}; only the user of this process, and who may do everything, can connect
+   * to a local one (mode 0600).
+   */
+  public static StreamSocket listenPrivately(Endpoint endpoint, int backlog) throws LinuxException {
+    return listenAgain(endpoint, backlog, true);
+  }
+
+  private static StreamSocket listenAgain(Endpoint endpoint, int backlog, boolean ownerOnly)
+      throws LinuxException {
     try {
-      return listen(endpoint, backlog);
+      return listen(endpoint, backlog, ownerOnly);
     } catch (LinuxException e) {
       if (e.errno() != Errno.EADDRINUSE || !removeStale(endpoint)) {
         throw e;
       }
-      return listen(endpoint, backlog);
+      return listen(endpoint, backlog, ownerOnly);
+    }
+  }
+
+  private static void restrict(Path path) throws LinuxException {
+    try {
+      Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+    } catch (IOException e) {
+      throw new LinuxException("chmod", path.toString(), Errno.EPERM);
     }
   }
 

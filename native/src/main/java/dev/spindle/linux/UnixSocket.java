@@ -307,9 +307,20 @@ public final class UnixSocket implements AutoCloseable {
     return message;
   }
 
+  /**
+   * Ends what this end receives: whoever waits for it finds the end, once what has come is read.
+   */
+  public void shutdownInput() throws LinuxException {
+    shutdown(SocketConstants.SHUT_RD);
+  }
+
   /** Ends the connection both ways: whoever waits on either end returns. */
   public void shutdown() throws LinuxException {
-    long result = Syscall.invoke(SyscallNumber.SHUTDOWN, fd.number(), SocketConstants.SHUT_RDWR);
+    shutdown(SocketConstants.SHUT_RDWR);
+  }
+
+  private void shutdown(int how) throws LinuxException {
+    long result = Syscall.invoke(SyscallNumber.SHUTDOWN, fd.number(), how);
     if (result != -Errno.ENOTCONN) {
       LinuxException.check("shutdown", fd.name(), result);
     }

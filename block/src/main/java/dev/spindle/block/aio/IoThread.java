@@ -12,6 +12,7 @@ public final class IoThread implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(IoThread.class);
 
   private final String id;
+  private final ContextOptions options;
   private final Thread thread;
   private final AioContext context;
 
@@ -30,7 +31,7 @@ public final class IoThread implements AutoCloseable {
             .unstarted(() -> body(id, options, ready));
     thread.start();
     try {
-      return new IoThread(id, thread, ready.join());
+      return new IoThread(id, options, thread, ready.join());
     } catch (CompletionException e) {
       if (e.getCause() instanceof LinuxException cause) {
         throw cause;
@@ -39,8 +40,9 @@ public final class IoThread implements AutoCloseable {
     }
   }
 
-  private IoThread(String id, Thread thread, AioContext context) {
+  private IoThread(String id, ContextOptions options, Thread thread, AioContext context) {
     this.id = id;
+    this.options = options;
     this.thread = thread;
     this.context = context;
   }
@@ -64,6 +66,11 @@ public final class IoThread implements AutoCloseable {
   /** The user's name for it. */
   public String id() {
     return id;
+  }
+
+  /** What it was made with. */
+  public ContextOptions options() {
+    return options;
   }
 
   /** The number of its Java thread, for the JVM's own statistics. */

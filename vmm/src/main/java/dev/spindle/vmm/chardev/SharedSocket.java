@@ -16,7 +16,7 @@ import java.util.Objects;
  * A socket that one thread may read and another write while a third closes it: that wakes both, and
  * the descriptor goes when the last has left, so that nobody meets another file under its number.
  */
-final class SharedSocket implements AutoCloseable {
+public final class SharedSocket implements AutoCloseable {
   private static final int READ_BYTES = 4096;
 
   /** What is done with the socket while it stays open. */
@@ -31,7 +31,8 @@ final class SharedSocket implements AutoCloseable {
   private int users;
   private boolean closed;
 
-  SharedSocket(UnixSocket socket) {
+  /** Owns the socket. */
+  public SharedSocket(UnixSocket socket) {
     this.socket = socket;
   }
 
@@ -57,7 +58,7 @@ final class SharedSocket implements AutoCloseable {
   }
 
   /** Waits for a connection. */
-  SharedSocket accept() throws IOException {
+  public SharedSocket accept() throws IOException {
     return new SharedSocket(use(UnixSocket::accept));
   }
 
@@ -71,7 +72,7 @@ final class SharedSocket implements AutoCloseable {
   }
 
   /** Waits until all is written. */
-  void write(byte[] bytes, int offset, int length) throws IOException {
+  public void write(byte[] bytes, int offset, int length) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment rest = arena.allocate(length);
       MemorySegment.copy(bytes, offset, rest, ValueLayout.JAVA_BYTE, 0, length);
@@ -83,7 +84,7 @@ final class SharedSocket implements AutoCloseable {
   }
 
   /** What arrives; at its end {@link #close} is still to be called. */
-  InputStream input() {
+  public InputStream input() {
     MemorySegment buffer = Arena.ofAuto().allocate(READ_BYTES);
     return new InputStream() {
       @Override
@@ -104,6 +105,19 @@ final class SharedSocket implements AutoCloseable {
         return size == 0 ? -1 : (int) size;
       }
     };
+  }
+
+  /** Has whoever reads find the end; what is written still goes out. */
+  public void endInput() {
+    try {
+      use(
+          open -> {
+            open.shutdownInput();
+            return null;
+          });
+    } catch (IOException e) {
+      // It is closed already, or the other end is.
+    }
   }
 
   @Override

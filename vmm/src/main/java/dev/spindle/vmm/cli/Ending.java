@@ -3,15 +3,16 @@ package dev.spindle.vmm.cli;
 
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
 import picocli.CommandLine.ExitCode;
 
 /**
- * How a process ends that signals end: in good order at the first one; at once at the second one,
- * or when good order takes too long, which a driver that hangs or a server that is gone may cause.
- * Any thread.
+ * How a process ends that signals end, or a monitor: in good order at the first one; at once at the
+ * second one, or when good order takes too long, which a driver that hangs or a server that is gone
+ * may cause. Any thread.
  */
 final class Ending {
   /** What a shell shows for a process that a signal has ended. */
@@ -20,7 +21,7 @@ final class Ending {
   private final Duration patience;
   private final PrintWriter err;
   private final IntConsumer halt;
-  private final CountDownLatch asked = new CountDownLatch(1);
+  private final CompletableFuture<Void> asked = new CompletableFuture<>();
   private final CountDownLatch over = new CountDownLatch(1);
   private volatile String step = "starting";
   private volatile Runnable last = () -> {};
@@ -50,17 +51,23 @@ final class Ending {
 
   /** A signal has come. */
   synchronized void signal(int number) {
-    if (asked.getCount() > 0) {
-      asked.countDown();
-      Thread.ofPlatform().daemon().name("ending").start(this::watch);
-    } else {
+    if (asked.isDone()) {
       endAtOnce(BY_SIGNAL + number);
+    } else {
+      request();
     }
   }
 
-  /** Waits for the first signal. */
-  void await() throws InterruptedException {
-    asked.await();
+  /** Somebody wants the process to end in good order, which may be under way. Does not wait. */
+  synchronized void request() {
+    if (asked.complete(null)) {
+      Thread.ofPlatform().daemon().name("ending").start(this::watch);
+    }
+  }
+
+  /** Completes when somebody wants the process to end. */
+  CompletableFuture<Void> asked() {
+    return asked;
   }
 
   /** Everything has ended; what is left is to leave. */

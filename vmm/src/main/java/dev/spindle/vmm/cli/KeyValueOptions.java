@@ -4,6 +4,7 @@ package dev.spindle.vmm.cli;
 import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.vmm.json.JsonOptions;
 import java.util.Map;
 
 /**

@@ -44,6 +44,8 @@ public final class Main {
           new Subcommand(
               "img", "Make, describe, copy and change disk images.", CommandSpec::create),
           new Subcommand("io", "Read and write a disk image by hand.", CommandSpec::create),
+          new Subcommand(
+              "qmp", "Have a running machine or daemon carry out a command.", QmpShell::spec),
           new Subcommand("bench", "Measure the device path beside its peers.", BenchCommand::spec),
           new Subcommand(
               "kvm",
@@ -153,7 +155,8 @@ public final class Main {
     return message == null ? cause.getClass().getSimpleName() : message;
   }
 
-  private static String version() {
+  /** The version of the program. */
+  static String version() {
     return Main.class.getModule().getDescriptor().rawVersion().orElse("(not packaged)");
   }
 }

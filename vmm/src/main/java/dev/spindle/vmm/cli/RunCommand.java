@@ -8,8 +8,10 @@ import dev.spindle.vmm.machine.KvmPlace;
 import dev.spindle.vmm.machine.Machine;
 import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
+import dev.spindle.vmm.qmp.MonitorOption;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -70,6 +72,11 @@ final class RunCommand implements Callable<Integer> {
                     + "[,wait=on|off], null or none; stdio unless given.")
             .build());
     spec.addOption(
+        DiskOptionSpecs.list(MonitorOptions.QMP)
+            .paramLabel("unix:PATH|tcp:HOST:PORT|stdio[,server=on][,wait=off]")
+            .description("A monitor that speaks QMP.")
+            .build());
+    spec.addOption(
         OptionSpec.builder("--no-reboot").description("End when the guest resets itself.").build());
   }
 
@@ -92,11 +99,13 @@ final class RunCommand implements Callable<Integer> {
     if (!parsed.hasMatchedOption("--kernel")) {
       throw new ParameterException(spec.commandLine(), "option '--kernel' is missing");
     }
-    VirtualMachineConfig config = RunOptions.from(parsed).config();
+    RunOptions options = RunOptions.from(parsed);
+    VirtualMachineConfig config = options.config();
+    List<MonitorOption> monitors = options.monitors();
     // The probe runs guests of its own, which takes a while: beside everything else that does.
     FutureTask<KvmPlace.Choice> place = new FutureTask<>(KvmPlace::choose);
     Thread.ofPlatform().daemon().name("kvm-probe").start(place);
-    return run(config, place);
+    return run(config, monitors, place);
   }
 
   private static void requireKvm(Future<KvmPlace.Choice> place) throws IOException {
@@ -120,19 +129,23 @@ final class RunCommand implements Callable<Integer> {
   /**
    * Runs a machine until it ends.
    *
+   * @param monitors where it is controlled from
    * @param place where guests run, or will be known to
    * @return the exit status
    */
-  static int run(VirtualMachineConfig config, Future<KvmPlace.Choice> place)
+  static int run(
+      VirtualMachineConfig config, List<MonitorOption> monitors, Future<KvmPlace.Choice> place)
       throws IOException, OptionException {
     CompletableFuture<VirtualMachine> made = new CompletableFuture<>();
     CountDownLatch closed = new CountDownLatch(1);
     // From the beginning: a machine half made has things to give back as well.
     Thread onSignal = Thread.ofPlatform().unstarted(() -> quitAndWait(made, closed));
     Runtime.getRuntime().addShutdownHook(onSignal);
-    try (VirtualMachine machine = create(config, place)) {
+    try (VirtualMachine machine = create(config, place);
+        MachineMonitors control = new MachineMonitors(machine, monitors)) {
       made.complete(machine);
       requireKvm(place);
+      control.awaitClients();
       machine.start();
       return machine.awaitEnd() == Machine.Ending.FAILURE ? ExitCode.SOFTWARE : ExitCode.OK;
     } finally {

@@ -13,6 +13,7 @@ import dev.spindle.vmm.machine.MachineConfig;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
+import dev.spindle.vmm.qmp.MonitorOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -53,6 +54,15 @@ final class RunOptions {
         disks.nodes(),
         disks.devices(),
         serialPorts());
+  }
+
+  /**
+   * Where the machine is controlled from.
+   *
+   * @throws OptionException with a sentence that names what is wrong
+   */
+  List<MonitorOption> monitors() throws OptionException {
+    return MonitorOptions.qmp(parsed.matchedOptionValue(MonitorOptions.QMP, List.of()));
   }
 
   /**

@@ -9,9 +9,22 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.vmm.machine.BlockLayer;
 import dev.spindle.vmm.machine.Closer;
+import dev.spindle.vmm.qmp.CommandTable;
+import dev.spindle.vmm.qmp.MonitorEvents;
+import dev.spindle.vmm.qmp.MonitorOption;
+import dev.spindle.vmm.qmp.Monitors;
+import dev.spindle.vmm.qmp.VersionInfo;
+import dev.spindle.vmm.qmp.command.BitmapCommands;
+import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.ExportCommands;
+import dev.spindle.vmm.qmp.command.JobCommands;
+import dev.spindle.vmm.qmp.command.JobEvents;
+import dev.spindle.vmm.qmp.command.MonitorCommands;
+import dev.spindle.vmm.qmp.command.NewJobCommands;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
 /** Block nodes and their exports, without a machine. */
@@ -20,6 +33,7 @@ final class StorageDaemon implements AutoCloseable {
   private final BlockLayer blockLayer;
   private final BlockExports exports;
   private final Consumer<String> step;
+  private Monitors monitors;
   private List<String> unflushed = List.of();
 
   /**
@@ -27,10 +41,11 @@ final class StorageDaemon implements AutoCloseable {
    *
    * @param step is told what comes next that may take long, here and in {@link #close}: {@code
    *     opening node 'disk'}
+   * @param quit has the program end soon; does not wait
    * @throws IOException with a sentence for the user
    * @throws OptionException with a sentence for the user
    */
-  StorageDaemon(StorageDaemonOptions options, Consumer<String> step)
+  StorageDaemon(StorageDaemonOptions options, Consumer<String> step, Runnable quit)
       throws IOException, OptionException {
     this.step = step;
     try {
@@ -56,10 +71,36 @@ final class StorageDaemon implements AutoCloseable {
         step.accept("opening export '%s'".formatted(export.peek("id").orElse("")));
         control("open-export", () -> exports.open(export));
       }
+      openMonitors(options.monitors(), quit);
     } catch (IOException | OptionException | RuntimeException e) {
       closer.close();
       throw e;
     }
+  }
+
+  private void openMonitors(List<MonitorOption> wanted, Runnable quit) throws IOException {
+    MonitorEvents events = new MonitorEvents();
+    CommandTable commands = new CommandTable();
+    VersionInfo version = VersionInfo.of(Main.version());
+    commands
+        .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, quit))
+        .add(BlockCommands.all(), blockLayer)
+        .add(BitmapCommands.all(), blockLayer)
+        .add(NewJobCommands.all(), blockLayer)
+        .add(JobCommands.all(), blockLayer)
+        .add(ExportCommands.all(), exports)
+        .addEvents(JobEvents.ALL);
+    blockLayer.jobs().listen(new JobEvents(events));
+    monitors = closer.add(new Monitors(blockLayer.mainLoop(), commands, events, version));
+    for (MonitorOption monitor : wanted) {
+      step.accept("opening a monitor");
+      monitors.open(monitor);
+    }
+  }
+
+  /** Completes when the clients are there whom monitors wait for. */
+  CompletableFuture<Void> ready() {
+    return monitors.ready();
   }
 
   /** Something that is opened under the control lock. */

@@ -5,8 +5,8 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.linux.EndingSignals;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.ExitCode;
@@ -23,9 +23,6 @@ final class StorageDaemonCommand implements Callable<Integer> {
 
   /** How long a signal waits for what it ends; service managers wait longer before they kill. */
   private static final Duration PATIENCE = Duration.ofSeconds(30);
-
-  /** Options of {@code qemu-storage-daemon} that there is nothing behind yet. */
-  private static final List<String> FOR_QMP = List.of("--monitor", "--chardev");
 
   private final CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
   private final Duration patience;
@@ -56,7 +53,16 @@ final class StorageDaemonCommand implements Callable<Integer> {
                 "Write the process's number there once everything is being served, and remove the"
                     + " file at the end.")
             .build());
-    FOR_QMP.forEach(name -> spec.addOption(DiskOptionSpecs.list(name).hidden(true).build()));
+    spec.addOption(
+        DiskOptionSpecs.list(MonitorOptions.CHARDEV)
+            .paramLabel("socket|stdio,id=ID[,path=PATH|host=HOST,port=PORT][,server=on][,wait=off]")
+            .description("Where a monitor is found.")
+            .build());
+    spec.addOption(
+        DiskOptionSpecs.list(MonitorOptions.MONITOR)
+            .paramLabel("chardev=ID")
+            .description("A monitor that speaks QMP.")
+            .build());
   }
 
   /** Makes the command's model. */
@@ -79,12 +85,6 @@ final class StorageDaemonCommand implements Callable<Integer> {
     if (OptionHelp.printed(spec.commandLine())) {
       return ExitCode.OK;
     }
-    for (String option : FOR_QMP) {
-      if (parsed.hasMatchedOption(option)) {
-        throw new OptionException(
-            option + ": there is no QMP yet; all that is served is on the command line");
-      }
-    }
     StorageDaemonOptions options = StorageDaemonOptions.from(parsed);
     if (parsed.hasMatchedOption(Daemonize.OPTION)) {
       return Daemonize.start();
@@ -97,8 +97,6 @@ final class StorageDaemonCommand implements Callable<Integer> {
     EndingSignals.handle(ending::signal);
     try {
       serve(options, inBackground, ending);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     } finally {
       ending.over();
     }
@@ -106,10 +104,11 @@ final class StorageDaemonCommand implements Callable<Integer> {
   }
 
   private static void serve(StorageDaemonOptions options, boolean inBackground, Ending ending)
-      throws IOException, OptionException, InterruptedException {
+      throws IOException, OptionException {
     try (PidFile pidFile =
             options.pidFile().isPresent() ? PidFile.at(options.pidFile().get()) : null;
-        StorageDaemon daemon = new StorageDaemon(options, ending::step)) {
+        StorageDaemon daemon = new StorageDaemon(options, ending::step, ending::request)) {
+      CompletableFuture.anyOf(daemon.ready(), ending.asked()).join();
       if (pidFile != null) {
         ending.last(() -> remove(pidFile));
         // Last, as QEMU does: who waits for it finds everything served.
@@ -118,7 +117,7 @@ final class StorageDaemonCommand implements Callable<Integer> {
       if (inBackground) {
         Daemonize.ready();
       }
-      ending.await();
+      ending.asked().join();
     }
   }
 

@@ -4,6 +4,7 @@ package dev.spindle.vmm.cli;
 import dev.spindle.block.export.ExportTypes;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.vmm.qmp.MonitorOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,13 +22,15 @@ import picocli.CommandLine.ParseResult;
  * @param nbdServer as {@code --nbd-server} describes it
  * @param exports as {@code --export} describes them
  * @param pidFile where the process's number goes
+ * @param monitors where it is controlled from
  */
 record StorageDaemonOptions(
     ObjectOptions objects,
     List<Options> nodes,
     Optional<Options> nbdServer,
     List<Options> exports,
-    Optional<Path> pidFile) {
+    Optional<Path> pidFile,
+    List<MonitorOption> monitors) {
   private static final String EXPORT = "--export";
   static final String NBD_SERVER = "--nbd-server";
 
@@ -58,7 +61,17 @@ record StorageDaemonOptions(
       throw new OptionException("--pidfile: the name of the file is empty");
     }
     return new StorageDaemonOptions(
-        objects, nodes.nodes(), nbdServer(parsed), exports, pidFile.map(Path::of));
+        objects,
+        nodes.nodes(),
+        nbdServer(parsed),
+        exports,
+        pidFile.map(Path::of),
+        monitors(parsed));
+  }
+
+  private static List<MonitorOption> monitors(ParseResult parsed) throws OptionException {
+    return MonitorOptions.monitors(
+        list(parsed, MonitorOptions.CHARDEV), list(parsed, MonitorOptions.MONITOR));
   }
 
   private static Optional<Options> nbdServer(ParseResult parsed) throws OptionException {

@@ -7,6 +7,7 @@ import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.job.Jobs;
 import dev.spindle.block.object.UserObject;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
@@ -30,6 +31,7 @@ public final class BlockLayer implements AutoCloseable {
   private final Map<String, IoThread> ioThreads = new LinkedHashMap<>();
   private final MainLoop mainLoop;
   private final BlockGraph graph;
+  private final Jobs jobs;
   private final Consumer<String> step;
 
   /** As the other one, with nobody to tell. */
@@ -65,6 +67,8 @@ public final class BlockLayer implements AutoCloseable {
       }
       graph = new BlockGraph(mainLoop);
       closer.add(() -> mainLoop.control("close-nodes", this::closeNodes));
+      jobs = new Jobs(mainLoop);
+      closer.add(() -> mainLoop.control("cancel-jobs", this::cancelJobs));
       addObjects(throttleGroups, objects);
       openNodes(nodes);
     } catch (IOException | OptionException | RuntimeException e) {
@@ -81,6 +85,16 @@ public final class BlockLayer implements AutoCloseable {
   /** The block nodes. */
   public BlockGraph graph() {
     return graph;
+  }
+
+  /** The jobs, which work on the nodes. */
+  public Jobs jobs() {
+    return jobs;
+  }
+
+  /** The iothreads, in the order given. */
+  public List<IoThread> ioThreads() {
+    return List.copyOf(ioThreads.values());
   }
 
   /** Every context there is, the main loop's first. */
@@ -176,6 +190,11 @@ public final class BlockLayer implements AutoCloseable {
         throw wrong.get();
       }
     }
+  }
+
+  private Void cancelJobs() {
+    jobs.cancelAll();
+    return null;
   }
 
   private Void closeNodes() throws BlockException {

@@ -19,6 +19,7 @@ import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.chardev.Chardevs;
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -96,6 +97,16 @@ public final class VirtualMachine implements AutoCloseable {
   /** Returns the loop that control work runs on. */
   public MainLoop mainLoop() {
     return mainLoop;
+  }
+
+  /** Returns what the disks stand on. */
+  public BlockLayer blockLayer() {
+    return blockLayer;
+  }
+
+  /** Returns the disks, in the order given. */
+  public List<VirtioBlkDevice> disks() {
+    return List.copyOf(disks.values());
   }
 
   /** Returns the block nodes. */

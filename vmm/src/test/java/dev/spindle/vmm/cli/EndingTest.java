@@ -38,7 +38,7 @@ final class EndingTest {
   void oneSignalEndsItInGoodOrder() throws Exception {
     Ending ending = ending(Duration.ofDays(1));
     ending.signal(TERM);
-    ending.await();
+    ending.asked().join();
     ending.over();
     assertFalse(halted.isDone());
     assertEquals(List.of(), done);

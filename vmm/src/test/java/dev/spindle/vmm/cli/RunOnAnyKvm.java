@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.spindle.vmm.machine.KvmPlace;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import picocli.CommandLine;
 
@@ -27,6 +28,7 @@ final class RunOnAnyKvm {
     System.exit(
         RunCommand.run(
             RunOptions.from(line.parseArgs(arguments)).config(),
+            List.of(),
             CompletableFuture.completedFuture(
                 new KvmPlace.Choice(KvmPlace.HOST, "a test asks for it"))));
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.OutputStream;
 import java.net.SocketException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -283,10 +284,79 @@ final class StorageDaemonTest {
   }
 
   @Test
+  void aMonitorControlsItAndEndsIt() throws Exception {
+    Path socket = folder.resolve("qmp.sock");
+    Process process =
+        daemon(
+                "--chardev",
+                "socket,id=m,server=on,wait=off,path=" + socket,
+                "--monitor",
+                "m",
+                NODE[0],
+                NODE[1])
+            .start();
+    started.add(process);
+    while (process.isAlive() && !Files.exists(socket)) {
+      Thread.onSpinWait();
+    }
+    assertEquals(
+        new SpindleProcess.Outcome(0, "{ }\n", ""),
+        SpindleProcess.finish(
+            SpindleProcess.prepare(
+                folder,
+                List.of(),
+                "qmp",
+                socket.toString(),
+                "blockdev-add",
+                "driver=raw",
+                "node-name=top",
+                "file=disk",
+                "offset=4096")));
+    SpindleProcess.finish(
+            SpindleProcess.prepare(
+                folder, List.of(), "qmp", socket.toString(), "blockdev-del", "node-name=disk"))
+        .assertRefusal(1, "blockdev-del: Node 'disk' is in use by node 'top'");
+    assertEquals(
+        0,
+        SpindleProcess.finish(
+                SpindleProcess.prepare(folder, List.of(), "qmp", socket.toString(), "quit"))
+            .status());
+    assertEquals(0, process.waitFor());
+    assertFalse(Files.exists(socket));
+  }
+
+  /** What is asked on standard input is answered to the end, though the input ends first. */
+  @Test
+  void aMonitorMayBeOnStandardInput() throws Exception {
+    Process process =
+        daemon("--chardev", "stdio,id=m", "--monitor", "m", NODE[0], NODE[1]).start();
+    started.add(process);
+    try (OutputStream input = process.getOutputStream()) {
+      input.write(
+          "{'execute': 'qmp_capabilities'} {'execute': 'query-block-exports', 'id': 1}\n{'execute': 'quit'}"
+              .getBytes(UTF_8));
+    }
+    List<String> said = process.inputReader(UTF_8).lines().toList();
+    assertEquals(0, process.waitFor());
+    assertTrue(said.getFirst().startsWith("{\"QMP\":"), said.toString());
+    assertEquals(
+        List.of("{\"return\":{}}", "{\"return\":[],\"id\":1}", "{\"return\":{}}"),
+        said.subList(1, said.size()));
+  }
+
+  @Test
   void whatItDoesNotKnowIsNamed() throws Exception {
-    SpindleProcess.finish(daemon("--chardev", "stdio,id=c", "--monitor", "c"))
+    SpindleProcess.finish(daemon("--monitor", "c"))
+        .assertRefusal(1, "--monitor: there is no --chardev 'c' that is not in use");
+    SpindleProcess.finish(daemon("--chardev", "socket,id=c,path=x", "--monitor", "c"))
         .assertRefusal(
-            1, "--monitor: there is no QMP yet; all that is served is on the command line");
+            1, "--chardev c: a monitor waits for its clients, so server=on must be given");
+    SpindleProcess.finish(
+            daemon("--chardev", "socket,id=c,host=192.0.2.1,port=1,server=on", "--monitor", "c"))
+        .assertRefusal(
+            1,
+            "--chardev: '192.0.2.1' can be reached from other machines, and whoever reaches a"
+                + " monitor owns the machine; only loopback is served");
     SpindleProcess.finish(daemon("--export", "type=nfs,id=e,node-name=disk"))
         .assertRefusal(1, "--export: unknown type 'nfs'; --export help lists those that exist");
     SpindleProcess.finish(daemon("--object", "secret,id=s"))

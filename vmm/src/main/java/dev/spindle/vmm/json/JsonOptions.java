@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.spindle.vmm.cli;
+package dev.spindle.vmm.json;
 
 import dev.spindle.block.options.OptionException;
-import dev.spindle.vmm.json.JsonException;
-import dev.spindle.vmm.json.JsonText;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The argument of an option as one JSON object, flattened: members of nested objects get dotted
- * names, elements of arrays their number. A class of its own so that only who writes JSON waits for
- * the library to be loaded.
+ * Options as one JSON object, flattened: members of nested objects get dotted names, elements of
+ * arrays their number. A class of its own so that only who writes JSON waits for the library to be
+ * loaded.
  */
-final class JsonOptions {
+public final class JsonOptions {
   /** What may be null. */
   private static final String NO_CHILD = "backing";
 
@@ -32,23 +31,33 @@ final class JsonOptions {
    *
    * @param option how errors name the option
    */
-  static JsonOptions parse(String option, String argument) throws OptionException {
-    JsonOptions options = new JsonOptions(option);
+  public static JsonOptions parse(String option, String argument) throws OptionException {
     try {
-      options.flatten("", JsonText.object(argument));
+      return of(option, JsonText.object(argument));
     } catch (JsonException e) {
       throw new OptionException(option + ": not JSON: " + e.getMessage());
     }
+  }
+
+  /**
+   * Flattens an object that has been read already.
+   *
+   * @param option how errors name it
+   * @throws OptionException if it has null where there must be a value
+   */
+  public static JsonOptions of(String option, ObjectNode object) throws OptionException {
+    JsonOptions options = new JsonOptions(option);
+    options.flatten("", object);
     return options;
   }
 
   /** The values by key, in the order given. */
-  Map<String, String> values() {
+  public Map<String, String> values() {
     return values;
   }
 
   /** The keys of those that are no strings. */
-  Set<String> notText() {
+  public Set<String> notText() {
     return notText;
   }
 

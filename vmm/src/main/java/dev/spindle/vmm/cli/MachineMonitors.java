@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.cli;
+
+import dev.spindle.vmm.machine.VirtualMachine;
+import dev.spindle.vmm.qmp.CommandTable;
+import dev.spindle.vmm.qmp.MonitorEvents;
+import dev.spindle.vmm.qmp.MonitorOption;
+import dev.spindle.vmm.qmp.Monitors;
+import dev.spindle.vmm.qmp.VersionInfo;
+import dev.spindle.vmm.qmp.command.BitmapCommands;
+import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.JobCommands;
+import dev.spindle.vmm.qmp.command.JobEvents;
+import dev.spindle.vmm.qmp.command.MachineCommands;
+import dev.spindle.vmm.qmp.command.MachineEvents;
+import dev.spindle.vmm.qmp.command.MonitorCommands;
+import dev.spindle.vmm.qmp.command.NewJobCommands;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/** Where a machine is controlled from. */
+final class MachineMonitors implements AutoCloseable {
+  private final VirtualMachine machine;
+  private final Monitors monitors;
+
+  /**
+   * Opens them.
+   *
+   * @throws IOException with a sentence for the user; none is open then
+   */
+  MachineMonitors(VirtualMachine machine, List<MonitorOption> wanted) throws IOException {
+    this.machine = machine;
+    MonitorEvents events = new MonitorEvents();
+    CommandTable commands = new CommandTable();
+    VersionInfo version = VersionInfo.of(Main.version());
+    commands
+        .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, machine::quit))
+        .add(MachineCommands.all(), machine)
+        .add(BlockCommands.all(), machine.blockLayer())
+        .add(BitmapCommands.all(), machine.blockLayer())
+        .add(NewJobCommands.all(), machine.blockLayer())
+        .add(JobCommands.all(), machine.blockLayer())
+        .addEvents(MachineEvents.ALL)
+        .addEvents(JobEvents.ALL);
+    machine.blockLayer().jobs().listen(new JobEvents(events));
+    MachineEvents.tell(machine, events);
+    monitors = new Monitors(machine.mainLoop(), commands, events, version);
+    try {
+      for (MonitorOption monitor : wanted) {
+        monitors.open(monitor);
+      }
+    } catch (IOException | RuntimeException | Error e) {
+      monitors.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Waits until those are there whom monitors wait for, or the machine has come to its end.
+   *
+   * @throws IOException if one of them will not come
+   */
+  void awaitClients() throws IOException {
+    try {
+      CompletableFuture.anyOf(monitors.ready(), machine.machine().ending()).join();
+    } catch (CompletionException e) {
+      throw new IOException(e.getCause().getMessage(), e);
+    }
+  }
+
+  @Override
+  public void close() {
+    monitors.close();
+  }
+}

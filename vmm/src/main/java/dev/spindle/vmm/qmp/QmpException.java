@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.qmp;
+
+/** A command cannot be obeyed: what its error reply says. */
+public final class QmpException extends Exception {
+  private static final long serialVersionUID = 1L;
+
+  private final QmpErrorClass errorClass;
+
+  /** Refuses with a sentence. */
+  public QmpException(QmpErrorClass errorClass, String message) {
+    super(message);
+    this.errorClass = errorClass;
+  }
+
+  /** Refuses with a sentence, as {@link QmpErrorClass#GENERIC_ERROR}. */
+  public QmpException(String message) {
+    this(QmpErrorClass.GENERIC_ERROR, message);
+  }
+
+  /** What kind of error it is. */
+  public QmpErrorClass errorClass() {
+    return errorClass;
+  }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.qmp.command;
+
+import static dev.spindle.vmm.qmp.QmpCommand.action;
+import static dev.spindle.vmm.qmp.QmpCommand.listOf;
+import static dev.spindle.vmm.qmp.QmpCommand.one;
+import static dev.spindle.vmm.qmp.QmpCommand.query;
+
+import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.graph.BlockDrivers;
+import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.options.OptionException;
+import dev.spindle.block.options.OptionList;
+import dev.spindle.block.options.Options;
+import dev.spindle.vmm.json.JsonOptions;
+import dev.spindle.vmm.machine.BlockLayer;
+import dev.spindle.vmm.qmp.OptionArguments;
+import dev.spindle.vmm.qmp.QapiName;
+import dev.spindle.vmm.qmp.QmpCommand;
+import dev.spindle.vmm.qmp.StrOrNull;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Nodes and iothreads (QAPI: block-core.json, misc.json). */
+public final class BlockCommands {
+  /** A node that is to be: QAPI's BlockdevOptions. */
+  public record BlockdevOptions(ObjectNode values) implements OptionArguments {
+    @Override
+    public String tag() {
+      return "driver";
+    }
+
+    @Override
+    public Map<String, OptionList.Reader> readers() {
+      Map<String, OptionList.Reader> readers = new TreeMap<>();
+      BlockDrivers.load().forEach((name, driver) -> readers.put(name, driver::read));
+      return readers;
+    }
+  }
+
+  /** The name of a node. */
+  public record NodeName(String nodeName) {}
+
+  /** What {@code blockdev-reopen} changes, all or nothing. */
+  public record ReopenArguments(List<ObjectNode> options) {}
+
+  /**
+   * Arguments of {@code x-blockdev-set-iothread}.
+   *
+   * @param nodeName a node of the graph that is to move: a disk's, or one below it
+   * @param iothread null for the main loop
+   * @param force accepted, as in QEMU; it makes no difference
+   */
+  public record MoveArguments(String nodeName, StrOrNull iothread, Optional<Boolean> force) {}
+
+  /** An iothread: QAPI's IOThreadInfo, as far as it is known. */
+  public record IoThreadInfo(
+      String id, long pollMaxNs, long pollGrow, long pollShrink, long aioMaxBatch) {}
+
+  /** What a node shows: QAPI's ImageInfo, as far as it is known. */
+  public record ImageInfo(String filename, String format, long virtualSize) {}
+
+  /** A node: QAPI's BlockDeviceInfo, as far as it is known. */
+  public record NodeInfo(
+      String nodeName,
+      boolean ro,
+      String drv,
+      String file,
+      ImageInfo image,
+      Optional<List<BitmapCommands.DirtyInfo>> dirtyBitmaps,
+      @QapiName("x-spindle-iothread") String context) {}
+
+  private BlockCommands() {}
+
+  /** The declarations. */
+  public static List<QmpCommand<BlockLayer, ?, ?>> all() {
+    return List.of(
+        query(
+            "query-iothreads",
+            listOf(IoThreadInfo.class),
+            "Lists the iothreads. Difference: threads of a JVM have no thread-id to tell.",
+            BlockCommands::ioThreads),
+        query(
+            "query-named-block-nodes",
+            listOf(NodeInfo.class),
+            "Lists the nodes. Difference: caches and limits are not told;"
+                + " x-spindle-iothread names the iothread that a node is at home in.",
+            BlockCommands::nodes),
+        query(
+            "x-debug-query-block-graph",
+            one(GraphInfo.class),
+            "Tells how nodes and their users hang together.",
+            GraphInfo::of),
+        action("blockdev-add", BlockdevOptions.class, "Opens a node.", BlockCommands::add),
+        action(
+            "blockdev-del", NodeName.class, "Closes a node that nobody uses.", BlockCommands::del),
+        action(
+            "blockdev-reopen",
+            ReopenArguments.class,
+            "Gives nodes other options and other children, all or none.",
+            BlockCommands::reopen),
+        action(
+            "x-blockdev-set-iothread",
+            MoveArguments.class,
+            "Moves a node, and all that hangs together with it, to another iothread, while its"
+                + " users go on. Difference: QEMU refuses that for nodes in use.",
+            BlockCommands::move));
+  }
+
+  private static List<IoThreadInfo> ioThreads(BlockLayer layer) {
+    List<IoThreadInfo> infos = new ArrayList<>();
+    for (IoThread thread : layer.ioThreads()) {
+      infos.add(
+          new IoThreadInfo(
+              thread.id(),
+              thread.options().pollMaxNs(),
+              thread.options().pollGrow(),
+              thread.options().pollShrink(),
+              thread.options().maxBatch()));
+    }
+    return infos;
+  }
+
+  private static List<NodeInfo> nodes(BlockLayer layer) {
+    return layer.graph().nodes().stream().map(BlockCommands::node).toList();
+  }
+
+  private static NodeInfo node(BlockNode node) {
+    String file = node.localFile().map(Object::toString).orElse("");
+    List<BitmapCommands.DirtyInfo> bitmaps =
+        node.bitmaps().query().stream().map(BitmapCommands.DirtyInfo::of).toList();
+    return new NodeInfo(
+        node.name(),
+        node.readOnly(),
+        node.driver(),
+        file,
+        new ImageInfo(file, node.driver(), node.length()),
+        bitmaps.isEmpty() ? Optional.empty() : Optional.of(bitmaps),
+        node.context().name());
+  }
+
+  private static void add(BlockLayer layer, BlockdevOptions arguments)
+      throws BlockException, OptionException {
+    Options options = arguments.options("blockdev-add");
+    if (options.peek("node-name").isEmpty()) {
+      throw options.missing("node-name");
+    }
+    layer.graph().open(options);
+  }
+
+  private static void del(BlockLayer layer, NodeName node) throws BlockException {
+    layer.graph().close(layer.graph().find(node.nodeName()));
+  }
+
+  private static void move(BlockLayer layer, MoveArguments given) throws BlockException {
+    BlockNode node = layer.graph().find(given.nodeName());
+    AioContext target =
+        given.iothread().text().isPresent()
+            ? layer.ioThread(given.iothread().text().get()).context()
+            : layer.mainLoop().context();
+    ContextChange.run(node, target);
+  }
+
+  private static void reopen(BlockLayer layer, ReopenArguments arguments)
+      throws BlockException, OptionException {
+    List<Options> descriptions = new ArrayList<>();
+    for (ObjectNode object : arguments.options()) {
+      JsonOptions flat = JsonOptions.of("blockdev-reopen", object);
+      descriptions.add(new Options("blockdev-reopen", flat.values(), flat.notText()));
+    }
+    layer.graph().reopen(descriptions);
+  }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.spindle.vmm.qmp.command;
+
+import dev.spindle.vmm.machine.Machine;
+import dev.spindle.vmm.machine.VirtualMachine;
+import dev.spindle.vmm.qmp.MonitorEvents;
+import dev.spindle.vmm.qmp.QmpCommand.None;
+import dev.spindle.vmm.qmp.QmpEvent;
+import java.util.List;
+
+/** Tells what happens to the machine (QAPI: run-state.json). */
+public final class MachineEvents {
+  /** Lower than all that has to stand still before it can be told. */
+  private static final int LAST_TO_STOP = Integer.MIN_VALUE;
+
+  /** Why a machine came to its end: QAPI's ShutdownCause, as far as there are reasons. */
+  public enum ShutdownCause {
+    HOST_ERROR,
+    HOST_QMP_QUIT,
+    GUEST_SHUTDOWN,
+    GUEST_RESET
+  }
+
+  /** A machine came to its end, by its guest's doing or not. */
+  public record Shutdown(boolean guest, ShutdownCause reason) {
+    static Shutdown of(Machine.Ending ending) {
+      return switch (ending) {
+        case POWER_OFF -> new Shutdown(true, ShutdownCause.GUEST_SHUTDOWN);
+        case RESET_REFUSED -> new Shutdown(true, ShutdownCause.GUEST_RESET);
+        case FAILURE -> new Shutdown(false, ShutdownCause.HOST_ERROR);
+        case QUIT -> new Shutdown(false, ShutdownCause.HOST_QMP_QUIT);
+      };
+    }
+  }
+
+  private static final QmpEvent<None> STOP =
+      new QmpEvent<>("STOP", "The guest has been stopped; its disks stand still.", None.class);
+  private static final QmpEvent<None> RESUME =
+      new QmpEvent<>("RESUME", "The guest goes on.", None.class);
+  private static final QmpEvent<Shutdown> SHUTDOWN =
+      new QmpEvent<>(
+          "SHUTDOWN",
+          "The machine has come to its end. Difference: an end by signal is told as one by quit.",
+          Shutdown.class);
+
+  /** The declarations. */
+  public static final List<QmpEvent<?>> ALL = List.of(STOP, RESUME, SHUTDOWN);
+
+  private MachineEvents() {}
+
+  /** Tells these monitors from now on. */
+  public static void tell(VirtualMachine machine, MonitorEvents monitors) {
+    machine.control(
+        "tell-run-state",
+        () ->
+            machine
+                .machine()
+                .addVmStateNotifier(
+                    LAST_TO_STOP,
+                    (running, state) -> monitors.tell(running ? RESUME : STOP, new None())));
+    machine.machine().ending().thenAccept(ending -> monitors.tell(SHUTDOWN, Shutdown.of(ending)));
+  }
+}
