@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.spindle.vmm.machine.KvmPlace;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import picocli.CommandLine;
 
@@ -25,10 +24,11 @@ final class RunOnAnyKvm {
 
   public static void main(String[] arguments) throws Exception {
     CommandLine line = new CommandLine(RunCommand.spec());
+    RunOptions options = RunOptions.from(line.parseArgs(arguments));
     System.exit(
         RunCommand.run(
-            RunOptions.from(line.parseArgs(arguments)).config(),
-            List.of(),
+            options.config(),
+            options.monitors(),
             CompletableFuture.completedFuture(
                 new KvmPlace.Choice(KvmPlace.HOST, "a test asks for it"))));
   }

@@ -328,8 +328,7 @@ final class StorageDaemonTest {
   /** What is asked on standard input is answered to the end, though the input ends first. */
   @Test
   void aMonitorMayBeOnStandardInput() throws Exception {
-    Process process =
-        daemon("--chardev", "stdio,id=m", "--monitor", "m", NODE[0], NODE[1]).start();
+    Process process = daemon("--chardev", "stdio,id=m", "--monitor", "m", NODE[0], NODE[1]).start();
     started.add(process);
     try (OutputStream input = process.getOutputStream()) {
       input.write(

@@ -84,14 +84,7 @@ final class QmpWorld implements AutoCloseable {
   public void close() {
     slowMayEnd.countDown();
     server.close();
-    layer
-        .mainLoop()
-        .control(
-            "close-exports",
-            () -> {
-              exports.closeAll();
-              return null;
-            });
+    exports.closeAll();
     layer.close();
   }
 }

@@ -69,12 +69,13 @@ public final class ExportCommands {
             NewExport.class,
             "Serves a node.",
             (exports, wanted) -> exports.open(wanted.options("block-export-add"))),
-        action(
-            "block-export-del",
-            ExportId.class,
-            "Ends an export; its clients are disconnected when they have been answered."
-                + " Difference: the mode 'safe' does not spare clients that are connected.",
-            (exports, given) -> exports.close(given.id())));
+        QmpCommand.<BlockExports, ExportId>action(
+                "block-export-del",
+                ExportId.class,
+                "Ends an export; its clients are disconnected when they have been answered."
+                    + " Difference: the mode 'safe' does not spare clients that are connected.",
+                (exports, given) -> exports.close(given.id()))
+            .at(QmpCommand.Place.MONITOR));
   }
 
   private static List<ExportInfo> exports(BlockExports exports) {

@@ -14,6 +14,8 @@ import dev.spindle.block.job.JobStatus;
 import dev.spindle.vmm.machine.BlockLayer;
 import dev.spindle.vmm.qmp.QapiName;
 import dev.spindle.vmm.qmp.QmpCommand;
+import dev.spindle.vmm.qmp.QmpErrorClass;
+import dev.spindle.vmm.qmp.QmpException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -142,7 +144,7 @@ public final class JobCommands {
             CancelArguments.class,
             "Cancels a job; one that is ready ends with its copy as it is now, unless forced.",
             (layer, job) ->
-                apply(
+                applyToDevice(
                     layer,
                     job.device(),
                     (jobs, id) -> jobs.cancel(id, job.force().orElse(false)))));
@@ -152,7 +154,7 @@ public final class JobCommands {
             SpeedArguments.class,
             "Limits a job's bytes per second; 0 for no limit.",
             (layer, job) ->
-                apply(layer, job.device(), (jobs, id) -> jobs.setSpeed(id, job.speed()))));
+                applyToDevice(layer, job.device(), (jobs, id) -> jobs.setSpeed(id, job.speed()))));
     commands.add(
         action(
             "block-job-change",
@@ -179,11 +181,22 @@ public final class JobCommands {
                 "block-job-" + name,
                 Device.class,
                 text,
-                (layer, job) -> apply(layer, job.device(), verb)));
+                (layer, job) -> applyToDevice(layer, job.device(), verb)));
   }
 
   private static void apply(BlockLayer layer, String id, Verb verb) throws BlockException {
     try (JobMonitor monitor = layer.jobs().monitor()) {
+      verb.apply(monitor, id);
+    }
+  }
+
+  /** As {@link #apply}; the older commands have an error class for jobs that are not there. */
+  private static void applyToDevice(BlockLayer layer, String id, Verb verb)
+      throws QmpException, BlockException {
+    try (JobMonitor monitor = layer.jobs().monitor()) {
+      if (monitor.query().stream().noneMatch(job -> job.id().equals(id))) {
+        throw new QmpException(QmpErrorClass.DEVICE_NOT_ACTIVE, "Block job '" + id + "' not found");
+      }
       verb.apply(monitor, id);
     }
   }
