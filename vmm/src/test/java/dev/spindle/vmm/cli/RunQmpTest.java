@@ -119,9 +119,14 @@ class RunQmpTest {
                         + " 'arguments': {'node-name': 'disk', 'iothread': 'io0'}}")
                 .toString());
         assertEquals(
-            1,
-            ask(client, "{'execute': 'x-spindle-query-moves'}").get(0).path("moves").asInt(),
-            "the disk has moved");
+            "io0",
+            ask(client, "{'execute': 'query-named-block-nodes'}")
+                .get(0)
+                .path("x-spindle-iothread")
+                .asString());
+        // Its driver has not begun to use the disk, so no request has been held back.
+        assertEquals(
+            0, ask(client, "{'execute': 'x-spindle-query-moves'}").get(0).path("moves").asInt());
         ask(client, "{'execute': 'cont'}");
         assertEvent("RESUME", client);
         assertEchoes(serial, "b");
