@@ -40,11 +40,7 @@ import org.slf4j.LoggerFactory;
 
 /** A node that shows a qcow2 image. */
 final class Qcow2Node extends BlockNode
-    implements BackedImage,
-        CheckableImage,
-        DescribedImage,
-        PreallocatingImage,
-        SnapshottedImage {
+    implements BackedImage, CheckableImage, DescribedImage, PreallocatingImage, SnapshottedImage {
   private static final Logger LOG = LoggerFactory.getLogger(Qcow2Node.class);
 
   private final BlockNode firstFile;
