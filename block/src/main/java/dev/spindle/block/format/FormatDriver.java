@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.format;
 
+import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockDriver;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
@@ -59,10 +60,19 @@ public abstract class FormatDriver implements BlockDriver {
     Opener opener = read(options, opening);
     return (graph, nodeName) -> {
       BlockNode child = file.open(graph, nodeName);
-      FormatNode node = new FormatNode(nodeName, name, child, graph.mainContext(), opening, writes);
+      AioContext context = graph.mainContext();
+      FormatNode node =
+          isChecked()
+              ? new CheckableFormatNode(nodeName, name, child, context, opening, writes)
+              : new FormatNode(nodeName, name, child, context, opening, writes);
       node.open(graph, opener, backing);
       return node;
     };
+  }
+
+  /** Whether there is something to check: see {@link Image#check}. */
+  protected boolean isChecked() {
+    return false;
   }
 
   /** The options of the format's own, which reopening does not change. */

@@ -14,6 +14,8 @@ import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.image.DescribedImage;
+import dev.spindle.block.image.ImageDescription;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.ArrayList;
@@ -30,7 +32,7 @@ import org.slf4j.LoggerFactory;
  * The image's lock is held while metadata is looked at or changed, never while data is on its way.
  * Clusters are allocated one at a time, those that overlap one after another.
  */
-final class FormatNode extends BlockNode {
+class FormatNode extends BlockNode implements DescribedImage {
   private static final Logger LOG = LoggerFactory.getLogger(FormatNode.class);
   private static final Set<ChildRole> DATA = Set.of(ChildRole.DATA);
 
@@ -231,6 +233,27 @@ final class FormatNode extends BlockNode {
     try (ControlFiles files = controlFiles()) {
       image.beginWrites(files.io());
     }
+  }
+
+  /** Something that is done with the image's files on the control side. */
+  @FunctionalInterface
+  interface FileWork<T> {
+    T run(ImageIo io) throws ImageException;
+  }
+
+  /** Does something while nobody else looks at metadata. Control side; waits. */
+  final <T> T onFiles(FileWork<T> work) throws BlockException {
+    imageLock.lock();
+    try (ControlFiles files = controlFiles()) {
+      return work.run(files.io());
+    } finally {
+      imageLock.unlock();
+    }
+  }
+
+  @Override
+  public final ImageDescription describeImage() throws BlockException {
+    return onFiles(image::describe);
   }
 
   /** Leaves the image as one that is not in use; nothing is on its way. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.format;
 
+import dev.spindle.block.image.ImageDescription;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
@@ -81,6 +82,19 @@ public abstract class Image {
   /** Has a cluster lead to its room, where its data has been written. */
   public void link(ImageIo io, long cluster, NewCluster where) throws ImageException {
     throw new IllegalStateException("the image is read-only");
+  }
+
+  /** What there is to say of it, beside its length. */
+  public ImageDescription describe(ImageIo io) throws ImageException {
+    return ImageDescription.PLAIN;
+  }
+
+  /**
+   * Looks through its metadata, and mends what is to be mended; the files are flushed after that.
+   * Nobody else uses the image.
+   */
+  public void check(ImageIo io, CheckTally tally) throws ImageException {
+    throw new IllegalStateException("images of this format are not checked");
   }
 
   /** Writes what metadata has not been written; the files are flushed after that. */

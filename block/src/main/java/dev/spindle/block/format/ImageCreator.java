@@ -2,8 +2,10 @@
 package dev.spindle.block.format;
 
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.image.CreateOption;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.TreeMap;
@@ -21,6 +23,14 @@ public interface ImageCreator {
 
   /** The name in {@code driver=…}. */
   String driver();
+
+  /**
+   * The options that {@code img create -o} takes for the format, each with the words for it that
+   * {@link #read} knows.
+   */
+  default List<CreateOption> toolOptions() {
+    return List.of();
+  }
 
   /**
    * Reads what is wanted of a new image, all but {@code driver} and {@code file}; makes nothing.

@@ -12,6 +12,8 @@ import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * A child that holds an image, or a part of one, as straight-line code of one context reads and
@@ -47,6 +49,11 @@ public final class ImageFile {
   /** As errors name it. */
   public String name() {
     return node.localFile().map(path -> "'" + path + "'").orElse("node '" + node.name() + "'");
+  }
+
+  /** The file's path, if it is one of this host. */
+  public Optional<Path> path() {
+    return node.localFile();
   }
 
   /** Memory in which data may be on its way here. */

@@ -40,6 +40,11 @@ public record CreateOption(
     return new CreateOption(name, kind, help, Optional.empty(), value -> Map.of(word, value));
   }
 
+  /** {@code size}, as all formats have it. */
+  public static CreateOption size() {
+    return of("size", Kind.SIZE, "bytes that the image shows");
+  }
+
   /** The same option, with a value where none is given. */
   public CreateOption otherwise(String value) {
     return new CreateOption(name, kind, help, Optional.of(value), words);

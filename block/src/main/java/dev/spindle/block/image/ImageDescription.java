@@ -39,4 +39,21 @@ public record ImageDescription(
           Optional.empty(),
           List.of(),
           Map.of());
+
+  /**
+   * Of an image of which there is only that to say.
+   *
+   * @param clusterSize bytes
+   */
+  public static ImageDescription ofClusters(long clusterSize) {
+    return new ImageDescription(
+        OptionalInt.of(Math.toIntExact(clusterSize)),
+        false,
+        false,
+        false,
+        Optional.empty(),
+        Optional.empty(),
+        List.of(),
+        Map.of());
+  }
 }

@@ -5,15 +5,24 @@ import dev.spindle.block.format.Fields;
 import dev.spindle.block.format.ImageCreator;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
+import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.nio.ByteOrder;
+import java.util.List;
 
 /** Makes Parallels images, in clusters of {@code cluster-size}. */
 public final class ParallelsCreator implements ImageCreator {
   @Override
   public String driver() {
     return "parallels";
+  }
+
+  @Override
+  public List<CreateOption> toolOptions() {
+    return List.of(
+        CreateOption.size(), CreateOption.of("cluster_size", Kind.SIZE, "bytes of a cluster"));
   }
 
   @Override

@@ -25,6 +25,11 @@ public final class ParallelsDriver extends FormatDriver implements ImageProbe {
   }
 
   @Override
+  protected boolean isChecked() {
+    return true;
+  }
+
+  @Override
   public int probe(MemorySegment head, String filename) {
     return (MAGIC.isIn(head) || MAGIC_EXTENDED.isIn(head)) && VERSION.isIn(head) ? 100 : 0;
   }

@@ -4,22 +4,19 @@ package dev.spindle.block.driver.parallels;
 import static dev.spindle.block.driver.parallels.ParallelsHeader.BYTES;
 import static dev.spindle.block.driver.parallels.ParallelsHeader.ENTRY;
 
-import dev.spindle.block.format.Extent;
+import dev.spindle.block.format.CheckTally;
+import dev.spindle.block.format.EntryTable;
 import dev.spindle.block.format.Fields;
-import dev.spindle.block.format.Image;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.format.ImageIo;
-import dev.spindle.block.format.MetadataCache;
 import dev.spindle.block.format.NewCluster;
+import dev.spindle.block.format.TableImage;
 import java.nio.ByteOrder;
 import java.util.BitSet;
 
 /** An open Parallels image: a table of clusters. */
-final class ParallelsImage extends Image {
-  /** Bytes of the table that are looked through at once. */
-  private static final int SCAN = 64 << 10;
-
+final class ParallelsImage extends TableImage {
   /** Places for clusters in a file that is written: 16 MiB of memory are enough to look at them. */
   private static final long MOST_PLACES = 1 << 27;
 
@@ -27,16 +24,21 @@ final class ParallelsImage extends Image {
   private static final long MOST_LOST = 1 << 30;
 
   private final ParallelsHeader header;
-  private final MetadataCache table = new MetadataCache(ByteOrder.LITTLE_ENDIAN);
+  private final EntryTable table;
 
-  /** What the header is to say of programs that use the image, once this one does not. */
-  private boolean marked;
+  /** Whether the header says that the image is in use, as a crash leaves it. */
+  private boolean unclean;
 
   /** Where the next cluster goes, in bytes. */
   private long free;
 
+  /** What is left of a cluster's offset when it is divided by a cluster's size; alike for all. */
+  private long phase;
+
   ParallelsImage(ParallelsHeader header) {
     this.header = header;
+    this.table = new EntryTable(BYTES, header.entries(), ENTRY, ByteOrder.LITTLE_ENDIAN);
+    this.unclean = header.inUse() == ParallelsHeader.IN_USE;
   }
 
   @Override
@@ -55,45 +57,48 @@ final class ParallelsImage extends Image {
   }
 
   @Override
-  public Extent map(ImageIo io, long offset, long length) throws ImageException {
-    long within = offset % header.cluster();
-    long run = Math.min(header.cluster() - within, length);
-    long entry = table.u32(io.file(), slot(offset));
-    return entry == 0
-        ? new Extent.Absent(run)
-        : new Extent.Data(0, entry * header.unit() + within, run);
+  protected long place(ImageFile file, long index) throws ImageException {
+    long entry = table.get(file, index);
+    return entry == 0 ? ABSENT : entry * header.unit();
   }
 
-  private long slot(long offset) {
-    return BYTES + offset / header.cluster() * ENTRY;
-  }
-
+  /**
+   * Looks where clusters are. That is enough for an image, too, that who wrote it last has not
+   * closed: an entry is written after its cluster, and what else a crash leaves is room that
+   * nothing leads to.
+   */
   @Override
   public void beginWrites(ImageIo io) throws ImageException {
     ImageFile file = io.file();
-    if (header.inUse() == ParallelsHeader.IN_USE && !marked) {
-      throw new ImageException(
-          file.name() + " was not closed by who wrote it last: it can only be read");
-    }
     BitSet used = new BitSet();
     free = header.data();
-    long bytes = header.entries() * ENTRY;
-    for (long done = 0; done < bytes; done += SCAN) {
-      int piece = (int) Math.min(SCAN, bytes - done);
-      Fields part = file.read(BYTES + done, piece, ByteOrder.LITTLE_ENDIAN);
-      for (int at = 0; at < piece; at += ENTRY) {
-        if (part.u32(at) != 0) {
-          note(file, used, part.u32(at) * header.unit());
-        }
-      }
-    }
+    phase = countsSectors() ? header.data() % header.cluster() : 0;
+    boolean[] any = new boolean[1];
+    table.forEach(
+        file,
+        (index, entry) -> {
+          if (entry != 0) {
+            long start = entry * header.unit();
+            if (!any[0] && countsSectors()) {
+              phase = start % header.cluster();
+            }
+            any[0] = true;
+            note(file, used, start);
+          }
+        });
     free = roundedUp(Math.max(free, file.length()));
+  }
+
+  /** The older kind of images: a cluster may begin at any sector. */
+  private boolean countsSectors() {
+    return header.unit() < header.cluster();
   }
 
   private void note(ImageFile file, BitSet used, long start) throws ImageException {
     long place = start / header.cluster();
     boolean far = place >= MOST_PLACES || start > file.length() + MOST_LOST;
-    if (far || start < header.data() || used.get((int) place)) {
+    boolean aside = start % header.cluster() != phase;
+    if (far || aside || start < header.data() || used.get((int) place)) {
       throw new ImageException(
           "%s: the cluster at offset %d overlaps with something else: the image can only be read"
               .formatted(file.name(), start));
@@ -102,9 +107,69 @@ final class ParallelsImage extends Image {
     free = Math.max(free, start + header.cluster());
   }
 
-  /** To what an entry can say. */
+  /** To where a cluster may begin. */
   private long roundedUp(long offset) {
-    return (offset + header.unit() - 1) / header.unit() * header.unit();
+    return offset + Math.floorMod(phase - offset, header.cluster());
+  }
+
+  /** Repairs an image that was left in use, clusters that are not there, and room that is lost. */
+  @Override
+  public void check(ImageIo io, CheckTally tally) throws ImageException {
+    ImageFile file = io.file();
+    if (unclean && tally.error("image was not closed correctly")) {
+      mark(io, 0);
+      unclean = false;
+    }
+    Usage usage = new Usage();
+    table.forEach(file, (index, entry) -> look(file, usage, index, entry * header.unit(), tally));
+    long end = Math.max(usage.high, header.data());
+    if (file.length() > end
+        && tally.leak(
+            (file.length() - end + header.cluster() - 1) / header.cluster(),
+            "space leaked at the end of the image " + (file.length() - end))) {
+      file.resize(end);
+    }
+    tally.usage(header.entries(), usage.allocated, usage.fragmented, end);
+    if (tally.repairs()) {
+      beginWrites(io);
+    }
+  }
+
+  /** What a check has come across. */
+  private static final class Usage {
+    private final BitSet places = new BitSet();
+    private long allocated;
+    private long fragmented;
+
+    /** Where the last cluster ends, and the one that was looked at before, in bytes. */
+    private long high;
+
+    private long before;
+  }
+
+  private void look(ImageFile file, Usage usage, long index, long start, CheckTally tally)
+      throws ImageException {
+    if (start == 0) {
+      usage.before = 0;
+      return;
+    }
+    long end = start + header.cluster();
+    if (start > file.length() && tally.error("cluster " + index + " is outside image")) {
+      table.put(file, index, 0);
+      usage.before = 0;
+      return;
+    }
+    long place = start / header.cluster();
+    if (start < header.data() || (place < MOST_PLACES && usage.places.get((int) place))) {
+      tally.lastingError("cluster %d at offset %d overlaps".formatted(index, start));
+    }
+    if (place < MOST_PLACES) {
+      usage.places.set((int) place);
+    }
+    usage.allocated++;
+    usage.fragmented += usage.before != 0 && usage.before != start ? 1 : 0;
+    usage.before = end;
+    usage.high = Math.max(usage.high, end);
   }
 
   /** Others are to know that the image is in use, until it is left as it should be. */
@@ -112,7 +177,6 @@ final class ParallelsImage extends Image {
   public void firstChange(ImageIo io) throws ImageException {
     mark(io, ParallelsHeader.IN_USE);
     io.file().flush();
-    marked = true;
   }
 
   private static void mark(ImageIo io, long inUse) throws ImageException {
@@ -124,7 +188,7 @@ final class ParallelsImage extends Image {
   public boolean settle(ImageIo io) throws ImageException {
     io.file().flush();
     mark(io, 0);
-    marked = false;
+    unclean = false;
     return true;
   }
 
@@ -141,6 +205,6 @@ final class ParallelsImage extends Image {
 
   @Override
   public void link(ImageIo io, long cluster, NewCluster where) throws ImageException {
-    table.put32(io.file(), slot(cluster), where.offset() / header.unit());
+    table.put(io.file(), cluster / header.cluster(), where.offset() / header.unit());
   }
 }

@@ -9,9 +9,13 @@ import dev.spindle.block.format.Fields;
 import dev.spindle.block.format.ImageCreator;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
+import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Map;
 import java.util.Random;
 
 /** Makes VDI images: dynamic, or with {@code preallocation=metadata} static. */
@@ -22,6 +26,14 @@ public final class VdiCreator implements ImageCreator {
   @Override
   public String driver() {
     return "vdi";
+  }
+
+  @Override
+  public List<CreateOption> toolOptions() {
+    return List.of(
+        CreateOption.size(),
+        CreateOption.of("static", Kind.BOOL, "whether all blocks have room from the beginning")
+            .words(on -> on.equals("on") ? Map.of("preallocation", "metadata") : Map.of()));
   }
 
   @Override

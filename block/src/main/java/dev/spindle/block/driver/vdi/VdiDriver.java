@@ -23,6 +23,11 @@ public final class VdiDriver extends FormatDriver implements ImageProbe {
   }
 
   @Override
+  protected boolean isChecked() {
+    return true;
+  }
+
+  @Override
   public int probe(MemorySegment head, String filename) {
     return MAGIC.isIn(head) ? 100 : 0;
   }

@@ -4,40 +4,40 @@ package dev.spindle.block.driver.vdi;
 import static dev.spindle.block.driver.vdi.VdiHeader.BLOCK;
 import static dev.spindle.block.driver.vdi.VdiHeader.ENTRY;
 
-import dev.spindle.block.format.Extent;
+import dev.spindle.block.format.CheckTally;
+import dev.spindle.block.format.EntryTable;
 import dev.spindle.block.format.Fields;
-import dev.spindle.block.format.Image;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.format.ImageIo;
-import dev.spindle.block.format.MetadataCache;
 import dev.spindle.block.format.NewCluster;
+import dev.spindle.block.format.TableImage;
+import dev.spindle.block.image.ImageDescription;
 import java.nio.ByteOrder;
-import java.util.ArrayDeque;
 import java.util.BitSet;
-import java.util.Deque;
 
 /** An open VDI image: a map of blocks of 1 MiB. */
-final class VdiImage extends Image {
+final class VdiImage extends TableImage {
   private static final long UNALLOCATED = 0xffff_ffffL;
   private static final long DISCARDED = 0xffff_fffeL;
 
-  /** Bytes of the map that are looked through at once. */
-  private static final int SCAN = 64 << 10;
-
   private final VdiHeader header;
-  private final MetadataCache map = new MetadataCache(ByteOrder.LITTLE_ENDIAN);
+  private final EntryTable map;
 
   /** The number of the first block of data that was never used, and what the header says of it. */
   private long next;
 
   private long recorded;
 
-  /** Blocks of data below {@link #next} that were taken and given back. */
-  private final Deque<Long> released = new ArrayDeque<>();
+  /** Blocks of data that the map leads to, or is about to. */
+  private BitSet used = new BitSet();
+
+  /** Of those, the ones that the file had before: they hold what a crash has left there. */
+  private final BitSet again = new BitSet();
 
   private VdiImage(VdiHeader header) {
     this.header = header;
+    this.map = new EntryTable(header.mapOffset(), header.blocks(), ENTRY, ByteOrder.LITTLE_ENDIAN);
     this.recorded = header.allocated();
   }
 
@@ -50,31 +50,23 @@ final class VdiImage extends Image {
   @Override
   public void beginWrites(ImageIo io) throws ImageException {
     ImageFile file = io.file();
-    BitSet used = new BitSet();
-    long bytes = header.blocks() * ENTRY;
-    for (long done = 0; done < bytes; done += SCAN) {
-      int piece = (int) Math.min(SCAN, bytes - done);
-      Fields entries = file.read(header.mapOffset() + done, piece, ByteOrder.LITTLE_ENDIAN);
-      for (int at = 0; at < piece; at += ENTRY) {
-        long block = entries.u32(at);
-        if (block < DISCARDED) {
-          note(file, used, (done + at) / ENTRY, block);
-        }
-      }
-    }
-    released.clear();
+    used = new BitSet();
+    again.clear();
+    map.forEach(
+        file,
+        (index, block) -> {
+          if (block < DISCARDED) {
+            checkBlock(file, index, block);
+            if (used.get((int) block)) {
+              throw new ImageException(
+                  "%s: block %d of the data is used twice: the image can only be read"
+                      .formatted(file.name(), block));
+            }
+            used.set((int) block);
+          }
+        });
     // A crash may have kept the header from being written after the map.
     next = Math.max(header.allocated(), used.length());
-  }
-
-  private void note(ImageFile file, BitSet used, long index, long block) throws ImageException {
-    checkBlock(file, index, block);
-    if (used.get((int) block)) {
-      throw new ImageException(
-          "%s: block %d of the data is used twice: the image can only be read"
-              .formatted(file.name(), block));
-    }
-    used.set((int) block);
   }
 
   private void checkBlock(ImageFile file, long index, long block) throws ImageException {
@@ -82,6 +74,40 @@ final class VdiImage extends Image {
       throw new ImageException(
           "%s: block %d of the disk is said to be block %d of the data, of %d"
               .formatted(file.name(), index, block, header.blocks()));
+    }
+  }
+
+  @Override
+  public ImageDescription describe(ImageIo io) {
+    return ImageDescription.ofClusters(BLOCK);
+  }
+
+  @Override
+  public void check(ImageIo io, CheckTally tally) throws ImageException {
+    ImageFile file = io.file();
+    if (tally.repairs()) {
+      throw new ImageException(file.name() + ": VDI images can be checked, but not repaired");
+    }
+    BitSet seen = new BitSet();
+    long[] allocated = new long[1];
+    map.forEach(
+        file,
+        (index, block) -> {
+          if (block >= DISCARDED) {
+            return;
+          }
+          allocated[0] += block < header.blocks() ? 1 : 0;
+          if (block >= header.blocks()) {
+            tally.lastingError("block index %d too large, is %d".formatted(index, block));
+          } else if (seen.get((int) block)) {
+            tally.lastingError("block index %d also used by %d".formatted(block, index));
+          } else {
+            seen.set((int) block);
+          }
+        });
+    if (allocated[0] != recorded) {
+      tally.lastingError(
+          "allocated blocks mismatch, is %d, should be %d".formatted(allocated[0], recorded));
     }
   }
 
@@ -96,45 +122,40 @@ final class VdiImage extends Image {
   }
 
   @Override
-  public Extent map(ImageIo io, long offset, long length) throws ImageException {
-    long within = offset % BLOCK;
-    long run = Math.min(BLOCK - within, length);
-    long entry = entry(io, offset / BLOCK);
+  protected long place(ImageFile file, long index) throws ImageException {
+    long entry = map.get(file, index);
     if (entry == UNALLOCATED) {
-      return new Extent.Absent(run);
+      return ABSENT;
     }
     if (entry == DISCARDED) {
-      return new Extent.Zeroes(run);
+      return ZEROES;
     }
-    checkBlock(io.file(), offset / BLOCK, entry);
-    return new Extent.Data(0, header.dataOffset() + entry * BLOCK + within, run);
-  }
-
-  private long entry(ImageIo io, long index) throws ImageException {
-    return map.u32(io.file(), header.mapOffset() + index * ENTRY);
+    checkBlock(file, index, entry);
+    return header.dataOffset() + entry * BLOCK;
   }
 
   @Override
   public NewCluster allocate(ImageIo io, long cluster) throws ImageException {
-    Long again = released.poll();
-    if (again != null) {
-      return new NewCluster(0, header.dataOffset() + again * BLOCK, false);
-    }
-    if (next >= header.blocks()) {
+    boolean isReused = next >= header.blocks();
+    // A crash, or a write that failed, leaves blocks that nothing leads to.
+    long block = isReused ? used.nextClearBit(0) : next;
+    if (block >= header.blocks()) {
       throw new ImageException(io.file().name() + ": more blocks are used than the disk has");
     }
-    long offset = header.dataOffset() + next * BLOCK;
+    long offset = header.dataOffset() + block * BLOCK;
     boolean isNew = offset >= io.file().length();
     if (offset + BLOCK > io.file().length()) {
       io.file().resize(offset + BLOCK);
     }
-    next++;
+    next = Math.max(next, block + 1);
+    used.set((int) block);
+    again.set((int) block, !isNew);
     return new NewCluster(0, offset, isNew);
   }
 
   @Override
   public void release(NewCluster room) {
-    released.add((room.offset() - header.dataOffset()) / BLOCK);
+    used.clear((int) ((room.offset() - header.dataOffset()) / BLOCK));
   }
 
   @Override
@@ -145,7 +166,11 @@ final class VdiImage extends Image {
       io.file().write(0, count.put32(VdiHeader.AT_ALLOCATED, next));
       recorded = next;
     }
-    long block = (where.offset() - header.dataOffset()) / BLOCK;
-    map.put32(io.file(), header.mapOffset() + cluster / BLOCK * ENTRY, block);
+    int block = (int) ((where.offset() - header.dataOffset()) / BLOCK);
+    if (again.get(block)) {
+      io.file().flush();
+      again.clear(block);
+    }
+    map.put(io.file(), cluster / BLOCK, block);
   }
 }

@@ -29,7 +29,8 @@ public final class VhdxDriver extends FormatDriver implements ImageProbe {
   private static Image open(ImageOpening opening) throws ImageException {
     ImageFile file = opening.file();
     VhdxHeader header = VhdxHeader.read(file);
-    if (!header.logIsEmpty()) {
+    boolean replay = !header.logIsEmpty();
+    if (replay) {
       if (opening.readOnly()) {
         throw new ImageException(
             file.name() + " has a log to be replayed, and cannot be opened read-only before that");
@@ -37,7 +38,12 @@ public final class VhdxDriver extends FormatDriver implements ImageProbe {
       header = VhdxLog.replay(file, header);
     }
     VhdxRegions regions = VhdxRegions.read(file, header);
-    return new VhdxImage(header, regions, VhdxMetadata.read(file, regions));
+    return new VhdxImage(header, regions, VhdxMetadata.read(file, regions), replay);
+  }
+
+  @Override
+  protected boolean isChecked() {
+    return true;
   }
 
   @Override

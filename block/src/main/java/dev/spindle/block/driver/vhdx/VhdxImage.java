@@ -2,14 +2,14 @@
 package dev.spindle.block.driver.vhdx;
 
 import dev.spindle.block.driver.vhdx.VhdxRegions.Region;
-import dev.spindle.block.format.Extent;
-import dev.spindle.block.format.Fields;
-import dev.spindle.block.format.Image;
+import dev.spindle.block.format.CheckTally;
+import dev.spindle.block.format.EntryTable;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.format.ImageIo;
-import dev.spindle.block.format.MetadataCache;
 import dev.spindle.block.format.NewCluster;
+import dev.spindle.block.format.TableImage;
+import dev.spindle.block.image.ImageDescription;
 import java.nio.ByteOrder;
 import java.util.BitSet;
 
@@ -18,7 +18,7 @@ import java.util.BitSet;
  * one entry of the table at a time, in one sector, after the block that it leads to is on stable
  * storage; a crash finds either the old entry or the new one, and both are valid.
  */
-final class VhdxImage extends Image {
+final class VhdxImage extends TableImage {
   private static final int ENTRY = 8;
   private static final long STATE = 7;
   private static final int NOT_PRESENT = 0;
@@ -28,21 +28,23 @@ final class VhdxImage extends Image {
   private static final int FULLY_PRESENT = 6;
   private static final long OFFSET = -VhdxHeader.MIB;
 
-  /** Bytes of the table that are looked through at once: whole entries. */
-  private static final int SCAN = 64 << 10;
-
   /** Of a file that is written, in MiB: a bit for each takes 16 MiB. */
   private static final long MOST_MIB = 1 << 27;
 
   private final VhdxRegions regions;
   private final VhdxMetadata metadata;
-  private final MetadataCache table = new MetadataCache(ByteOrder.LITTLE_ENDIAN);
+  private final EntryTable table;
   private VhdxHeader header;
 
   /** Where the next block goes, in bytes. */
   private long free;
 
-  VhdxImage(VhdxHeader header, VhdxRegions regions, VhdxMetadata metadata) throws ImageException {
+  /** Whether a log was replayed when it was opened, of which no check has told. */
+  private boolean replayed;
+
+  VhdxImage(VhdxHeader header, VhdxRegions regions, VhdxMetadata metadata, boolean replayed)
+      throws ImageException {
+    this.replayed = replayed;
     this.header = header;
     this.regions = regions;
     this.metadata = metadata;
@@ -51,6 +53,13 @@ final class VhdxImage extends Image {
           "A block allocation table of %d bytes is too small for a disk of %d"
               .formatted(tableBytes(), metadata.size()));
     }
+    long blocks = metadata.blocks();
+    this.table =
+        new EntryTable(
+            regions.table().offset(),
+            blocks == 0 ? 0 : index(blocks - 1) + 1,
+            ENTRY,
+            ByteOrder.LITTLE_ENDIAN);
   }
 
   private long tableBytes() {
@@ -60,10 +69,6 @@ final class VhdxImage extends Image {
   /** The entry of a block: there are entries for bitmaps in between. */
   private long index(long block) {
     return block + block / metadata.chunkRatio();
-  }
-
-  private long slot(long offset) {
-    return regions.table().offset() + index(offset / metadata.block()) * ENTRY;
   }
 
   @Override
@@ -77,24 +82,31 @@ final class VhdxImage extends Image {
   }
 
   @Override
-  public Extent map(ImageIo io, long offset, long length) throws ImageException {
-    long within = offset % metadata.block();
-    long run = Math.min(metadata.block() - within, length);
-    long entry = table.bits64(io.file(), slot(offset));
+  public ImageDescription describe(ImageIo io) {
+    return ImageDescription.ofClusters(metadata.block());
+  }
+
+  @Override
+  protected long place(ImageFile file, long block) throws ImageException {
+    long entry = table.get(file, index(block));
     return switch ((int) (entry & STATE)) {
-      case NOT_PRESENT, UNDEFINED, UNMAPPED -> new Extent.Absent(run);
-      case ZERO -> new Extent.Zeroes(run);
+      case NOT_PRESENT, UNDEFINED, UNMAPPED -> ABSENT;
+      case ZERO -> ZEROES;
       case FULLY_PRESENT -> {
         if (entry < 0) {
-          throw new ImageException(io.file().name() + ": a block is beyond all files");
+          throw new ImageException(file.name() + ": a block is beyond all files");
         }
-        yield new Extent.Data(0, (entry & OFFSET) + within, run);
+        yield entry & OFFSET;
       }
       default ->
           throw new ImageException(
-              "%s: the block at %d of the disk has state %d, which it cannot have"
-                  .formatted(io.file().name(), offset, entry & STATE));
+              "%s: block %d of the disk has state %d, which it cannot have"
+                  .formatted(file.name(), block, entry & STATE));
     };
+  }
+
+  private boolean isBlock(long entry) {
+    return (entry + 1) % (metadata.chunkRatio() + 1) != 0;
   }
 
   /** No block may overlap with another one nor with a region. */
@@ -108,23 +120,51 @@ final class VhdxImage extends Image {
     for (Region region : regions.all()) {
       use(file, used, region.offset(), region.length());
     }
-    free = 0;
-    long blocks = metadata.blocks();
-    long entries = blocks == 0 ? 0 : index(blocks - 1) + 1;
-    for (long first = 0; first < entries; first += SCAN / ENTRY) {
-      int count = (int) Math.min(SCAN / ENTRY, entries - first);
-      Fields part =
-          file.read(
-              regions.table().offset() + first * ENTRY, count * ENTRY, ByteOrder.LITTLE_ENDIAN);
-      for (int i = 0; i < count; i++) {
-        boolean isBlock = (first + i + 1) % (metadata.chunkRatio() + 1) != 0;
-        long entry = part.bits64(i * ENTRY);
-        if (isBlock && (entry & STATE) == FULLY_PRESENT) {
-          use(file, used, entry & OFFSET, metadata.block());
-        }
-      }
-    }
+    table.forEach(
+        file,
+        (index, entry) -> {
+          if (isBlock(index) && (entry & STATE) == FULLY_PRESENT) {
+            use(file, used, entry & OFFSET, metadata.block());
+          }
+        });
     free = (file.length() + VhdxHeader.MIB - 1) & OFFSET;
+  }
+
+  @Override
+  public void check(ImageIo io, CheckTally tally) throws ImageException {
+    ImageFile file = io.file();
+    if (replayed && tally.repairs()) {
+      tally.alreadyMended();
+      replayed = false;
+    }
+    BitSet used = new BitSet();
+    for (Region region : regions.all()) {
+      note(file, used, region.offset(), region.length(), "region at " + region.offset(), tally);
+    }
+    table.forEach(
+        file,
+        (index, entry) -> {
+          if (isBlock(index) && (entry & STATE) == FULLY_PRESENT) {
+            note(file, used, entry & OFFSET, metadata.block(), "BAT entry " + index, tally);
+          }
+        });
+  }
+
+  private static void note(
+      ImageFile file, BitSet used, long offset, long length, String what, CheckTally tally) {
+    if (offset < 0 || offset > Math.min(file.length(), MOST_MIB * VhdxHeader.MIB) - length) {
+      tally.lastingError(
+          "%s leads to offset %d, and %d bytes there are not in the file of %d"
+              .formatted(what, offset, length, file.length()));
+      return;
+    }
+    int from = (int) (offset / VhdxHeader.MIB);
+    int to = (int) ((offset + length) / VhdxHeader.MIB);
+    int next = used.nextSetBit(from);
+    if (next >= 0 && next < to) {
+      tally.lastingError("%s leads to offset %d, which is in use".formatted(what, offset));
+    }
+    used.set(from, to);
   }
 
   private static void use(ImageFile file, BitSet used, long offset, long length)
@@ -159,6 +199,6 @@ final class VhdxImage extends Image {
   @Override
   public void link(ImageIo io, long cluster, NewCluster where) throws ImageException {
     io.file().flush();
-    table.put64(io.file(), slot(cluster), where.offset() | FULLY_PRESENT);
+    table.put(io.file(), index(cluster / metadata.block()), where.offset() | FULLY_PRESENT);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.vmdk;
 
+import dev.spindle.block.format.CheckTally;
 import dev.spindle.block.format.Extent;
 import dev.spindle.block.format.Fields;
 import dev.spindle.block.format.ImageException;
@@ -28,8 +29,11 @@ final class SparseExtent {
   private final SparseHeader header;
   private final MetadataCache cache = new MetadataCache(ByteOrder.LITTLE_ENDIAN);
 
-  /** Where the next grain goes, in bytes. */
-  private long free;
+  /** Where the last grain ends, in sectors. */
+  private long end;
+
+  /** What is left of a grain's sector when it is divided by a grain's size; alike for all. */
+  private long phase;
 
   private final ZlibUnits units = new ZlibUnits();
 
@@ -41,6 +45,11 @@ final class SparseExtent {
 
   SparseHeader header() {
     return header;
+  }
+
+  /** In which of the image's files it is. */
+  int index() {
+    return index;
   }
 
   /** As {@link dev.spindle.block.format.Image#map}, with offsets in the extent. */
@@ -77,34 +86,74 @@ final class SparseExtent {
     return table + grain % header.tableEntries() * ENTRY;
   }
 
-  /** As {@link dev.spindle.block.format.Image#beginWrites}: no two grains may overlap. */
-  void beginWrites(ImageIo io) throws ImageException {
+  /** Looks at a grain. */
+  @FunctionalInterface
+  private interface Visitor {
+    void visit(long grain, long sector) throws ImageException;
+  }
+
+  /** Looks at all grains that are held as data. */
+  private void forEach(ImageIo io, Visitor visitor) throws ImageException {
     ImageFile file = io.file(index);
-    long size = header.grainBytes() / 512;
-    long end = header.overhead();
-    BitSet used = new BitSet();
-    for (long directory = 0; directory < header.tables(); directory++) {
-      long at = table(io, header.directory(), directory * header.tableEntries());
+    for (long number = 0; number < header.tables(); number++) {
+      long first = number * header.tableEntries();
+      long at = table(io, header.directory(), first);
       if (at == 0) {
         continue;
       }
       Fields table = file.read(at, header.tableEntries() * ENTRY, ByteOrder.LITTLE_ENDIAN);
       for (int i = 0; i < header.tableEntries(); i++) {
         long sector = table.u32(i * ENTRY);
-        boolean held = sector > (header.hasZeroedGrains() ? 1 : 0);
-        if (held) {
+        if (sector > (header.hasZeroedGrains() ? 1 : 0)) {
+          visitor.visit(first + i, sector);
+        }
+      }
+    }
+  }
+
+  /** As {@link dev.spindle.block.format.Image#beginWrites}: no two grains may overlap. */
+  void beginWrites(ImageIo io) throws ImageException {
+    ImageFile file = io.file(index);
+    long size = header.grainBytes() / 512;
+    BitSet used = new BitSet();
+    end = header.overhead();
+    phase = -1;
+    forEach(
+        io,
+        (grain, sector) -> {
+          phase = phase < 0 ? sector % size : phase;
           boolean far = sector * 512 > file.length() + MOST_LOST;
-          if (far || sector < header.overhead() || used.get((int) (sector / size))) {
+          boolean aside = sector % size != phase;
+          if (far || aside || sector < header.overhead() || used.get((int) (sector / size))) {
             throw new ImageException(
                 "%s: the grain at sector %d overlaps with something else: the image can only be read"
                     .formatted(file.name(), sector));
           }
           used.set((int) (sector / size));
           end = Math.max(end, sector + size);
-        }
-      }
-    }
-    free = Math.max(end * 512, file.length());
+        });
+    phase = phase < 0 ? end % size : phase;
+  }
+
+  /** As {@link dev.spindle.block.format.Image#check}. */
+  void check(ImageIo io, CheckTally tally) throws ImageException {
+    ImageFile file = io.file(index);
+    long size = header.grainBytes() / 512;
+    BitSet used = new BitSet();
+    forEach(
+        io,
+        (grain, sector) -> {
+          if (sector * 512 >= file.length()) {
+            tally.lastingError(
+                "cluster offset after file size for sector %d".formatted(grain * size));
+          } else if (!header.compressed()) {
+            int place = Math.toIntExact(sector / size);
+            if (sector < header.overhead() || used.get(place)) {
+              tally.lastingError("the grain at sector %d overlaps".formatted(sector));
+            }
+            used.set(place);
+          }
+        });
   }
 
   NewCluster allocate(ImageIo io, long cluster) throws ImageException {
@@ -116,12 +165,15 @@ final class SparseExtent {
           "%s: there is no grain table for offset %d, and none is made"
               .formatted(file.name(), cluster));
     }
-    long start = Math.max(free, file.length());
+    long size = header.grainBytes();
+    long after = Math.max(end * 512, file.length());
+    // Whatever the file's length is: an entry says sectors, and grains must not overlap.
+    long start = after + Math.floorMod(phase * 512 - after, size);
     if (start / 512 > 0xffff_ffffL) {
       throw new ImageException(file.name() + " is as large as a sparse extent can be");
     }
-    file.resize(start + header.grainBytes());
-    free = start + header.grainBytes();
+    file.resize(start + size);
+    end = (start + size) / 512;
     return new NewCluster(index, start, true);
   }
 

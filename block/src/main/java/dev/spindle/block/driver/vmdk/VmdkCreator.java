@@ -7,9 +7,13 @@ import dev.spindle.block.format.Fields;
 import dev.spindle.block.format.ImageCreator;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
+import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 
 /** Makes VMDK images in one file, with all grain tables ({@code monolithicSparse}). */
@@ -37,11 +41,12 @@ public final class VmdkCreator implements ImageCreator {
       # The Disk Data Base
       #DDB
 
-      ddb.virtualHWVersion = "4"
+      ddb.virtualHWVersion = "%s"
       ddb.geometry.cylinders = "%d"
-      ddb.geometry.heads = "16"
+      ddb.geometry.heads = "%d"
       ddb.geometry.sectors = "63"
-      ddb.adapterType = "ide"
+      ddb.adapterType = "%s"
+      ddb.toolsVersion = "%s"
       """;
 
   @Override
@@ -50,23 +55,62 @@ public final class VmdkCreator implements ImageCreator {
   }
 
   @Override
+  public List<CreateOption> toolOptions() {
+    return List.of(
+        CreateOption.size(),
+        CreateOption.of(
+            "adapter_type", Kind.TEXT, "ide (where none is given), lsilogic, buslogic, legacyESX"),
+        CreateOption.of("compat6", Kind.BOOL, "the same as hwversion=6")
+            .words(on -> on.equals("on") ? Map.of("hwversion", "6") : Map.of()),
+        CreateOption.of("hwversion", Kind.TEXT, "the virtual hardware's version"),
+        CreateOption.of("toolsversion", Kind.TEXT, "the version of the guest's tools"),
+        CreateOption.of("subformat", Kind.TEXT, "monolithicSparse"),
+        CreateOption.of("zeroed_grain", Kind.BOOL, "whether a grain can be said to be zero"));
+  }
+
+  @Override
   public NewImage read(Options options) throws OptionException {
     long sectors = ImageCreator.takeSize(options) / 512;
     options.choice("subformat", "monolithicSparse", "monolithicSparse");
+    Machine machine =
+        new Machine(
+            options.choice("adapter-type", "ide", "ide", "lsilogic", "buslogic", "legacyESX"),
+            version(options, "hwversion", "4"),
+            version(options, "toolsversion", "2147483647"));
     boolean zeroed = options.bool("zeroed-grain", false);
     if (sectors == 0 || sectors > MOST) {
       throw new OptionException(
           "%s: a VMDK image in one file has from 512 to %d bytes"
               .formatted(options.owner(), MOST * 512));
     }
-    return file -> write(file, sectors, zeroed);
+    return file -> write(file, sectors, machine, zeroed);
+  }
+
+  /** What the descriptor says of the machine that the disk is for. */
+  private record Machine(String adapter, String hardware, String tools) {
+    int heads() {
+      return adapter.equals("ide") ? 16 : 255;
+    }
+  }
+
+  /** A word for the descriptor, which must not end where its quotation marks do not. */
+  private static String version(Options options, String name, String otherwise)
+      throws OptionException {
+    String version = options.string(name).orElse(otherwise);
+    if (!version.matches("[0-9A-Za-z._-]{1,32}")) {
+      throw new OptionException(
+          "%s: parameter '%s' is '%s', expected letters, digits and dots"
+              .formatted(options.owner(), name, version));
+    }
+    return version;
   }
 
   private static long roundedUp(long value, long unit) {
     return (value + unit - 1) / unit * unit;
   }
 
-  private static void write(ImageFile file, long sectors, boolean zeroed) throws ImageException {
+  private static void write(ImageFile file, long sectors, Machine machine, boolean zeroed)
+      throws ImageException {
     long tables = roundedUp(sectors, GRAIN * TABLE_ENTRIES) / (GRAIN * TABLE_ENTRIES);
     long directorySectors = roundedUp(tables * 4, 512) / 512;
     long backup = DESCRIPTOR + DESCRIPTOR_SECTORS;
@@ -80,7 +124,11 @@ public final class VmdkCreator implements ImageCreator {
                 ThreadLocalRandom.current().nextInt() & 0xffff_fffeL,
                 sectors,
                 file.name().replaceAll("^.*/|'|\"", ""),
-                Math.min(16383, sectors / 16 / 63))
+                machine.hardware(),
+                Math.min(16383, sectors / machine.heads() / 63),
+                machine.heads(),
+                machine.adapter(),
+                machine.tools())
             .getBytes(ISO_8859_1);
     Fields descriptor =
         Fields.zeroes((int) DESCRIPTOR_SECTORS * 512, ByteOrder.LITTLE_ENDIAN).put(0, text);

@@ -159,6 +159,11 @@ public final class VmdkDriver extends FormatDriver implements ImageProbe {
   }
 
   @Override
+  protected boolean isChecked() {
+    return true;
+  }
+
+  @Override
   public int probe(MemorySegment head, String filename) {
     if (SPARSE.isIn(head)) {
       return 100;

@@ -4,6 +4,7 @@ package dev.spindle.block.driver.vmdk;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import dev.spindle.block.format.BackingName;
+import dev.spindle.block.format.CheckTally;
 import dev.spindle.block.format.Extent;
 import dev.spindle.block.format.Fields;
 import dev.spindle.block.format.Image;
@@ -11,6 +12,7 @@ import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.format.ImageIo;
 import dev.spindle.block.format.NewCluster;
+import dev.spindle.block.image.ImageDescription;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -162,6 +164,23 @@ final class VmdkImage extends Image {
     if (part(offset) instanceof Sparse sparse) {
       sparse.extent().unpack(io, offset - sparse.start(), target);
     }
+  }
+
+  @Override
+  public void check(ImageIo io, CheckTally tally) throws ImageException {
+    if (tally.repairs()) {
+      throw new ImageException(io.file().name() + ": VMDK images can be checked, but not repaired");
+    }
+    for (Part part : parts) {
+      if (part instanceof Sparse sparse) {
+        sparse.extent().check(io, tally);
+      }
+    }
+  }
+
+  @Override
+  public ImageDescription describe(ImageIo io) {
+    return VmdkReport.of(descriptor, parts, io);
   }
 
   @Override

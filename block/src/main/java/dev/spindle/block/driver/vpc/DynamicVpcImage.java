@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.vpc;
 
-import dev.spindle.block.format.Extent;
+import dev.spindle.block.format.EntryTable;
 import dev.spindle.block.format.Fields;
-import dev.spindle.block.format.Image;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.format.ImageIo;
-import dev.spindle.block.format.MetadataCache;
 import dev.spindle.block.format.NewCluster;
+import dev.spindle.block.format.TableImage;
+import dev.spindle.block.image.ImageDescription;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 
@@ -17,7 +17,7 @@ import java.util.Arrays;
  * written, found through a table ("Dynamic Disk Header Format", "Block Allocation Table"). The last
  * sector of the file is a copy of the first.
  */
-final class DynamicVpcImage extends Image {
+final class DynamicVpcImage extends TableImage {
   static final int HEADER_BYTES = 1024;
   static final String COOKIE = "cxsparse";
   static final int AT_NEXT = 8;
@@ -35,15 +35,12 @@ final class DynamicVpcImage extends Image {
   private static final long MOST_BLOCK = 256 << 20;
   private static final int ENTRY = 4;
 
-  /** Bytes of the table that are looked through at once. */
-  private static final int SCAN = 64 << 10;
-
   private final VpcFooter footer;
   private final long table;
   private final long entries;
   private final long block;
   private final long bitmap;
-  private final MetadataCache cache = new MetadataCache(ByteOrder.BIG_ENDIAN);
+  private final EntryTable blocks;
 
   /** Where the next block goes, in the file, in bytes: where the footer is. */
   private long free;
@@ -54,6 +51,7 @@ final class DynamicVpcImage extends Image {
     this.entries = entries;
     this.block = block;
     this.bitmap = bitmapBytes(block);
+    this.blocks = new EntryTable(table, used(), ENTRY, ByteOrder.BIG_ENDIAN);
   }
 
   /** A bit for each sector, in whole sectors. */
@@ -111,13 +109,14 @@ final class DynamicVpcImage extends Image {
   }
 
   @Override
-  public Extent map(ImageIo io, long offset, long length) throws ImageException {
-    long within = offset % block;
-    long run = Math.min(block - within, length);
-    long sector = cache.u32(io.file(), table + offset / block * ENTRY);
-    return sector == UNALLOCATED
-        ? new Extent.Absent(run)
-        : new Extent.Data(0, sector * 512 + bitmap + within, run);
+  public ImageDescription describe(ImageIo io) {
+    return ImageDescription.ofClusters(block);
+  }
+
+  @Override
+  protected long place(ImageFile file, long index) throws ImageException {
+    long sector = blocks.get(file, index);
+    return sector == UNALLOCATED ? ABSENT : sector * 512 + bitmap;
   }
 
   /** Blocks must neither overlap with each other nor with the tables. */
@@ -128,19 +127,19 @@ final class DynamicVpcImage extends Image {
     free = (tablesEnd + 511) & -512;
     // Sectors, with the sign turned round for them to sort as what they are: 17 MB at most.
     int[] starts = new int[Math.toIntExact(used())];
-    int count = 0;
-    for (long done = 0; done < used() * ENTRY; done += SCAN) {
-      int piece = (int) Math.min(SCAN, used() * ENTRY - done);
-      Fields part = file.read(table + done, piece, ByteOrder.BIG_ENDIAN);
-      for (int at = 0; at < piece; at += ENTRY) {
-        if (part.u32(at) != UNALLOCATED) {
-          starts[count++] = (int) part.u32(at) ^ Integer.MIN_VALUE;
-        }
+    blocks.forEach(
+        file,
+        (index, sector) -> {
+          // What is not there sorts to the end.
+          starts[(int) index] = (int) sector ^ Integer.MIN_VALUE;
+        });
+    Arrays.sort(starts);
+    for (int key : starts) {
+      long sector = (key ^ Integer.MIN_VALUE) & 0xffff_ffffL;
+      if (sector == UNALLOCATED) {
+        break;
       }
-    }
-    Arrays.sort(starts, 0, count);
-    for (int i = 0; i < count; i++) {
-      long start = ((starts[i] ^ Integer.MIN_VALUE) & 0xffff_ffffL) * 512;
+      long start = sector * 512;
       if (start < free) {
         throw new ImageException(
             "%s: the block at offset %d overlaps with what is before it: the image can only be read"
@@ -170,6 +169,6 @@ final class DynamicVpcImage extends Image {
 
   @Override
   public void link(ImageIo io, long cluster, NewCluster where) throws ImageException {
-    cache.put32(io.file(), table + cluster / block * ENTRY, (where.offset() - bitmap) / 512);
+    blocks.put(io.file(), cluster / block, (where.offset() - bitmap) / 512);
   }
 }

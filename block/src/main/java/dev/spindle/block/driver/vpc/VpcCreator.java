@@ -5,10 +5,13 @@ import dev.spindle.block.format.Fields;
 import dev.spindle.block.format.ImageCreator;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
+import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.nio.ByteOrder;
 import java.time.Instant;
+import java.util.List;
 import java.util.Random;
 
 /**
@@ -24,6 +27,15 @@ public final class VpcCreator implements ImageCreator {
   @Override
   public String driver() {
     return "vpc";
+  }
+
+  @Override
+  public List<CreateOption> toolOptions() {
+    return List.of(
+        CreateOption.size(),
+        CreateOption.of("subformat", Kind.TEXT, "dynamic (where none is given) or fixed"),
+        CreateOption.of(
+            "force_size", Kind.BOOL, "the very size, whatever cylinders and heads can say"));
   }
 
   @Override

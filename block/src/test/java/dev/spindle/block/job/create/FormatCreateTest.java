@@ -73,6 +73,8 @@ class FormatCreateTest {
         "vmdk,true,' zeroed-grain=on'",
         "vhdx,true,''",
         "vhdx,true,' subformat=fixed block-size=1M'",
+        "vhdx,true,' log-size=3M block-state-zero=off'",
+        "vmdk,true,' adapter-type=lsilogic hwversion=7 toolsversion=11'",
         "parallels,true,''",
         "parallels,true,' cluster-size=64k'"
       },
