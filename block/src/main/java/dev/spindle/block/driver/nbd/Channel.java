@@ -332,8 +332,9 @@ final class Channel implements TurnEnd, NbdStream.Listener {
     }
     landed(flight);
     reconnection.progress();
-    if (sending && flight.message == outbox.number()) {
-      // What it is sent from must stay until the kernel has read it, whatever the server says.
+    if (!outbox.isBetweenMessages() && flight.message == outbox.number()) {
+      // What it is sent from must stay until the kernel has read it, whatever the server says; a
+      // channel that moves may have sent a part.
       early.add(flight);
     } else {
       flight.answered();
