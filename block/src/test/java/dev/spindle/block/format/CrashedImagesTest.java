@@ -9,7 +9,6 @@ import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest.Operation;
-import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.TestGraph;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -75,11 +74,7 @@ class CrashedImagesTest {
       file =
           test.get(() -> test.graph.add(new RecordedNode("f", test.mainLoop.context(), contents)));
       BlockNode node = test.open("driver=" + kind.format() + ",node-name=disk,file=f");
-      backend =
-          test.get(
-              () ->
-                  new BlockBackend(
-                      node, new TestGraph.User("u"), TestGraph.READ_WRITE, Permission.all()));
+      backend = test.use(node, "u");
       lane = test.lane(backend, test.io0);
     }
 

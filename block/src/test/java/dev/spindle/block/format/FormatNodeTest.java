@@ -13,11 +13,9 @@ import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.DrainedSection;
-import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.TestGraph;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -54,28 +52,6 @@ class FormatNodeTest {
     test.close();
   }
 
-  private BlockBackend use(BlockNode node, boolean writes) throws Exception {
-    return test.get(
-        () ->
-            new BlockBackend(
-                node,
-                new TestGraph.User("u"),
-                writes ? TestGraph.READ_WRITE : TestGraph.READ,
-                Permission.all()));
-  }
-
-  private static int run(BackendLane lane, TestRequest request) {
-    return TestGraph.send(lane, request).result.join();
-  }
-
-  private byte[] read(BackendLane lane) {
-    try (Arena arena = Arena.ofShared()) {
-      MemorySegment buffer = arena.allocate(SIZE, 4096);
-      assertEquals(0, run(lane, TestRequest.transfer(Operation.READ, 0, buffer)));
-      return buffer.toArray(ValueLayout.JAVA_BYTE);
-    }
-  }
-
   private long inUse() throws Exception {
     return ByteBuffer.wrap(Files.readAllBytes(image)).order(ByteOrder.LITTLE_ENDIAN).getInt(44);
   }
@@ -86,11 +62,11 @@ class FormatNodeTest {
     String options = "driver=parallels,node-name=disk,file=f";
     test.open("driver=file,node-name=f,filename=" + image);
     BlockNode node = test.open(options);
-    BlockBackend backend = use(node, true);
+    BlockBackend backend = test.use(node, "u");
     BackendLane lane = test.lane(backend, test.io0);
     assertEquals(0, inUse(), "it is marked before anything is written");
     TestRequest write = TestRequest.range(Operation.WRITE_ZEROES, 0, 512);
-    assertEquals(0, run(lane, write));
+    assertEquals(0, TestGraph.run(lane, write));
     assertEquals(IN_USE, inUse());
     test.closeLane(lane);
     test.control(backend::close);
@@ -99,9 +75,9 @@ class FormatNodeTest {
     assertTrue(node.readOnly());
     test.reopen(options);
     assertFalse(node.readOnly());
-    backend = use(node, true);
+    backend = test.use(node, "u");
     lane = test.lane(backend, test.io1);
-    assertEquals(0, run(lane, TestRequest.range(Operation.WRITE_ZEROES, 0, 512)));
+    assertEquals(0, TestGraph.run(lane, TestRequest.range(Operation.WRITE_ZEROES, 0, 512)));
     assertEquals(IN_USE, inUse());
     test.closeLane(lane);
     test.control(backend::close);
@@ -126,16 +102,16 @@ class FormatNodeTest {
     test.open("driver=file,node-name=f,filename=" + image);
     String options = "driver=vmdk,node-name=disk,file=f,backing=";
     BlockNode node = test.open(options + "first");
-    BackendLane lane = test.lane(use(node, true), test.io0);
-    assertArrayEquals(first, read(lane));
+    BackendLane lane = test.lane(test.use(node, "u"), test.io0);
+    assertArrayEquals(first, TestGraph.read(lane, SIZE));
     test.reopen(options + "second");
-    assertArrayEquals(Arrays.copyOf(second, SIZE), read(lane));
+    assertArrayEquals(Arrays.copyOf(second, SIZE), TestGraph.read(lane, SIZE));
     test.reopen(options);
-    assertArrayEquals(new byte[SIZE], read(lane));
+    assertArrayEquals(new byte[SIZE], TestGraph.read(lane, SIZE));
     String refusal = test.reopenRefusal(options + "disk");
     assertTrue(refusal.contains("cycle"), refusal);
     test.reopen(options + "first");
-    assertArrayEquals(first, read(lane));
+    assertArrayEquals(first, TestGraph.read(lane, SIZE));
   }
 
   /** Sections come and go while two contexts write to clusters that have no room yet. */
@@ -144,7 +120,7 @@ class FormatNodeTest {
     QemuImg.run("qemu-img", "create", "-q", "-f", "vmdk", image, SIZE);
     BlockNode node =
         test.open("driver=vmdk,node-name=disk,file.driver=file,file.filename=" + image);
-    BlockBackend backend = use(node, true);
+    BlockBackend backend = test.use(node, "u");
     List<BackendLane> lanes = new ArrayList<>();
     for (IoThread thread : List.of(test.io0, test.io1)) {
       lanes.add(test.lane(backend, thread));
@@ -173,7 +149,7 @@ class FormatNodeTest {
       for (TestRequest request : requests) {
         assertEquals(0, request.result.join());
       }
-      assertArrayEquals(model, read(lanes.getFirst()));
+      assertArrayEquals(model, TestGraph.read(lanes.getFirst(), SIZE));
     }
     lanes.forEach(test::closeLane);
     test.control(backend::close);

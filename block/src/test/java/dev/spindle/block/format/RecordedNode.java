@@ -3,9 +3,8 @@ package dev.spindle.block.format;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
-import dev.spindle.block.graph.BlockLimits;
-import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest;
+import dev.spindle.block.graph.MemoryNode;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,7 +12,7 @@ import java.util.List;
 import java.util.Random;
 
 /** A file in memory that remembers what reached it, in order, to make up what a crash leaves. */
-final class RecordedNode extends BlockNode {
+final class RecordedNode extends MemoryNode {
   private static final int SECTOR = 512;
 
   /** Something that reached it. */
@@ -109,29 +108,13 @@ final class RecordedNode extends BlockNode {
   }
 
   @Override
-  public boolean readOnly() {
-    return false;
-  }
-
-  @Override
-  public BlockLimits limits() {
-    return BlockLimits.NONE;
-  }
-
-  @Override
   protected BlockLane makeLane(AioContext context) {
-    return new BlockLane() {
+    return new MemoryLane() {
       @Override
       public void submit(BlockRequest request, long offset) {
         carryOut(request, Math.toIntExact(offset));
         request.complete(0);
       }
-
-      @Override
-      public void close() {}
     };
   }
-
-  @Override
-  public void close() {}
 }

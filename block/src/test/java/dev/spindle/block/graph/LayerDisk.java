@@ -156,11 +156,9 @@ public final class LayerDisk extends BlockNode implements BackedImage {
 
   private synchronized void carryOut(BlockRequest request, long offset) {
     MemorySegment own = MemorySegment.ofArray(contents);
-    switch (request.operation) {
-      case READ -> request.buffers.copyFrom(0, own, offset, request.length);
-      case WRITE -> request.buffers.copyTo(0, own, offset, request.length);
-      case WRITE_ZEROES, DISCARD -> own.asSlice(offset, request.length).fill((byte) 0);
-      case FLUSH -> {}
+    MemoryNode.transfer(request, own, offset);
+    if (request.operation == BlockRequest.Operation.DISCARD) {
+      own.asSlice(offset, request.length).fill((byte) 0);
     }
     if (request.operation != BlockRequest.Operation.READ && request.length > 0) {
       held.set((int) (offset / SECTOR), (int) ((offset + request.length + SECTOR - 1) / SECTOR));

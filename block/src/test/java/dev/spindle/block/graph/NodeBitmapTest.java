@@ -38,15 +38,8 @@ class NodeBitmapTest extends GraphFixture {
   @BeforeEach
   void start() throws Exception {
     node = test.node("node");
-    backend = use(node, "u");
+    backend = test.use(node, "u");
     lane = test.lane(backend, test.io0);
-  }
-
-  private BlockBackend use(BlockNode used, String user) throws Exception {
-    return test.get(
-        () ->
-            new BlockBackend(
-                used, new TestGraph.User(user), TestGraph.READ_WRITE, Permission.all()));
   }
 
   private DirtyBitmap add(BlockNode to, String name) throws Exception {
@@ -60,7 +53,7 @@ class NodeBitmapTest extends GraphFixture {
   }
 
   private static int run(BackendLane way, Operation operation, long offset, int length) {
-    return TestGraph.send(way, request(operation, offset, length)).result.join();
+    return TestGraph.run(way, request(operation, offset, length));
   }
 
   private static List<DirtyArea> dirty(DirtyBitmap bitmap) {
@@ -233,7 +226,7 @@ class NodeBitmapTest extends GraphFixture {
     TestNode filter = test.filter("filter", node);
     DirtyBitmap above = add(filter, "b");
     DirtyBitmap below = add(node, "b");
-    BackendLane through = test.lane(use(filter, "through"), test.io1);
+    BackendLane through = test.lane(test.use(filter, "through"), test.io1);
     run(lane, Operation.WRITE, 0, GRANULE);
     run(through, Operation.WRITE, 10 * GRANULE, GRANULE);
     assertEquals(List.of(new DirtyArea(10 * GRANULE, GRANULE)), dirty(above));
@@ -287,7 +280,7 @@ class NodeBitmapTest extends GraphFixture {
     BlockNode longer = test.open("driver=null-co,node-name=longer,size=128k");
     BlockNode raw = test.open("driver=raw,node-name=raw,file=null");
     BlockNode top = test.open("driver=raw,node-name=top,file=raw");
-    BackendLane way = test.lane(use(top, "v"), test.io1);
+    BackendLane way = test.lane(test.use(top, "v"), test.io1);
     TestGraph.Work change =
         () -> {
           GraphChange lengthen = new GraphChange();
@@ -339,7 +332,7 @@ class NodeBitmapTest extends GraphFixture {
   void aNodeThatIsOpenedByItsDescriptionMarksAsWell() throws Exception {
     BlockNode opened =
         test.get(() -> test.graph.open(Disk.options("driver=null-co,node-name=null,size=1M")));
-    BackendLane way = test.lane(use(opened, "v"), test.io1);
+    BackendLane way = test.lane(test.use(opened, "v"), test.io1);
     DirtyBitmap bitmap = add(opened, "b");
     assertEquals(0, run(way, Operation.DISCARD, 512, 512));
     assertEquals(List.of(new DirtyArea(512, 512)), dirty(bitmap));

@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicReference;
  * A disk in memory that takes its time: some requests end at once, some on a later turn, some after
  * a while. Notes when it gets one that it must not get.
  */
-final class RamNode extends BlockNode {
+final class RamNode extends MemoryNode {
   private final MemorySegment data;
   private final Fault fault;
   final AtomicInteger inFlight = new AtomicInteger();
@@ -45,18 +45,8 @@ final class RamNode extends BlockNode {
   }
 
   @Override
-  public boolean readOnly() {
-    return false;
-  }
-
-  @Override
-  public BlockLimits limits() {
-    return BlockLimits.NONE;
-  }
-
-  @Override
   protected BlockLane makeLane(AioContext context) {
-    return new BlockLane() {
+    return new MemoryLane() {
       @Override
       public void submit(BlockRequest request, long offset) {
         context.assertOwner();
@@ -73,19 +63,11 @@ final class RamNode extends BlockNode {
                   ThreadLocalRandom.current().nextInt(50_000), () -> end(request, offset));
         }
       }
-
-      @Override
-      public void close() {}
     };
   }
 
   private void end(BlockRequest request, long offset) {
-    switch (request.operation) {
-      case READ -> request.buffers.copyFrom(0, data, offset, request.length);
-      case WRITE_ZEROES -> data.asSlice(offset, request.length).fill((byte) 0);
-      case WRITE -> request.buffers.copyTo(0, data, offset, request.length);
-      default -> {}
-    }
+    transfer(request, data, offset);
     inFlight.decrementAndGet();
     boolean strikes = ThreadLocalRandom.current().nextInt(200) == 0;
     if (fault == Fault.LOSES_A_REQUEST && strikes) {
@@ -96,7 +78,4 @@ final class RamNode extends BlockNode {
       request.complete(0);
     }
   }
-
-  @Override
-  public void close() {}
 }

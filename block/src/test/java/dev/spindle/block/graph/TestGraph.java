@@ -12,6 +12,9 @@ import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
 import dev.spindle.block.options.Options;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -129,6 +132,12 @@ public final class TestGraph implements AutoCloseable {
     return refusal.getMessage();
   }
 
+  /** Uses a node by a user of that name, for reading and, where it is not read-only, writing. */
+  public BlockBackend use(BlockNode node, String user) throws Exception {
+    Set<Permission> used = node.readOnly() ? READ : READ_WRITE;
+    return get(() -> new BlockBackend(node, new User(user), used, Permission.all()));
+  }
+
   public BlockBackend use(BlockNode node, BackendUser user) throws Exception {
     return get(() -> new BlockBackend(node, user, READ, Permission.all()));
   }
@@ -154,6 +163,21 @@ public final class TestGraph implements AutoCloseable {
               return null;
             });
     return request;
+  }
+
+  /** Sends a request and waits for its end; returns its result. */
+  public static int run(BackendLane lane, TestRequest request) {
+    return send(lane, request).result.join();
+  }
+
+  /** The first bytes that a lane's user sees. */
+  public static byte[] read(BackendLane lane, int bytes) {
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment buffer = arena.allocate(bytes, 4096);
+      TestRequest read = TestRequest.transfer(BlockRequest.Operation.READ, 0, buffer);
+      assertEquals(0, run(lane, read));
+      return buffer.toArray(ValueLayout.JAVA_BYTE);
+    }
   }
 
   /** Everything that a refused change must leave as it was. */

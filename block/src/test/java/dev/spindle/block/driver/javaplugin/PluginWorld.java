@@ -8,9 +8,7 @@ import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest.Operation;
-import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.TestGraph;
-import dev.spindle.block.graph.TestGraph.User;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.plugin.DiskPlugin;
 import java.lang.foreign.Arena;
@@ -47,14 +45,7 @@ final class PluginWorld implements AutoCloseable {
 
   /** Makes a user of a node on an iothread. */
   BackendLane use(BlockNode node, IoThread thread) throws Exception {
-    BlockBackend backend =
-        test.get(
-            () ->
-                new BlockBackend(
-                    node,
-                    new User("user of " + node.name()),
-                    node.readOnly() ? TestGraph.READ : TestGraph.READ_WRITE,
-                    Permission.all()));
+    BlockBackend backend = test.use(node, "user of " + node.name());
     backends.add(backend);
     BackendLane lane = test.lane(backend, thread);
     lanes.add(lane);

@@ -12,7 +12,6 @@ import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest.Operation;
-import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.TestGraph;
 import dev.spindle.block.tls.X509Credentials;
 import java.lang.foreign.Arena;
@@ -74,11 +73,7 @@ class NbdTlsClientTest {
         TestGraph test = graph(certificates, "");
         Arena arena = Arena.ofShared()) {
       BlockNode node = test.open(server.node(",tls-creds=tls0,reconnect-delay=100"));
-      BlockBackend backend =
-          test.get(
-              () ->
-                  new BlockBackend(
-                      node, new TestGraph.User("u"), TestGraph.READ_WRITE, Permission.all()));
+      BlockBackend backend = test.use(node, "u");
       BackendLane lane = test.lane(backend, test.io0);
       byte[] model = new byte[PIECES * BYTES];
       new Random(5).nextBytes(model);

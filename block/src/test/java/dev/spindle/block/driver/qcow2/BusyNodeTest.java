@@ -14,11 +14,9 @@ import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.DrainedSection;
-import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.TestGraph;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -61,25 +59,6 @@ class BusyNodeTest {
             + more);
   }
 
-  private BlockBackend use(BlockNode node) throws Exception {
-    return test.get(
-        () ->
-            new BlockBackend(
-                node, new TestGraph.User("u"), TestGraph.READ_WRITE, Permission.all()));
-  }
-
-  private static int run(BackendLane lane, TestRequest request) {
-    return TestGraph.send(lane, request).result.join();
-  }
-
-  private static byte[] read(BackendLane lane) {
-    try (Arena arena = Arena.ofShared()) {
-      MemorySegment buffer = arena.allocate(SIZE, 4096);
-      assertEquals(0, run(lane, TestRequest.transfer(Operation.READ, 0, buffer)));
-      return buffer.toArray(ValueLayout.JAVA_BYTE);
-    }
-  }
-
   /** Each lane has sectors of its own, in clusters that both share. */
   @ParameterizedTest
   @ValueSource(
@@ -98,7 +77,7 @@ class BusyNodeTest {
     }
     QemuImg.create(file, options, SIZE);
     BlockNode node = open(",l2-cache-size=64k");
-    BlockBackend backend = use(node);
+    BlockBackend backend = test.use(node, "u");
     List<BackendLane> lanes = new ArrayList<>();
     for (IoThread thread : List.of(test.io0, test.io1)) {
       lanes.add(test.lane(backend, thread));
@@ -120,7 +99,7 @@ class BusyNodeTest {
         }
       }
     }
-    assertArrayEquals(model, read(lanes.getFirst()));
+    assertArrayEquals(model, TestGraph.read(lanes.getFirst(), SIZE));
     lanes.forEach(test::closeLane);
     test.control(backend::close);
     test.control(test.graph::closeAll);
@@ -160,12 +139,12 @@ class BusyNodeTest {
     test.open("driver=file,node-name=f,filename=" + file);
     String options = "driver=qcow2,node-name=disk,file=f,discard=unmap";
     BlockNode node = test.open(options);
-    BlockBackend backend = use(node);
+    BlockBackend backend = test.use(node, "u");
     BackendLane lane = test.lane(backend, test.io0);
     try (Arena arena = Arena.ofShared()) {
       MemorySegment data = arena.allocate(1 << 20, 4096).fill((byte) 7);
-      assertEquals(0, run(lane, TestRequest.transfer(Operation.WRITE, 0, data)));
-      assertEquals(0, run(lane, TestRequest.range(Operation.DISCARD, 0, 1 << 19)));
+      assertEquals(0, TestGraph.run(lane, TestRequest.transfer(Operation.WRITE, 0, data)));
+      assertEquals(0, TestGraph.run(lane, TestRequest.range(Operation.DISCARD, 0, 1 << 19)));
       test.closeLane(lane);
       test.control(backend::close);
       test.reopen(
@@ -175,9 +154,9 @@ class BusyNodeTest {
       QemuImg.succeed("qemu-img", "check", "-U", "-q", "-f", "qcow2", file.toString());
       test.reopen(options, "driver=file,node-name=f,filename=" + file);
       assertFalse(node.readOnly());
-      backend = use(node);
+      backend = test.use(node, "u");
       lane = test.lane(backend, test.io1);
-      assertEquals(0, run(lane, TestRequest.transfer(Operation.WRITE, 1 << 20, data)));
+      assertEquals(0, TestGraph.run(lane, TestRequest.transfer(Operation.WRITE, 1 << 20, data)));
       test.closeLane(lane);
       test.control(backend::close);
     }
@@ -198,11 +177,11 @@ class BusyNodeTest {
     test.open("driver=file,node-name=second,read-only=on,filename=" + raw);
     test.open("driver=file,node-name=f,filename=" + file);
     String options = "driver=qcow2,node-name=disk,file=f";
-    BackendLane lane = test.lane(use(test.open(options)), test.io0);
-    assertArrayEquals(new byte[SIZE], read(lane));
+    BackendLane lane = test.lane(test.use(test.open(options), "u"), test.io0);
+    assertArrayEquals(new byte[SIZE], TestGraph.read(lane, SIZE));
     test.reopen(options + ",backing=second");
-    assertArrayEquals(Arrays.copyOf(second, SIZE), read(lane));
+    assertArrayEquals(Arrays.copyOf(second, SIZE), TestGraph.read(lane, SIZE));
     test.reopen(options + ",backing=");
-    assertArrayEquals(new byte[SIZE], read(lane));
+    assertArrayEquals(new byte[SIZE], TestGraph.read(lane, SIZE));
   }
 }

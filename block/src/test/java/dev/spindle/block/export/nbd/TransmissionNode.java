@@ -3,17 +3,16 @@ package dev.spindle.block.export.nbd;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
-import dev.spindle.block.graph.BlockLimits;
-import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockStatus;
+import dev.spindle.block.graph.MemoryNode;
 import dev.spindle.linux.Errno;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** A disk in memory that does each request at once, so that a model can tell what it holds. */
-final class TransmissionNode extends BlockNode {
+final class TransmissionNode extends MemoryNode {
   private final MemorySegment data;
 
   TransmissionNode(AioContext home, int bytes) {
@@ -37,29 +36,17 @@ final class TransmissionNode extends BlockNode {
   }
 
   @Override
-  public boolean readOnly() {
-    return false;
-  }
-
-  @Override
-  public BlockLimits limits() {
-    return BlockLimits.NONE;
-  }
-
-  @Override
   protected BlockLane makeLane(AioContext context) {
-    return new BlockLane() {
+    return new MemoryLane() {
       @Override
       public void submit(BlockRequest request, long offset) {
         if (leaves(request, offset, data.byteSize())) {
           request.complete(-Errno.EIO);
           return;
         }
-        switch (request.operation) {
-          case READ -> request.buffers.copyFrom(0, data, offset, request.length);
-          case WRITE -> request.buffers.copyTo(0, data, offset, request.length);
-          case WRITE_ZEROES, DISCARD -> data.asSlice(offset, request.length).fill((byte) 0);
-          case FLUSH -> {}
+        transfer(request, data, offset);
+        if (request.operation == BlockRequest.Operation.DISCARD) {
+          data.asSlice(offset, request.length).fill((byte) 0);
         }
         request.complete(0);
       }
@@ -71,12 +58,6 @@ final class TransmissionNode extends BlockNode {
         boolean hole = offset / stretch % 2 != 0;
         return new BlockStatus(Math.min(length, stretch - offset % stretch), !hole, hole, 1);
       }
-
-      @Override
-      public void close() {}
     };
   }
-
-  @Override
-  public void close() {}
 }
