@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.format;
 
+import dev.spindle.block.graph.BackingChain;
+import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildOption;
+import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.io.IOException;
@@ -94,6 +98,25 @@ public final class BackingOption {
               ? Optional.empty()
               : Optional.of(openNamed(graph, parent, file, named.get()));
     };
+  }
+
+  /**
+   * Has a node back onto another with a change of links, as its option says when it is reopened.
+   *
+   * @param wanted the name of a node, empty for none
+   * @throws BlockException if there is no such node
+   */
+  public static void change(BlockNode node, String wanted, BlockGraph graph, GraphChange links)
+      throws BlockException {
+    BlockNode next = wanted.isEmpty() ? null : graph.find(wanted);
+    Optional<BlockEdge> backing = BackingChain.backing(node);
+    if (backing.map(BlockEdge::node).orElse(null) == next) {
+      return;
+    }
+    backing.ifPresent(links::detach);
+    if (next != null) {
+      links.attach(node, NAME, ChildRole.BACKING, next);
+    }
   }
 
   private static BlockNode openNamed(

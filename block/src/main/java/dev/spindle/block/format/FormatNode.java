@@ -195,7 +195,7 @@ class FormatNode extends BlockNode implements DescribedImage {
         beginWrites();
       }
       if (wanted.isPresent()) {
-        changeBacking(wanted.get(), graph, links);
+        BackingOption.change(this, wanted.get(), graph, links);
       }
     } catch (BlockException | RuntimeException | Error e) {
       change.abort();
@@ -213,19 +213,6 @@ class FormatNode extends BlockNode implements DescribedImage {
         && BackingChain.backing(this).isEmpty()
         && image.backing().isEmpty()) {
       throw new BlockException("The image of node '" + name() + "' has no backing file");
-    }
-  }
-
-  private void changeBacking(String wanted, BlockGraph graph, GraphChange links)
-      throws BlockException {
-    BlockNode next = wanted.isEmpty() ? null : graph.find(wanted);
-    Optional<BlockEdge> backing = BackingChain.backing(this);
-    if (backing.map(BlockEdge::node).orElse(null) == next) {
-      return;
-    }
-    backing.ifPresent(links::detach);
-    if (next != null) {
-      links.attach(this, BackingOption.NAME, ChildRole.BACKING, next);
     }
   }
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.format;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,11 +26,7 @@ public final class QemuImg {
     for (Object word : command) {
       words.add(word.toString());
     }
-    Process process = new ProcessBuilder(words).redirectErrorStream(true).start();
-    process.getOutputStream().close();
-    String output = new String(process.getInputStream().readAllBytes(), UTF_8);
-    assertEquals(0, process.waitFor(), () -> String.join(" ", words) + ": " + output);
-    return output;
+    return QemuTool.run(words.toArray(String[]::new));
   }
 
   /** The ranges of an image, in order. */

@@ -6,7 +6,6 @@ import dev.spindle.vmm.tool.ByteCount;
 import dev.spindle.vmm.tool.CacheMode;
 import dev.spindle.vmm.tool.ImageWish;
 import dev.spindle.vmm.tool.OptionParser;
-import dev.spindle.vmm.tool.OptionParser.Option;
 import dev.spindle.vmm.tool.OptionParser.Parsed;
 import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
@@ -39,19 +38,12 @@ final class ConvertCommand implements ImgCommand {
     if (parsed == null) {
       return 0;
     }
-    String format = parsed.last("O") == null ? "raw" : parsed.last("O");
-    List<String> texts =
-        parsed.options().stream()
-            .filter(option -> option.name().equals("o"))
-            .map(Option::value)
-            .toList();
-    if (texts.contains("help") || texts.contains("?")) {
-      return session.run(
-          () -> {
-            session.output().print(NewImage.of(session.blocks(), format).help());
-            return 0;
-          });
+    NewImageWish wish = NewImageWish.of(parsed, "O");
+    if (wish.asksForHelp()) {
+      return wish.help(session);
     }
+    String format = wish.format();
+    List<String> texts = wish.texts();
     long sparse = sparse(parsed.last("S"));
     int atOnce = atOnce(parsed.last("m"));
     long rate = parsed.last("r") == null ? 0 : ImgSession.bytes(parsed.last("r"), "rate limit");

@@ -4,7 +4,6 @@ package dev.spindle.vmm.img;
 import dev.spindle.block.probe.FileName;
 import dev.spindle.vmm.tool.ImageWish;
 import dev.spindle.vmm.tool.OptionParser;
-import dev.spindle.vmm.tool.OptionParser.Option;
 import dev.spindle.vmm.tool.OptionParser.Parsed;
 import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
@@ -21,19 +20,12 @@ final class CreateCommand implements ImgCommand {
     if (parsed == null) {
       return 0;
     }
-    String format = parsed.last("f") == null ? "raw" : parsed.last("f");
-    List<String> texts =
-        parsed.options().stream()
-            .filter(option -> option.name().equals("o"))
-            .map(Option::value)
-            .toList();
-    if (texts.contains("help") || texts.contains("?")) {
-      return session.run(
-          () -> {
-            session.output().print(NewImage.of(session.blocks(), format).help());
-            return 0;
-          });
+    NewImageWish wish = NewImageWish.of(parsed, "f");
+    if (wish.asksForHelp()) {
+      return wish.help(session);
     }
+    String format = wish.format();
+    List<String> texts = wish.texts();
     if (parsed.operands().isEmpty()) {
       throw session.misuse("Expecting image file name");
     }

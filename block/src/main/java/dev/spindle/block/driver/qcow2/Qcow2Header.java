@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * The header of an image, of version 2 or 3, with its extensions. All that {@link #read} returns
@@ -254,25 +255,54 @@ record Qcow2Header(
     return out.array();
   }
 
+  /** What a header that is made from another may have otherwise. */
+  private final class Draft {
+    private long newSize = size;
+    private int newL1Size = l1Size;
+    private long newL1Offset = l1Offset;
+    private long newRefcountTableOffset = refcountTableOffset;
+    private int newRefcountTableClusters = refcountTableClusters;
+    private int newSnapshotCount = snapshotCount;
+    private long newSnapshotsOffset = snapshotsOffset;
+    private long newIncompatible = incompatible;
+    private long newAutoclear = autoclear;
+    private List<HeaderExtension> newExtensions = extensions;
+    private Optional<String> newBackingName = backingName;
+
+    Qcow2Header finished() {
+      return new Qcow2Header(
+          version,
+          clusterBits,
+          newSize,
+          newL1Size,
+          newL1Offset,
+          newRefcountTableOffset,
+          newRefcountTableClusters,
+          newSnapshotCount,
+          newSnapshotsOffset,
+          newIncompatible,
+          compatible,
+          newAutoclear,
+          refcountOrder,
+          compressionType,
+          moreFields,
+          newExtensions,
+          newBackingName);
+    }
+  }
+
+  private Qcow2Header with(Consumer<Draft> changes) {
+    Draft draft = new Draft();
+    changes.accept(draft);
+    return draft.finished();
+  }
+
   Qcow2Header withFeatures(long newIncompatible, long newAutoclear) {
-    return new Qcow2Header(
-        version,
-        clusterBits,
-        size,
-        l1Size,
-        l1Offset,
-        refcountTableOffset,
-        refcountTableClusters,
-        snapshotCount,
-        snapshotsOffset,
-        newIncompatible,
-        compatible,
-        newAutoclear,
-        refcountOrder,
-        compressionType,
-        moreFields,
-        extensions,
-        backingName);
+    return with(
+        draft -> {
+          draft.newIncompatible = newIncompatible;
+          draft.newAutoclear = newAutoclear;
+        });
   }
 
   Qcow2Header withBacking(Optional<String> name, Optional<String> format) {
@@ -283,86 +313,35 @@ record Qcow2Header(
     extensions.stream()
         .filter(extension -> extension.type() != HeaderExtension.BACKING_FORMAT)
         .forEach(next::add);
-    return new Qcow2Header(
-        version,
-        clusterBits,
-        size,
-        l1Size,
-        l1Offset,
-        refcountTableOffset,
-        refcountTableClusters,
-        snapshotCount,
-        snapshotsOffset,
-        incompatible,
-        compatible,
-        autoclear,
-        refcountOrder,
-        compressionType,
-        moreFields,
-        next,
-        name);
+    return with(
+        draft -> {
+          draft.newExtensions = next;
+          draft.newBackingName = name;
+        });
   }
 
   Qcow2Header withRefcountTable(long offset, int clusters) {
-    return new Qcow2Header(
-        version,
-        clusterBits,
-        size,
-        l1Size,
-        l1Offset,
-        offset,
-        clusters,
-        snapshotCount,
-        snapshotsOffset,
-        incompatible,
-        compatible,
-        autoclear,
-        refcountOrder,
-        compressionType,
-        moreFields,
-        extensions,
-        backingName);
+    return with(
+        draft -> {
+          draft.newRefcountTableOffset = offset;
+          draft.newRefcountTableClusters = clusters;
+        });
   }
 
   Qcow2Header withSize(long newSize, long newL1Offset, int newL1Size) {
-    return new Qcow2Header(
-        version,
-        clusterBits,
-        newSize,
-        newL1Size,
-        newL1Offset,
-        refcountTableOffset,
-        refcountTableClusters,
-        snapshotCount,
-        snapshotsOffset,
-        incompatible,
-        compatible,
-        autoclear,
-        refcountOrder,
-        compressionType,
-        moreFields,
-        extensions,
-        backingName);
+    return with(
+        draft -> {
+          draft.newSize = newSize;
+          draft.newL1Offset = newL1Offset;
+          draft.newL1Size = newL1Size;
+        });
   }
 
   Qcow2Header withSnapshots(long offset, int count) {
-    return new Qcow2Header(
-        version,
-        clusterBits,
-        size,
-        l1Size,
-        l1Offset,
-        refcountTableOffset,
-        refcountTableClusters,
-        count,
-        offset,
-        incompatible,
-        compatible,
-        autoclear,
-        refcountOrder,
-        compressionType,
-        moreFields,
-        extensions,
-        backingName);
+    return with(
+        draft -> {
+          draft.newSnapshotsOffset = offset;
+          draft.newSnapshotCount = count;
+        });
   }
 }

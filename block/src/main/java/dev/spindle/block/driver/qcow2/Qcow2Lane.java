@@ -256,61 +256,91 @@ final class Qcow2Lane extends BlockLane {
     }
   }
 
-  @Override
-  public long allocated(long offset, long length) {
-    boolean held = false;
+  /** Takes what follows one range after another, as long as they are alike. */
+  private interface AlikeRanges {
+    /**
+     * Whether a range is like those before.
+     *
+     * @param offset where it begins
+     * @return how much of it is, bytes; 0 if it is of another kind
+     */
+    long take(Found range, long offset);
+  }
+
+  /** How many bytes from an offset are alike; 0 if no metadata could be read. */
+  private long walk(long offset, long length, AlikeRanges ranges) {
     long run = 0;
     Found range = new Found();
     int epoch = image.epochs().begin(users);
     try {
       for (int i = 0; i < MOST_RANGES && run < length; i++) {
         image.find(io, offset + run, length - run, range);
-        boolean own = range.kind != Kind.ABSENT;
-        if (i > 0 && own != held) {
+        long taken = ranges.take(range, offset + run);
+        if (taken == 0) {
           break;
         }
-        held = own;
-        run += range.length;
+        run += taken;
       }
     } catch (Qcow2Exception e) {
       node.complain(e);
-      if (run == 0) {
-        // Reading it will fail in its turn.
-        return length;
-      }
     } finally {
       image.epochs().end(users, epoch);
     }
-    return held ? run : -run;
+    return run;
+  }
+
+  private static final class AllocatedRanges implements AlikeRanges {
+    private boolean started;
+    private boolean held;
+
+    @Override
+    public long take(Found range, long offset) {
+      boolean own = range.kind != Kind.ABSENT;
+      if (started && own != held) {
+        return 0;
+      }
+      started = true;
+      held = own;
+      return range.length;
+    }
+  }
+
+  @Override
+  public long allocated(long offset, long length) {
+    AllocatedRanges ranges = new AllocatedRanges();
+    long run = walk(offset, length, ranges);
+    if (run == 0) {
+      // Reading it will fail in its turn.
+      return length;
+    }
+    return ranges.held ? run : -run;
+  }
+
+  private final class StatusRanges implements AlikeRanges {
+    private BlockStatus first;
+
+    @Override
+    public long take(Found range, long offset) {
+      BlockStatus status = status(range, offset);
+      if (first == null) {
+        first = status;
+      }
+      boolean alike =
+          first.data() == status.data()
+              && first.zero() == status.zero()
+              && first.depth() == status.depth();
+      return alike ? status.length() : 0;
+    }
   }
 
   @Override
   public BlockStatus blockStatus(long offset, long length) {
-    BlockStatus first = null;
-    long run = 0;
-    Found range = new Found();
-    int epoch = image.epochs().begin(users);
-    try {
-      for (int i = 0; i < MOST_RANGES && run < length; i++) {
-        image.find(io, offset + run, length - run, range);
-        BlockStatus status = status(range, offset + run);
-        if (first != null
-            && (first.data() != status.data()
-                || first.zero() != status.zero()
-                || first.depth() != status.depth())) {
-          break;
-        }
-        first = status;
-        run += status.length();
-      }
-    } catch (Qcow2Exception e) {
-      node.complain(e);
-      if (run == 0) {
-        return BlockStatus.allData(length);
-      }
-    } finally {
-      image.epochs().end(users, epoch);
+    StatusRanges ranges = new StatusRanges();
+    long run = walk(offset, length, ranges);
+    if (run == 0) {
+      return BlockStatus.allData(length);
     }
+    BlockStatus first = ranges.first;
     return new BlockStatus(run, first.data(), first.zero(), first.depth());
   }
 

@@ -335,7 +335,7 @@ final class Qcow2Node extends BlockNode
         changeAccess();
       }
       if (wanted.isPresent()) {
-        changeBacking(wanted.get(), graph, links);
+        BackingOption.change(this, wanted.get(), graph, links);
       }
     } catch (BlockException | RuntimeException | Error e) {
       change.abort();
@@ -353,19 +353,6 @@ final class Qcow2Node extends BlockNode
           });
     } else {
       image.checkWritable();
-    }
-  }
-
-  private void changeBacking(String wanted, BlockGraph graph, GraphChange links)
-      throws BlockException {
-    BlockNode next = wanted.isEmpty() ? null : graph.find(wanted);
-    Optional<BlockEdge> backing = backing();
-    if (backing.map(BlockEdge::node).orElse(null) == next) {
-      return;
-    }
-    backing.ifPresent(links::detach);
-    if (next != null) {
-      links.attach(this, BackingOption.NAME, ChildRole.BACKING, next);
     }
   }
 

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.format.QemuTool;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
@@ -151,7 +152,7 @@ class BusyNodeTest {
           options + ",read-only=on", "driver=file,node-name=f,read-only=on,filename=" + file);
       assertTrue(node.readOnly());
       // All of it is in the file, which nobody has closed.
-      QemuImg.succeed("qemu-img", "check", "-U", "-q", "-f", "qcow2", file.toString());
+      QemuTool.run("qemu-img", "check", "-U", "-q", "-f", "qcow2", file.toString());
       test.reopen(options, "driver=file,node-name=f,filename=" + file);
       assertFalse(node.readOnly());
       backend = test.use(node, "u");

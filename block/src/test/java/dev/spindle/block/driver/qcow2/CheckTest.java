@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.format.QemuTool;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,7 +42,7 @@ class CheckTest {
     OpenedImage wrong = OpenedImage.writable(storage);
     List<String> messages = new ArrayList<>();
     CheckResult found = ImageCheck.run(wrong.image, wrong.io, false, false, messages::add);
-    String said = QemuImg.run("qemu-img", "check", "-f", "qcow2", file.toString()).output();
+    String said = QemuTool.attempt("qemu-img", "check", "-f", "qcow2", file.toString()).output();
     assertTrue(found.leaks() > 0 && found.corruptions() > 0, messages::toString);
     for (String message : messages) {
       assertTrue(said.contains(message + "\n"), message + "\n not in:\n" + said);
@@ -58,7 +59,7 @@ class CheckTest {
                 100.0 * found.compressed() / found.allocated());
     ImageCheck.run(wrong.image, wrong.io, true, true, message -> {});
     storage.save(file);
-    said = QemuImg.succeed("qemu-img", "check", "-f", "qcow2", file.toString());
+    said = QemuTool.run("qemu-img", "check", "-f", "qcow2", file.toString());
     assertTrue(said.contains(stats), stats + "\n" + said);
   }
 
@@ -79,7 +80,7 @@ class CheckTest {
             "cluster_size=64k,extended_l2=on",
             "compression_type=zstd")) {
       Path file = folder.resolve("image.qcow2");
-      QemuImg.succeed(
+      QemuTool.run(
           "qemu-img",
           "convert",
           "-c",

@@ -4,6 +4,7 @@ package dev.spindle.block.driver.qcow2;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.format.QemuTool;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,7 +50,7 @@ class CrashTest {
     Random random = new Random(seed);
     if (seed == 6) {
       QemuImg.io(file, List.of("write -P 7 0 300000"));
-      QemuImg.succeed("qemu-img", "snapshot", "-c", "before", file.toString());
+      QemuTool.run("qemu-img", "snapshot", "-c", "before", file.toString());
       Arrays.fill(model, 0, 300000, (byte) 7);
     }
     RecordedStorage storage = new RecordedStorage(Files.readAllBytes(file));
@@ -124,7 +125,7 @@ class CrashTest {
   private void askQemu(MemoryStorage left, String state) throws Exception {
     Path file = folder.resolve("left.qcow2");
     left.save(file);
-    QemuImg.Result result = QemuImg.run("qemu-img", "check", "-f", "qcow2", file.toString());
+    QemuTool.Result result = QemuTool.attempt("qemu-img", "check", "-f", "qcow2", file.toString());
     // 3 is for leaks.
     assertTrue(result.status() == 0 || result.status() == 3, () -> state + ": " + result.output());
   }

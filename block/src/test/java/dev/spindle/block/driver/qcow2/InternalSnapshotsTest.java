@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.format.QemuTool;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.image.SnapshottedImage;
@@ -96,7 +97,7 @@ class InternalSnapshotsTest {
       assertArrayEquals(model, QemuImg.contents(file));
       for (Kept one : kept) {
         Path raw = folder.resolve("snapshot.raw");
-        QemuImg.succeed(
+        QemuTool.run(
             "qemu-img",
             "convert",
             "-l",
@@ -108,7 +109,7 @@ class InternalSnapshotsTest {
         assertArrayEquals(one.contents, Files.readAllBytes(raw));
       }
       if (!kept.isEmpty() && random.nextInt(3) == 0) {
-        QemuImg.succeed("qemu-img", "snapshot", "-d", kept.removeFirst().name, file.toString());
+        QemuTool.run("qemu-img", "snapshot", "-d", kept.removeFirst().name, file.toString());
       }
     }
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.format.QemuTool;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -70,7 +71,7 @@ class NewImageTest {
   }
 
   private static String info(Path file) throws Exception {
-    return QemuImg.succeed("qemu-img", "info", file.toString())
+    return QemuTool.run("qemu-img", "info", file.toString())
         .replaceAll("(image|disk size): .*\n", "")
         .replaceAll("theirs|ours", "");
   }
@@ -96,7 +97,7 @@ class NewImageTest {
     Path file = folder.resolve("ours.qcow2");
     storage.save(file);
     Files.write(folder.resolve("base.raw"), new byte[1 << 20]);
-    String info = QemuImg.succeed("qemu-img", "info", file.toString());
+    String info = QemuTool.run("qemu-img", "info", file.toString());
     assertTrue(info.contains("backing file: base.raw"), info);
     assertTrue(info.contains("backing file format: raw"), info);
     assertEquals(Optional.of("base.raw"), Qcow2Header.read(storage).backingName());

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.format.QemuTool;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.Permission;
@@ -90,7 +91,7 @@ class Qcow2CreatorTest {
   }
 
   private static String info(Path file) throws Exception {
-    return QemuImg.succeed("qemu-img", "info", file.toString())
+    return QemuTool.run("qemu-img", "info", file.toString())
         .replaceAll("(image|disk size): .*\n", "");
   }
 
@@ -98,7 +99,7 @@ class Qcow2CreatorTest {
   @ValueSource(strings = {"metadata", "falloc", "full"})
   void takesSpaceBeforeItIsNeeded(String mode) throws Exception {
     create("size=5M,cluster-size=4k,preallocation=" + mode);
-    String found = QemuImg.succeed("qemu-img", "check", "-f", "qcow2", ours.toString());
+    String found = QemuTool.run("qemu-img", "check", "-f", "qcow2", ours.toString());
     assertTrue(found.contains("1280/1280 = 100.00% allocated"), found);
     assertArrayEquals(new byte[5 << 20], QemuImg.contents(ours));
     try (LinuxFile file = LinuxFile.open(ours)) {
@@ -132,7 +133,7 @@ class Qcow2CreatorTest {
   void isDescribedAndChecked() throws Exception {
     QemuImg.create(ours, "cluster_size=4096", 1 << 20);
     QemuImg.io(ours, List.of("write -P 1 0 64k"));
-    QemuImg.succeed("qemu-img", "snapshot", "-c", "one", ours.toString());
+    QemuTool.run("qemu-img", "snapshot", "-c", "one", ours.toString());
     byte[] bytes = Files.readAllBytes(ours);
     // The second refcount block's worth has a cluster that nothing refers to.
     int table = (int) new Numbers(bytes).at(48, 8);
@@ -164,16 +165,19 @@ class Qcow2CreatorTest {
     }
   }
 
+  private BlockBackend resizing(BlockNode node) throws Exception {
+    return world.test.get(
+        () ->
+            new BlockBackend(
+                node,
+                new TestGraph.User("u"),
+                EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE, Permission.RESIZE),
+                Permission.all()));
+  }
+
   private void resize(long... sizes) throws Exception {
     BlockNode node = open();
-    BlockBackend backend =
-        world.test.get(
-            () ->
-                new BlockBackend(
-                    node,
-                    new TestGraph.User("u"),
-                    EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE, Permission.RESIZE),
-                    Permission.all()));
+    BlockBackend backend = resizing(node);
     for (long size : sizes) {
       world.test.control(() -> world.test.graph.resize(backend, size));
       assertEquals(size, node.length());
@@ -223,20 +227,13 @@ class Qcow2CreatorTest {
   void takesSpaceForWhatIsAdded() throws Exception {
     QemuImg.create(ours, "", 1 << 20);
     BlockNode node = open();
-    BlockBackend backend =
-        world.test.get(
-            () ->
-                new BlockBackend(
-                    node,
-                    new TestGraph.User("u"),
-                    EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE, Permission.RESIZE),
-                    Permission.all()));
+    BlockBackend backend = resizing(node);
     world.test.control(() -> world.test.graph.resize(backend, 3 << 20));
     world.test.control(
         () -> ((PreallocatingImage) node).preallocate(1 << 20, Preallocation.METADATA));
     world.test.control(backend::close);
     world.test.control(world.test.graph::closeAll);
-    String found = QemuImg.succeed("qemu-img", "check", "-f", "qcow2", ours.toString());
+    String found = QemuTool.run("qemu-img", "check", "-f", "qcow2", ours.toString());
     assertTrue(found.contains("32/48 = "), found);
   }
 }

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.format.QemuTool;
 import dev.spindle.block.graph.BlockException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -87,7 +88,7 @@ class Qcow2NodeTest {
     Path base = folder.resolve("base.qcow2");
     QemuImg.create(base, "", SIZE);
     fill(base, 40);
-    QemuImg.succeed("qemu-img", "resize", "-q", "--shrink", base.toString(), "4194816");
+    QemuTool.run("qemu-img", "resize", "-q", "--shrink", base.toString(), "4194816");
     Path top = folder.resolve("top.qcow2");
     QemuImg.create(top, "backing_fmt=qcow2,backing_file=" + base, SIZE);
     fill(top, 60);
@@ -113,7 +114,7 @@ class Qcow2NodeTest {
     }
     Files.write(raw, data);
     Path file = folder.resolve("image.qcow2");
-    QemuImg.succeed(
+    QemuTool.run(
         "qemu-img", "convert", "-c", "-O", "qcow2", "-f", "raw", raw.toString(), file.toString());
     try (Disk disk = new Disk(image(file))) {
       readsAre(data, disk);

@@ -3,7 +3,7 @@ package dev.spindle.block.driver.qcow2;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.nio.charset.StandardCharsets;
+import dev.spindle.block.format.QemuTool;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,23 +11,7 @@ import java.util.List;
 
 /** QEMU's tools: they say whether an image is right. */
 final class QemuImg {
-  /** What a tool said, and ended with. */
-  record Result(int status, String output) {}
-
   private QemuImg() {}
-
-  static Result run(String... command) throws Exception {
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    process.getOutputStream().close();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    return new Result(process.waitFor(), output);
-  }
-
-  static String succeed(String... command) throws Exception {
-    Result result = run(command);
-    assertEquals(0, result.status, () -> String.join(" ", command) + ":\n" + result.output);
-    return result.output;
-  }
 
   /** Makes an image. */
   static void create(Path file, String options, long size) throws Exception {
@@ -36,18 +20,19 @@ final class QemuImg {
       command.addAll(List.of("-o", options));
     }
     command.addAll(List.of(file.toString(), Long.toString(size)));
-    succeed(command.toArray(String[]::new));
+    QemuTool.run(command.toArray(String[]::new));
   }
 
   /** Refuses errors and leaks. */
   static void check(Path file) throws Exception {
-    succeed("qemu-img", "check", "-q", "-f", "qcow2", file.toString());
+    QemuTool.run("qemu-img", "check", "-q", "-f", "qcow2", file.toString());
   }
 
   /** What a guest sees. */
   static byte[] contents(Path file) throws Exception {
     Path raw = file.resolveSibling(file.getFileName() + ".contents");
-    succeed("qemu-img", "convert", "-f", "qcow2", "-O", "raw", file.toString(), raw.toString());
+    QemuTool.run(
+        "qemu-img", "convert", "-f", "qcow2", "-O", "raw", file.toString(), raw.toString());
     byte[] contents = Files.readAllBytes(raw);
     Files.delete(raw);
     return contents;
@@ -60,7 +45,7 @@ final class QemuImg {
       command.addAll(List.of("-c", one));
     }
     command.add(file.toString());
-    String output = succeed(command.toArray(String[]::new));
+    String output = QemuTool.run(command.toArray(String[]::new));
     assertEquals(-1, output.indexOf("failed"), output);
   }
 }

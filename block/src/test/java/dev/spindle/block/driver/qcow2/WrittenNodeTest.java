@@ -13,6 +13,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
+import dev.spindle.block.format.QemuTool;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.options.OptionException;
 import java.lang.foreign.Arena;
@@ -86,7 +87,7 @@ class WrittenNodeTest {
       }
       QemuImg.check(file);
       Path raw = Files.write(folder.resolve("model.raw"), model);
-      QemuImg.succeed(
+      QemuTool.run(
           "qemu-img", "compare", "-f", "raw", "-F", "qcow2", raw.toString(), file.toString());
     }
   }
@@ -164,7 +165,7 @@ class WrittenNodeTest {
         zeroes.mayUnmap = true;
         assertEquals(0, disk.run(zeroes));
       }
-      String found = QemuImg.succeed("qemu-img", "check", "-f", "qcow2", file.toString());
+      String found = QemuTool.run("qemu-img", "check", "-f", "qcow2", file.toString());
       boolean given = wanted.equals("unmap");
       // 31 and 16 of 64 clusters; kept ones count as allocated.
       assertTrue(found.contains(given ? "17/64 = " : "64/64 = "), found);
@@ -200,7 +201,7 @@ class WrittenNodeTest {
   void refcountsThatWereWrittenLateAreMended() throws Exception {
     Path file = folder.resolve("image.qcow2");
     QemuImg.create(file, "lazy_refcounts=on", 4 << 20);
-    QemuImg.run(
+    QemuTool.attempt(
         "qemu-io",
         "-f",
         "qcow2",
@@ -236,7 +237,7 @@ class WrittenNodeTest {
     OptionException cache =
         assertThrows(OptionException.class, () -> new Disk(node(file, ",l2-cache-size=1")));
     assertTrue(cache.getMessage().contains("'l2-cache-size' is 1"), cache.getMessage());
-    QemuImg.succeed("qemu-img", "bitmap", "--add", file.toString(), "b0");
+    QemuTool.run("qemu-img", "bitmap", "--add", file.toString(), "b0");
     BlockException bitmaps = assertThrows(BlockException.class, () -> new Disk(node(file, "")));
     assertTrue(bitmaps.getMessage().contains("persistent bitmaps"), bitmaps.getMessage());
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.block.format.QemuTool;
 import dev.spindle.block.graph.BackingChain;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.OverlayChange;
