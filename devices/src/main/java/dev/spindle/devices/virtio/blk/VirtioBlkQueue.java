@@ -38,7 +38,10 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   private final DataDetour detour = new DataDetour();
 
   private BackendLane lane;
+
+  /** Null while it does not work, or could not begin to. */
   private FdWatch watch;
+
   private boolean running;
 
   /** The driver has broken the rules: nothing more is taken until its reset, wherever we start. */
@@ -90,7 +93,12 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     AioContext context = newLane.context();
     context.assertOwner();
     lane = newLane;
-    watch = context.watch(queue.kick().fd(), this::run);
+    try {
+      watch = context.watch(queue.kick().fd(), this::run);
+    } catch (RuntimeException | Error e) {
+      faulty(e);
+      throw e;
+    }
     context.addPollable(this);
     polling = false;
     running = !failed && !ring.isBroken();
@@ -107,7 +115,14 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     lane.context().assertOwner();
     running = false;
     lane.context().removePollable(this);
-    watch.end(stopped);
+    if (watch == null) {
+      // It could not begin. As with a watch, never within this call.
+      lane.context().execute(stopped);
+      return;
+    }
+    FdWatch ending = watch;
+    watch = null;
+    ending.end(stopped);
   }
 
   /**
@@ -201,11 +216,15 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       broken.accept(e.getMessage());
     } catch (RuntimeException | Error e) {
       // What was taken off the ring may be lost, and its driver would wait for it for ever.
-      failed = true;
-      running = false;
-      broken.accept("a fault of the device itself: " + e);
+      faulty(e);
       throw e;
     }
+  }
+
+  private void faulty(Throwable cause) {
+    failed = true;
+    running = false;
+    broken.accept("a fault of the device itself: " + cause);
   }
 
   private void takeLeftBehind() throws VirtqueueException {

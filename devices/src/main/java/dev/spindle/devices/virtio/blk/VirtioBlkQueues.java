@@ -206,8 +206,11 @@ public final class VirtioBlkQueues {
     lane.context()
         .execute(
             () -> {
-              slot.queue.start(lane);
-              started.run();
+              try {
+                slot.queue.start(lane);
+              } finally {
+                started.run();
+              }
             });
   }
 
