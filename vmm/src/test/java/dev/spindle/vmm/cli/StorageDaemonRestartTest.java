@@ -9,9 +9,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The daemon is killed again and again while a guest in QEMU writes and reads back: QEMU connects
@@ -50,12 +51,14 @@ final class StorageDaemonRestartTest {
     return daemon;
   }
 
-  @Test
-  void aGuestDoesNotNoticeThatTheDaemonIsKilled() throws Exception {
+  /** What is on its way is noted in other ways in rings of the two formats. */
+  @ParameterizedTest
+  @ValueSource(strings = {"off", "on"})
+  void aGuestDoesNotNoticeThatTheDaemonIsKilled(String packed) throws Exception {
     QemuGuest guest = new QemuGuest(folder);
     Path data = guest.makeDataDisk();
     Process daemon = startDaemon(data);
-    Process qemu = guest.start(48, ",reconnect=1", "");
+    Process qemu = guest.start(48, ",reconnect=1", ",packed=" + packed);
     int kills = 0;
     try {
       // Early for the first time, then with a while for the guest to go on in between.
