@@ -56,11 +56,9 @@ public final class Below {
   /** What is known of the start of a range, with the layers counted from the overlay on. */
   public BlockStatus status(long offset, long bytes) {
     if (offset >= length) {
-      return new BlockStatus(bytes, false, true, 0);
+      return BlockStatus.pastBacking(bytes);
     }
-    BlockStatus status = lane.blockStatus(offset, Math.min(bytes, length - offset));
-    int depth = status.depth() == 0 ? 0 : status.depth() + 1;
-    return new BlockStatus(status.length(), status.data(), status.zero(), depth);
+    return lane.blockStatus(offset, Math.min(bytes, length - offset)).fromAbove();
   }
 
   /** Whether a range is known to read as zeroes. */

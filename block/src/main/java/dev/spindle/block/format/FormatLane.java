@@ -76,7 +76,7 @@ final class FormatLane extends BlockLane {
     try {
       for (int i = 0; i < MOST_EXTENTS && run < length; i++) {
         BlockStatus status = status(offset + run, length - run);
-        if (first != null && !isLike(first, status)) {
+        if (first != null && !first.goesOnIn(status)) {
           break;
         }
         first = status;
@@ -88,11 +88,7 @@ final class FormatLane extends BlockLane {
         return BlockStatus.allData(length);
       }
     }
-    return new BlockStatus(run, first.data(), first.zero(), first.depth());
-  }
-
-  private static boolean isLike(BlockStatus one, BlockStatus other) {
-    return one.data() == other.data() && one.zero() == other.zero() && one.depth() == other.depth();
+    return first.ofLength(run);
   }
 
   private BlockStatus status(long offset, long length) throws ImageException {
@@ -102,7 +98,7 @@ final class FormatLane extends BlockLane {
       case Extent.Packed(long bytes) -> BlockStatus.allData(bytes);
       case Extent.Zeroes(long bytes) -> new BlockStatus(bytes, false, true, 1);
       case Extent.Absent(long bytes) ->
-          below == null ? new BlockStatus(bytes, false, true, 0) : below.status(offset, bytes);
+          below == null ? BlockStatus.inNoLayer(bytes) : below.status(offset, bytes);
     };
   }
 

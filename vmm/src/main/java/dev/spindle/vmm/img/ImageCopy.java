@@ -124,7 +124,7 @@ final class ImageCopy {
 
   private Kind kind(BlockStatus status, long position) {
     if (ways.backing >= 0) {
-      boolean below = status.depth() > 1;
+      boolean below = status.depth() > 1 && !status.beyondEnd();
       return below || (status.zero() && position >= ways.backing)
           ? Kind.NONE
           : status.zero() ? Kind.ZERO : Kind.DATA;

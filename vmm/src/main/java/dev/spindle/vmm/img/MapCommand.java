@@ -106,11 +106,13 @@ final class MapCommand implements ImgCommand {
     // What is asked about at a time is bounded, as everybody's patience is.
     BlockStatus status = image.status(position, Math.min(length, 1L << 30));
     boolean plain = List.of("raw", "file").contains(image.node().driver());
+    // Past the end of a layer, it is the one above that is found to have nothing.
+    int layer = status.beyondEnd() ? status.depth() - 1 : status.depth();
     return new Extent(
         position,
         status.length(),
-        Math.max(0, status.depth() - 1),
-        status.depth() > 0,
+        Math.max(0, layer - 1),
+        status.depth() > 0 && !status.beyondEnd(),
         status.zero(),
         status.data(),
         plain ? position : -1);

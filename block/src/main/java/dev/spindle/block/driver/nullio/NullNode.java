@@ -76,9 +76,7 @@ final class NullNode extends BlockNode {
 
       @Override
       public BlockStatus blockStatus(long offset, long length) {
-        return now.readZeroes()
-            ? new BlockStatus(length, false, true, 0)
-            : BlockStatus.allData(length);
+        return now.readZeroes() ? BlockStatus.inNoLayer(length) : BlockStatus.allData(length);
       }
 
       @Override

@@ -325,11 +325,7 @@ final class Qcow2Lane extends BlockLane {
       if (first == null) {
         first = status;
       }
-      boolean alike =
-          first.data() == status.data()
-              && first.zero() == status.zero()
-              && first.depth() == status.depth();
-      return alike ? status.length() : 0;
+      return first.goesOnIn(status) ? status.length() : 0;
     }
   }
 
@@ -340,8 +336,7 @@ final class Qcow2Lane extends BlockLane {
     if (run == 0) {
       return BlockStatus.allData(length);
     }
-    BlockStatus first = ranges.first;
-    return new BlockStatus(run, first.data(), first.zero(), first.depth());
+    return ranges.first.ofLength(run);
   }
 
   private BlockStatus status(Found range, long offset) {
@@ -349,13 +344,13 @@ final class Qcow2Lane extends BlockLane {
       case DATA, COMPRESSED, INVALID -> BlockStatus.allData(range.length);
       case ZERO -> new BlockStatus(range.length, false, true, 1);
       case ABSENT -> {
-        if (io.nothingBelow(offset)) {
-          yield new BlockStatus(range.length, false, true, 0);
+        if (backing == null) {
+          yield BlockStatus.inNoLayer(range.length);
         }
-        BlockStatus below =
-            backing.lane().blockStatus(offset, Math.min(range.length, backing.length() - offset));
-        int depth = below.depth() == 0 ? 0 : below.depth() + 1;
-        yield new BlockStatus(below.length(), below.data(), below.zero(), depth);
+        long there = Math.min(range.length, backing.length() - offset);
+        yield there <= 0
+            ? BlockStatus.pastBacking(range.length)
+            : backing.lane().blockStatus(offset, there).fromAbove();
       }
     };
   }

@@ -19,6 +19,15 @@ import java.util.stream.Stream;
 
 /** What the fuzzers of the NBD server begin with: clients that keep to the rules. */
 final class NbdSeeds {
+  /** How long the export is that is used. */
+  static final int EXPORT_BYTES = 1 << 18;
+
+  /** Of the first byte: the client has to keep to blocks of 512 bytes. */
+  static final int ALIGNED = 4;
+
+  /** Of the first byte. */
+  static final int READ_ONLY = 8;
+
   private NbdSeeds() {}
 
   /** A byte for what server it is, and all that a client says while it negotiates. */
@@ -101,8 +110,70 @@ final class NbdSeeds {
       for (int pieces : new int[] {0, 17}) {
         seeds.add(transmission(style, pieces));
       }
+      for (int server : new int[] {0, ALIGNED, READ_ONLY, ALIGNED | READ_ONLY}) {
+        seeds.add(edges(style, server));
+      }
     }
     return seeds.stream();
+  }
+
+  /** What a server refuses, or some servers do, among what it does not. */
+  private static byte[] edges(HeaderStyle style, int server) {
+    boolean extended = style == HeaderStyle.EXTENDED;
+    int carries = extended ? CommandFlags.PAYLOAD_LEN : 0;
+    long end = EXPORT_BYTES;
+    ByteBuffer bytes = ByteBuffer.allocate(16384);
+    bytes.put((byte) (style.ordinal() | server)).put((byte) 0);
+    for (long[] range :
+        new long[][] {
+          {0, 512},
+          {512, 100},
+          {100, 512},
+          {end - 512, 512},
+          {end - 512, 1024},
+          {end, 512},
+          {0, 0},
+          {-512, 1024},
+          {end, 0},
+          {0, end + 512}
+        }) {
+      long offset = range[0];
+      long length = range[1];
+      request(bytes, style, Command.READ, 0, offset, length);
+      if (length <= 1024) {
+        request(bytes, style, Command.WRITE, carries, offset, length);
+        bytes.position(bytes.position() + (int) length);
+      }
+      request(bytes, style, Command.TRIM, 0, offset, length);
+      request(bytes, style, Command.WRITE_ZEROES, 0, offset, length);
+      request(bytes, style, Command.CACHE, 0, offset, length);
+      request(bytes, style, Command.BLOCK_STATUS, 0, offset, length);
+    }
+    request(bytes, style, Command.READ, 0, 0, 0xffff_fe00L);
+    request(bytes, style, Command.FLUSH, CommandFlags.FAST_ZERO, 0, 0);
+    request(bytes, style, 99, 0, 0, 512);
+    if (extended) {
+      request(bytes, style, Command.WRITE, 0, 0, 512);
+      for (int[] listed : new int[][] {{0, 1}, {1}, {0, 0}, {2}, {0, 1, 0}, {}}) {
+        request(
+            bytes,
+            style,
+            Command.BLOCK_STATUS,
+            CommandFlags.PAYLOAD_LEN,
+            0,
+            8 + 4L * listed.length);
+        bytes.putLong(4096);
+        for (int context : listed) {
+          bytes.putInt(context);
+        }
+      }
+      request(bytes, style, Command.BLOCK_STATUS, CommandFlags.PAYLOAD_LEN, 0, 14);
+      bytes.putLong(4096).putInt(0).putShort((short) 0);
+      request(bytes, style, Command.BLOCK_STATUS, CommandFlags.PAYLOAD_LEN, end - 512, 12);
+      bytes.putLong(1024).putInt(0);
+    }
+    request(bytes, style, Command.DISC, 0, 0, 0);
+    return Arrays.copyOf(bytes.array(), bytes.position());
   }
 
   private static byte[] transmission(HeaderStyle style, int pieces) {

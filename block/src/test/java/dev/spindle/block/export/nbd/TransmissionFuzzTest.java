@@ -34,9 +34,7 @@ class TransmissionFuzzTest {
   /** Set where an error is logged; what is thrown on a context's thread ends there. */
   private static final String LOGGED_ERROR = "spindle.test.error";
 
-  private static final int SIZE = 1 << 18;
-  private static final int ALIGNED = 4;
-  private static final int READ_ONLY = 8;
+  private static final int SIZE = NbdSeeds.EXPORT_BYTES;
 
   private static final byte[] CONTENT = content();
 
@@ -99,14 +97,16 @@ class TransmissionFuzzTest {
     int flags =
         TransmissionFlags.HAS_FLAGS
             | TransmissionFlags.SEND_DF
-            | ((bytes[0] & READ_ONLY) != 0 ? TransmissionFlags.READ_ONLY : 0)
+            | ((bytes[0] & NbdSeeds.READ_ONLY) != 0 ? TransmissionFlags.READ_ONLY : 0)
             | (style == HeaderStyle.EXTENDED ? TransmissionFlags.BLOCK_STATUS_PAYLOAD : 0);
     List<MetaContext> contexts =
         style == HeaderStyle.SIMPLE
             ? List.of()
             : List.of(new MetaContext.Allocation(0), new MetaContext.AllocationDepth(1));
     BlockSizes sizes =
-        (bytes[0] & ALIGNED) != 0 ? new BlockSizes(512, 4096, 32 << 20) : BlockSizes.DEFAULT;
+        (bytes[0] & NbdSeeds.ALIGNED) != 0
+            ? new BlockSizes(512, 4096, 32 << 20)
+            : BlockSizes.DEFAULT;
     FuzzStream stream = new FuzzStream(bytes, 2, Byte.toUnsignedInt(bytes[1]));
     NbdConnection connection =
         new NbdConnection("fuzz", stream, new ClientTerms(style, sizes, flags, contexts), SIZE);
@@ -124,7 +124,8 @@ class TransmissionFuzzTest {
     assertNull(System.clearProperty(LOGGED_ERROR));
     assertTrue(stream.isClosed());
     TransmissionModel model =
-        new TransmissionModel(style, (bytes[0] & READ_ONLY) != 0, sizes.minimum(), CONTENT.clone());
+        new TransmissionModel(
+            style, (bytes[0] & NbdSeeds.READ_ONLY) != 0, sizes.minimum(), CONTENT.clone());
     model.run(bytes, 2);
     byte[] said = stream.sent();
     new TransmissionReplies(said, style, model).check();
