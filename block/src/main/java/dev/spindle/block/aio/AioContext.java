@@ -45,12 +45,12 @@ public final class AioContext implements Executor {
   private final EventFd wakeFd;
 
   /** For the wait after somebody was given what he waited for: he tends to want more. */
-  private final AdaptivePolling pollingForUsers;
+  private AdaptivePolling pollingForUsers;
 
   /** For all other waits, for disks as a rule. */
-  private final AdaptivePolling pollingForDisks;
+  private AdaptivePolling pollingForDisks;
 
-  private final int maxBatch;
+  private int maxBatch;
   private final CompletionHandler dispatcher = this::dispatch;
   private final TimerQueue timers = new TimerQueue(this);
   private final ContextThreads threads = new ContextThreads(this);
@@ -74,9 +74,7 @@ public final class AioContext implements Executor {
     this.thread = Thread.currentThread();
     this.ring = IoUring.create(RING_ENTRIES);
     this.submission = ring.submission();
-    this.pollingForUsers = new AdaptivePolling(options, options.pollMaxNs());
-    this.pollingForDisks = new AdaptivePolling(options, options.diskPollMaxNs());
-    this.maxBatch = options.batch();
+    configure(options);
     try {
       this.wakeFd = EventFd.create();
     } catch (LinuxException e) {
@@ -97,6 +95,13 @@ public final class AioContext implements Executor {
    */
   public static AioContext create(String name, ContextOptions options) throws LinuxException {
     return new AioContext(name, options);
+  }
+
+  /** Polls and batches otherwise from now on. */
+  void configure(ContextOptions options) {
+    pollingForUsers = new AdaptivePolling(options, options.pollMaxNs());
+    pollingForDisks = new AdaptivePolling(options, options.diskPollMaxNs());
+    maxBatch = options.batch();
   }
 
   /** What the user calls it. Any thread. */

@@ -12,7 +12,10 @@ public final class IoThread implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(IoThread.class);
 
   private final String id;
-  private final ContextOptions options;
+
+  /** Written by {@link #configure}. */
+  private volatile ContextOptions options;
+
   private final Thread thread;
   private final AioContext context;
 
@@ -68,9 +71,19 @@ public final class IoThread implements AutoCloseable {
     return id;
   }
 
-  /** What it was made with. */
+  /** How it polls and batches. Any thread. */
   public ContextOptions options() {
     return options;
+  }
+
+  /** Has it poll and batch otherwise from now on. Any thread that may wait. */
+  public void configure(ContextOptions changed) {
+    context.call(
+        () -> {
+          context.configure(changed);
+          return null;
+        });
+    options = changed;
   }
 
   /** The number of its Java thread, for the JVM's own statistics. */

@@ -21,6 +21,11 @@ public final class UserObjects {
     }
   }
 
+  /** Forgets an object; whoever has asked for it keeps what he has. */
+  public void remove(String id) {
+    objects.remove(id);
+  }
+
   /**
    * The object of an id.
    *

@@ -2,6 +2,7 @@
 package dev.spindle.block.throttle;
 
 import dev.spindle.block.options.OptionException;
+import java.util.Map;
 
 /**
  * The limit of one kind of I/O, in bytes or in operations.
@@ -58,5 +59,12 @@ public record BucketLimit(long average, long max, long maxLength) {
           "%s-max (%d) is less than %s (%d)".formatted(name, max, name, average));
     }
     return new BucketLimit(average, max, maxLength);
+  }
+
+  /** What {@link #read} takes, under the same names. */
+  void addTo(Map<String, Long> numbers, String name) {
+    numbers.put(name, average);
+    numbers.put(name + "-max", max);
+    numbers.put(name + "-max-length", maxLength);
   }
 }

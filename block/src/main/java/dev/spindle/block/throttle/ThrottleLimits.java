@@ -3,6 +3,8 @@ package dev.spindle.block.throttle;
 
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * How much I/O a throttle group lets pass: QAPI's ThrottleLimits.
@@ -119,5 +121,18 @@ public record ThrottleLimits(
     } catch (IllegalArgumentException e) {
       throw new OptionException(options.owner() + ": " + e.getMessage());
     }
+  }
+
+  /** Every number by QAPI's name, in QAPI's order: {@code iops-total-max-length}. */
+  public Map<String, Long> numbers() {
+    Map<String, Long> numbers = new LinkedHashMap<>();
+    iopsTotal.addTo(numbers, "iops-total");
+    iopsRead.addTo(numbers, "iops-read");
+    iopsWrite.addTo(numbers, "iops-write");
+    bpsTotal.addTo(numbers, "bps-total");
+    bpsRead.addTo(numbers, "bps-read");
+    bpsWrite.addTo(numbers, "bps-write");
+    numbers.put("iops-size", iopsSize);
+    return numbers;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.cli;
 
+import dev.spindle.vmm.machine.ObjectTree;
 import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.qmp.CommandTable;
 import dev.spindle.vmm.qmp.MonitorEvents;
@@ -15,6 +16,8 @@ import dev.spindle.vmm.qmp.command.MachineCommands;
 import dev.spindle.vmm.qmp.command.MachineEvents;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
+import dev.spindle.vmm.qmp.command.ObjectCommands;
+import dev.spindle.vmm.qmp.command.QomCommands;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -38,6 +41,8 @@ final class MachineMonitors implements AutoCloseable {
     commands
         .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, machine::quit))
         .add(MachineCommands.all(), machine)
+        .add(ObjectCommands.all(), machine.blockLayer())
+        .add(QomCommands.all(), new ObjectTree(machine.blockLayer().objects(), machine::devices))
         .add(BlockCommands.all(), machine.blockLayer())
         .add(BitmapCommands.all(), machine.blockLayer())
         .add(NewJobCommands.all(), machine.blockLayer())

@@ -8,6 +8,8 @@ import dev.spindle.block.graph.BlockDrivers;
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
+import dev.spindle.vmm.machine.DeviceOptions;
+import dev.spindle.vmm.machine.ObjectTypes;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Collection;
@@ -31,7 +33,7 @@ final class OptionHelp {
 
   /** An option that describes things of several kinds. */
   private enum Option {
-    OBJECT("--object", "", "qom-type"),
+    OBJECT("--object", "", ObjectTypes.TAG),
     BLOCKDEV("--blockdev", "driver=", "driver"),
     DEVICE("--device", "", "driver"),
     EXPORT("--export", "type=", "type");
@@ -51,7 +53,7 @@ final class OptionHelp {
 
     Map<String, OptionList.Reader> kinds() {
       return switch (this) {
-        case OBJECT -> ObjectOptions.KINDS;
+        case OBJECT -> ObjectTypes.readers();
         case DEVICE -> DeviceOptions.KINDS;
         case BLOCKDEV -> {
           Map<String, OptionList.Reader> kinds = new LinkedHashMap<>();

@@ -9,6 +9,7 @@ import dev.spindle.block.options.Size;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.machine.DeviceOption;
+import dev.spindle.vmm.machine.DeviceOptions;
 import dev.spindle.vmm.machine.MachineConfig;
 import dev.spindle.vmm.machine.VirtualMachineConfig;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import picocli.CommandLine.ParseResult;
 
 /** The options of {@code spindle run}, checked as far as they can be before anything is made. */
@@ -92,6 +94,7 @@ final class RunOptions {
     for (String argument : list("--device")) {
       Options options = KeyValueOptions.parse("--device", argument, "driver");
       Optional<String> id = options.peek("id");
+      checkDriver(options.peek("driver"));
       devices.add(deviceOptions.parse(options));
       if (id.isPresent()) {
         objects.claimId("--device", id.get());
@@ -99,6 +102,13 @@ final class RunOptions {
     }
     return new DiskConfig(
         objects.ioThreads(), objects.throttleGroups(), objects.others(), nodes.nodes(), devices);
+  }
+
+  private static void checkDriver(Optional<String> driver) throws OptionException {
+    Set<String> drivers = DeviceOptions.KINDS.keySet();
+    if (driver.isPresent() && !drivers.contains(driver.get())) {
+      throw new OptionException(OptionHelp.unknown("--device", "driver", driver.get(), drivers));
+    }
   }
 
   private MachineConfig machine(int cpus) throws OptionException {

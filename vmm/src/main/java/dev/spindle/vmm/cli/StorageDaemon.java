@@ -9,6 +9,7 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.vmm.machine.BlockLayer;
 import dev.spindle.vmm.machine.Closer;
+import dev.spindle.vmm.machine.ObjectTree;
 import dev.spindle.vmm.qmp.CommandTable;
 import dev.spindle.vmm.qmp.MonitorEvents;
 import dev.spindle.vmm.qmp.MonitorOption;
@@ -21,6 +22,8 @@ import dev.spindle.vmm.qmp.command.JobCommands;
 import dev.spindle.vmm.qmp.command.JobEvents;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
+import dev.spindle.vmm.qmp.command.ObjectCommands;
+import dev.spindle.vmm.qmp.command.QomCommands;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
@@ -84,6 +87,8 @@ final class StorageDaemon implements AutoCloseable {
     VersionInfo version = VersionInfo.of(Main.version());
     commands
         .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, quit))
+        .add(ObjectCommands.all(), blockLayer)
+        .add(QomCommands.all(), new ObjectTree(blockLayer.objects(), List::of))
         .add(BlockCommands.all(), blockLayer)
         .add(BitmapCommands.all(), blockLayer)
         .add(NewJobCommands.all(), blockLayer)

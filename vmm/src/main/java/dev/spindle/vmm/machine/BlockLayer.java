@@ -9,7 +9,6 @@ import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.job.Jobs;
 import dev.spindle.block.object.UserObject;
-import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.devices.virtio.blk.QueuePlacement;
@@ -19,18 +18,16 @@ import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 
 /** What disks stand on: the main loop, the iothreads, and the block nodes. */
 public final class BlockLayer implements AutoCloseable {
   private final Closer closer = new Closer();
-  private final Map<String, IoThread> ioThreads = new LinkedHashMap<>();
   private final MainLoop mainLoop;
   private final BlockGraph graph;
+  private final ObjectContainer objects;
   private final Jobs jobs;
   private final Consumer<String> step;
 
@@ -62,14 +59,12 @@ public final class BlockLayer implements AutoCloseable {
     this.step = step;
     try {
       mainLoop = closer.add(startMainLoop());
-      for (IoThreadOption option : threads) {
-        ioThreads.put(option.id(), closer.add(startIoThread(option)));
-      }
       graph = new BlockGraph(mainLoop);
+      this.objects = closer.add(new ObjectContainer(graph));
       closer.add(() -> mainLoop.control("close-nodes", this::closeNodes));
       jobs = new Jobs(mainLoop);
       closer.add(() -> mainLoop.control("cancel-jobs", this::cancelJobs));
-      addObjects(throttleGroups, objects);
+      addObjects(threads, throttleGroups, objects);
       openNodes(nodes);
     } catch (IOException | OptionException | RuntimeException e) {
       closer.close();
@@ -92,16 +87,21 @@ public final class BlockLayer implements AutoCloseable {
     return jobs;
   }
 
-  /** The iothreads, in the order given. */
+  /** The objects that users make. */
+  public ObjectContainer objects() {
+    return objects;
+  }
+
+  /** The iothreads, in the order given. Any thread. */
   public List<IoThread> ioThreads() {
-    return List.copyOf(ioThreads.values());
+    return objects.ioThreads();
   }
 
   /** Every context there is, the main loop's first. */
   public List<AioContext> contexts() {
     List<AioContext> contexts = new ArrayList<>();
     contexts.add(mainLoop.context());
-    ioThreads.values().forEach(thread -> contexts.add(thread.context()));
+    ioThreads().forEach(thread -> contexts.add(thread.context()));
     return contexts;
   }
 
@@ -111,12 +111,7 @@ public final class BlockLayer implements AutoCloseable {
    * @throws BlockException if there is none
    */
   public IoThread ioThread(String id) throws BlockException {
-    IoThread thread = ioThreads.get(id);
-    if (thread == null) {
-      throw new BlockException(
-          "Cannot find iothread '" + id + "'" + NearNames.hint(id, ioThreads.keySet()));
-    }
-    return thread;
+    return objects.ioThread(id);
   }
 
   /**
@@ -143,29 +138,22 @@ public final class BlockLayer implements AutoCloseable {
     }
   }
 
-  private static IoThread startIoThread(IoThreadOption option) throws IOException {
-    try {
-      return IoThread.start(option.id(), option.context());
-    } catch (LinuxException e) {
-      throw noUring(" for iothread '" + option.id() + "'", e);
-    }
-  }
-
-  private static IOException noUring(String purpose, LinuxException cause) {
+  static IOException noUring(String purpose, LinuxException cause) {
     return new IOException(
         "this host does not let Spindle use io_uring" + purpose + ": " + cause.getMessage(), cause);
   }
 
-  private void addObjects(List<ThrottleGroupOption> groups, List<UserObject> objects)
-      throws BlockException {
-    mainLoop.<Void, BlockException>control(
+  private void addObjects(
+      List<IoThreadOption> threads, List<ThrottleGroupOption> groups, List<UserObject> others)
+      throws IOException {
+    List<ObjectOption> all = new ArrayList<>(threads);
+    all.addAll(groups);
+    others.forEach(other -> all.add(new ObjectOption.Other(other)));
+    mainLoop.<Void, IOException>control(
         "add-objects",
         () -> {
-          for (ThrottleGroupOption option : groups) {
-            graph.throttleGroups().add(option.id(), option.limits());
-          }
-          for (UserObject object : objects) {
-            graph.objects().add(object);
+          for (ObjectOption option : all) {
+            objects.add(option);
           }
           return null;
         });

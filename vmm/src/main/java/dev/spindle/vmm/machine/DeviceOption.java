@@ -2,11 +2,19 @@
 package dev.spindle.vmm.machine;
 
 import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /** A PCI device to be made, in the form of {@code --device}. */
 public sealed interface DeviceOption {
   /** Returns how the user, or else Spindle, names the device. */
   String id();
+
+  /** Returns its kind, as {@code driver} says it. */
+  String driver();
+
+  /** Returns its properties, under the names in which {@code --device} takes them. */
+  Map<String, Object> properties();
 
   /**
    * {@code virtio-blk-pci}.
@@ -17,12 +25,43 @@ public sealed interface DeviceOption {
    * @param blk its other properties
    */
   record Disk(String id, String drive, QueueMapping queues, boolean packed, VirtioBlkOptions blk)
-      implements DeviceOption {}
+      implements DeviceOption {
+    /** As users write it. */
+    public static final String DRIVER = "virtio-blk-pci";
+
+    @Override
+    public String driver() {
+      return DRIVER;
+    }
+
+    @Override
+    public Map<String, Object> properties() {
+      Map<String, Object> properties = new LinkedHashMap<>();
+      properties.put("drive", drive);
+      properties.put("num-queues", (long) queues.ioThreads().size());
+      properties.put("packed", packed);
+      blk.addTo(properties);
+      return properties;
+    }
+  }
 
   /**
    * {@code virtio-rng-pci}.
    *
    * @param packed whether packed virtqueues are offered
    */
-  record Rng(String id, boolean packed) implements DeviceOption {}
+  record Rng(String id, boolean packed) implements DeviceOption {
+    /** As users write it. */
+    public static final String DRIVER = "virtio-rng-pci";
+
+    @Override
+    public String driver() {
+      return DRIVER;
+    }
+
+    @Override
+    public Map<String, Object> properties() {
+      return Map.of("packed", packed);
+    }
+  }
 }

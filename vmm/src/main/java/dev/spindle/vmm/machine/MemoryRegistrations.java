@@ -2,7 +2,10 @@
 package dev.spindle.vmm.machine;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.aio.MemoryRegistration;
 import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
  * A machine's memory, registered with the ring of each context that a disk may be served from.
@@ -10,7 +13,7 @@ import java.lang.foreign.MemorySegment;
  */
 final class MemoryRegistrations implements AutoCloseable {
   private final MemorySegment memory;
-  private final Closer registrations = new Closer();
+  private final Map<AioContext, MemoryRegistration> registrations = new LinkedHashMap<>();
 
   MemoryRegistrations(MemorySegment memory) {
     this.memory = memory;
@@ -18,11 +21,20 @@ final class MemoryRegistrations implements AutoCloseable {
 
   /** Registers the memory with one more context. */
   void add(AioContext context) {
-    registrations.add(context.registerMemory(memory));
+    registrations.put(context, context.registerMemory(memory));
+  }
+
+  /** Ends the registration with a context that is to end. */
+  void remove(AioContext context) {
+    MemoryRegistration registration = registrations.remove(context);
+    if (registration != null) {
+      registration.close();
+    }
   }
 
   @Override
   public void close() {
-    registrations.close();
+    registrations.values().forEach(MemoryRegistration::close);
+    registrations.clear();
   }
 }

@@ -44,6 +44,10 @@ public final class VirtualMachine implements AutoCloseable {
 
   private final Closer closer = new Closer();
   private final Map<String, VirtioBlkDevice> disks = new LinkedHashMap<>();
+
+  /** What the devices were made from, by id. */
+  private final Map<String, DeviceOption> devices = new LinkedHashMap<>();
+
   private final Map<Chardev, Uart16550> serialPorts = new LinkedHashMap<>();
   private final BlockLayer blockLayer;
   private final MainLoop mainLoop;
@@ -59,6 +63,15 @@ public final class VirtualMachine implements AutoCloseable {
                   config.objects(),
                   config.blockNodes()));
       mainLoop = blockLayer.mainLoop();
+      blockLayer
+          .objects()
+          .addUser(
+              new ObjectContainer.IoThreadUser() {
+                @Override
+                public Optional<String> use(IoThread thread) {
+                  return queueOn(thread);
+                }
+              });
       machine = Machine.create(config.machine(), mainLoop);
       closer.add(() -> mainLoop.control("close-machine", this::closeMachine));
       if (config.machine().memoryLocked()) {
@@ -107,6 +120,11 @@ public final class VirtualMachine implements AutoCloseable {
   /** Returns the disks, in the order given. */
   public List<VirtioBlkDevice> disks() {
     return List.copyOf(disks.values());
+  }
+
+  /** Returns what the devices were made from, in the order of making. Control side. */
+  public List<DeviceOption> devices() {
+    return List.copyOf(devices.values());
   }
 
   /** Returns the block nodes. */
@@ -286,6 +304,28 @@ public final class VirtualMachine implements AutoCloseable {
     MemoryRegistrations registrations =
         closer.add(new MemoryRegistrations(machine.memory().segment()));
     blockLayer.contexts().forEach(registrations::add);
+    blockLayer
+        .objects()
+        .addUser(
+            new ObjectContainer.IoThreadUser() {
+              @Override
+              public void added(IoThread thread) {
+                registrations.add(thread.context());
+              }
+
+              @Override
+              public void removed(IoThread thread) {
+                registrations.remove(thread.context());
+              }
+            });
+  }
+
+  /** A queue whose driver has not come yet is nobody else's to tell of. */
+  private Optional<String> queueOn(IoThread thread) {
+    return disks.values().stream()
+        .filter(disk -> disk.placement().contexts().contains(thread.context()))
+        .findFirst()
+        .map(disk -> disk.describe() + " has queues there");
   }
 
   /** Lets nodes hand guest memory on, until the devices are gone. */
@@ -314,6 +354,7 @@ public final class VirtualMachine implements AutoCloseable {
   }
 
   private void addDevice(DeviceOption option) throws IOException {
+    devices.put(option.id(), option);
     switch (option) {
       case DeviceOption.Disk disk -> addDisk(disk);
       case DeviceOption.Rng(String id, boolean packed) -> {

@@ -49,7 +49,15 @@ public record VirtualMachineConfig(
    * @param id unique among the machine's objects
    * @param context how its context polls and batches
    */
-  public record IoThreadOption(String id, ContextOptions context) {}
+  public record IoThreadOption(String id, ContextOptions context) implements ObjectOption {
+    /** As users write it. */
+    public static final String TYPE = "iothread";
+
+    @Override
+    public String type() {
+      return TYPE;
+    }
+  }
 
   /**
    * A throttle group.
@@ -57,5 +65,13 @@ public record VirtualMachineConfig(
    * @param id unique among the machine's objects
    * @param limits what it lets pass
    */
-  public record ThrottleGroupOption(String id, ThrottleLimits limits) {}
+  public record ThrottleGroupOption(String id, ThrottleLimits limits) implements ObjectOption {
+    /** As users write it. */
+    public static final String TYPE = "throttle-group";
+
+    @Override
+    public String type() {
+      return TYPE;
+    }
+  }
 }

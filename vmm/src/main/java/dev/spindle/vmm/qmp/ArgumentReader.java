@@ -17,7 +17,8 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * Makes a command's arguments out of JSON, strictly: QAPI's input visitor. Members are of type
  * {@link String}, {@code long}, {@code int}, {@code boolean}, {@code double}, an enumeration, a
- * record, a {@link List} of these, or {@link ObjectNode} for an object that is looked at later.
+ * record, a {@link List} of these, {@link ObjectNode} for an object that is looked at later, or
+ * {@link JsonNode} for anything.
  */
 final class ArgumentReader {
   private ArgumentReader() {}
@@ -112,6 +113,9 @@ final class ArgumentReader {
     if (wanted == StrOrNull.class) {
       require(given.isString() || given.isNull(), name, "string or null");
       return new StrOrNull(given.isNull() ? Optional.empty() : Optional.of(given.asString()));
+    }
+    if (wanted == JsonNode.class) {
+      return given;
     }
     require(given.isObject(), name, "object");
     return wanted == ObjectNode.class ? given : read((ObjectNode) given, wanted, name + ".");

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -101,7 +102,7 @@ final class QmpSchema {
         || wanted == Integer.class) {
       return builtin("int", "int");
     }
-    if (wanted == ObjectNode.class) {
+    if (wanted == ObjectNode.class || wanted == JsonNode.class) {
       return builtin("any", "value");
     }
     String known = names.get(wanted);

@@ -12,6 +12,8 @@ import dev.spindle.vmm.qmp.command.MachineCommands;
 import dev.spindle.vmm.qmp.command.MachineEvents;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
+import dev.spindle.vmm.qmp.command.ObjectCommands;
+import dev.spindle.vmm.qmp.command.QomCommands;
 import java.io.IOException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
@@ -21,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -37,6 +40,8 @@ class QmpReferenceTest {
   void thePageSaysWhatIsDeclared() throws IOException {
     commands("The program and its monitors", MonitorCommands.all());
     commands("The machine (`run` alone)", MachineCommands.all());
+    commands("Objects", ObjectCommands.all());
+    commands("What there is, and its properties", QomCommands.all());
     commands("Nodes", BlockCommands.all());
     commands("Dirty bitmaps", BitmapCommands.all());
     commands("New jobs", NewJobCommands.all());
@@ -78,8 +83,11 @@ class QmpReferenceTest {
 
   private static String arguments(Class<?> record) {
     if (OptionArguments.class.isAssignableFrom(record)) {
-      return "as `--%s` takes them"
-          .formatted(record == BlockCommands.BlockdevOptions.class ? "blockdev" : "export");
+      String option =
+          record == BlockCommands.BlockdevOptions.class
+              ? "blockdev"
+              : record == ObjectCommands.NewObject.class ? "object" : "export";
+      return "as `--%s` takes them".formatted(option);
     }
     return Members.of(record).stream()
         .map(
@@ -97,7 +105,9 @@ class QmpReferenceTest {
             element ->
                 element == ObjectNode.class
                     ? "a list of objects"
-                    : (reply.isList() ? "a list of " : "") + members(element))
+                    : element == JsonNode.class
+                        ? "any value"
+                        : (reply.isList() ? "a list of " : "") + members(element))
         .orElse("");
   }
 
@@ -125,6 +135,9 @@ class QmpReferenceTest {
     }
     if (wanted == StrOrNull.class) {
       return "text or null";
+    }
+    if (wanted == JsonNode.class) {
+      return "any value";
     }
     return wanted == ObjectNode.class ? "object" : "number";
   }

@@ -5,6 +5,7 @@ import dev.spindle.block.aio.ContextOptions;
 import dev.spindle.block.export.BlockExports;
 import dev.spindle.linux.Endpoint;
 import dev.spindle.vmm.machine.BlockLayer;
+import dev.spindle.vmm.machine.ObjectTree;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
@@ -13,6 +14,8 @@ import dev.spindle.vmm.qmp.command.JobCommands;
 import dev.spindle.vmm.qmp.command.JobEvents;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
+import dev.spindle.vmm.qmp.command.ObjectCommands;
+import dev.spindle.vmm.qmp.command.QomCommands;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -41,6 +44,8 @@ final class QmpWorld implements AutoCloseable {
     VersionInfo version = VersionInfo.of("0.1.0");
     commands
         .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, quit::countDown))
+        .add(ObjectCommands.all(), layer)
+        .add(QomCommands.all(), new ObjectTree(layer.objects(), List::of))
         .add(BlockCommands.all(), layer)
         .add(BitmapCommands.all(), layer)
         .add(NewJobCommands.all(), layer)

@@ -3,6 +3,7 @@ package dev.spindle.devices.virtio.blk;
 
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.util.Map;
 
 /**
  * The properties of a virtio-blk device apart from its drive and threads; names, defaults and
@@ -79,6 +80,24 @@ public record VirtioBlkOptions(
           options.owner() + ": discard_granularity must be a multiple of logical_block_size");
     }
     return result;
+  }
+
+  /** Adds them all, under the names that {@link #from} takes them by. */
+  public void addTo(Map<String, Object> properties) {
+    properties.put("serial", serial);
+    properties.put("config-wce", configWce);
+    properties.put("write-cache", writeCache);
+    properties.put("discard", discard);
+    properties.put("write-zeroes", writeZeroes);
+    properties.put("max-discard-sectors", maxDiscardSectors);
+    properties.put("max-write-zeroes-sectors", maxWriteZeroesSectors);
+    properties.put("queue-size", (long) queueSize);
+    properties.put("logical_block_size", (long) logicalBlockSize);
+    properties.put("physical_block_size", (long) physicalBlockSize);
+    properties.put("min_io_size", (long) minIoSize);
+    properties.put("opt_io_size", (long) optIoSize);
+    properties.put("discard_granularity", discardGranularity);
+    properties.put("share-rw", shareRw);
   }
 
   private static int blockSize(Options options, String key, int otherwise) throws OptionException {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dev.spindle.vmm.cli;
+package dev.spindle.vmm.machine;
 
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
 import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
-import dev.spindle.vmm.machine.DeviceOption;
-import dev.spindle.vmm.machine.QueueMapping;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -17,13 +16,13 @@ import java.util.Optional;
 import java.util.Set;
 
 /** Reads the arguments of {@code --device}, which may refer to nodes and iothreads. */
-final class DeviceOptions {
-  private static final String BLK = "virtio-blk-pci";
-  private static final String RNG = "virtio-rng-pci";
+public final class DeviceOptions {
+  private static final String BLK = DeviceOption.Disk.DRIVER;
+  private static final String RNG = DeviceOption.Rng.DRIVER;
   private static final int MOST_QUEUES = 1023;
 
   /** The devices there are, and what reads their options. */
-  static final Map<String, OptionList.Reader> KINDS = kinds();
+  public static final Map<String, OptionList.Reader> KINDS = Collections.unmodifiableMap(kinds());
 
   private final int cpus;
   private final Collection<String> nodeNames;
@@ -37,7 +36,7 @@ final class DeviceOptions {
    * @param nodeNames the block nodes there will be
    * @param ioThreads the iothreads there will be
    */
-  DeviceOptions(int cpus, Collection<String> nodeNames, Collection<String> ioThreads) {
+  public DeviceOptions(int cpus, Collection<String> nodeNames, Collection<String> ioThreads) {
     this.cpus = cpus;
     this.nodeNames = nodeNames;
     this.ioThreads = ioThreads;
@@ -51,15 +50,18 @@ final class DeviceOptions {
     return kinds;
   }
 
-  DeviceOption parse(Options options) throws OptionException {
+  /**
+   * Reads one device's options.
+   *
+   * @throws OptionException with a sentence that names what is wrong
+   */
+  public DeviceOption parse(Options options) throws OptionException {
     String driver = options.require("driver");
     DeviceOption device =
         switch (driver) {
           case BLK -> disk(options);
           case RNG -> rng(options);
-          default ->
-              throw new OptionException(
-                  OptionHelp.unknown("--device", "driver", driver, KINDS.keySet()));
+          default -> throw new OptionException("'" + driver + "' is not a valid device model name");
         };
     options.finish();
     return device;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package dev.spindle.vmm.cli;
+package dev.spindle.vmm.machine;
 
 import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
-import dev.spindle.vmm.machine.QueueMapping;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
