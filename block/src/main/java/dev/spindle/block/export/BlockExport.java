@@ -4,6 +4,7 @@ package dev.spindle.block.export;
 import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /** A block node that is served to others. Its methods are called on the control side. */
@@ -35,6 +36,14 @@ public interface BlockExport extends BackendUser {
   /** Whether clients may write. */
   default boolean writable() {
     return site().options().writable();
+  }
+
+  /** Whether a client uses it now. */
+  boolean isInUse();
+
+  /** The server that clients reach it through, if it does not listen itself. */
+  default Optional<ExportServer> server() {
+    return Optional.empty();
   }
 
   /**

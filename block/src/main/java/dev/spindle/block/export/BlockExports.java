@@ -37,6 +37,7 @@ public final class BlockExports {
   private final Map<String, BlockExport> exports = new LinkedHashMap<>();
   private final List<ExportServer> servers = new ArrayList<>();
   private final List<String> unflushed = new ArrayList<>();
+  private final List<Consumer<BlockExport>> endListeners = new ArrayList<>();
 
   /** Those that are ending, and until when. By control work. */
   private final Map<BlockExport, CompletableFuture<Void>> ends = new HashMap<>();
@@ -112,6 +113,18 @@ public final class BlockExports {
     return export;
   }
 
+  /** Whether an export is ending: it takes no more clients, and will soon not be there. */
+  public boolean isEnding(BlockExport export) {
+    mainLoop.assertControl();
+    return ends.containsKey(export);
+  }
+
+  /** Has somebody told of each export that has ended; on the control side, must not wait. */
+  public void onEnded(Consumer<BlockExport> listener) {
+    mainLoop.assertControl();
+    endListeners.add(listener);
+  }
+
   /** All of them, in the order of opening. */
   public List<BlockExport> all() {
     return List.copyOf(exports.values());
@@ -125,6 +138,19 @@ public final class BlockExports {
    * @throws BlockException if there is none, or it is ending already
    */
   public void close(String id) throws BlockException {
+    close(id, true);
+  }
+
+  /**
+   * As {@link #close}, unless clients use it.
+   *
+   * @throws BlockException also if they do; they go on then
+   */
+  public void closeUnused(String id) throws BlockException {
+    close(id, false);
+  }
+
+  private void close(String id, boolean evenInUse) throws BlockException {
     assertNotControl();
     CompletableFuture<Void> end =
         mainLoop.<CompletableFuture<Void>, BlockException>control(
@@ -134,9 +160,45 @@ public final class BlockExports {
               if (ends.containsKey(export)) {
                 throw new BlockException("Export '" + id + "' is already shutting down");
               }
+              if (!evenInUse && export.isInUse()) {
+                throw new BlockException("export '" + id + "' still in use");
+              }
               return beginEnd(export);
             });
     Outcome.<Void, RuntimeException>of(end);
+  }
+
+  /**
+   * Ends a server and all exports that are reached through it. From the start on, no export that is
+   * opened finds it. Any thread that may wait, but no control work.
+   */
+  public void close(ExportServer server) {
+    assertNotControl();
+    List<CompletableFuture<Void>> over =
+        mainLoop.control(
+            "stop-listening",
+            () -> {
+              servers.remove(server);
+              server.stopListening();
+              return all().stream()
+                  .filter(export -> export.server().filter(server::equals).isPresent())
+                  .map(this::beginEnd)
+                  .toList();
+            });
+    RuntimeException failure = join(over);
+    failure = attempt(() -> control("close-server", server::close), failure);
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  /** Waits for all of them; returns the first failure, or null. */
+  private static RuntimeException join(List<CompletableFuture<Void>> ends) {
+    RuntimeException failure = null;
+    for (CompletableFuture<Void> end : ends) {
+      failure = attempt(() -> Outcome.<Void, RuntimeException>of(end), failure);
+    }
+    return failure;
   }
 
   private void assertNotControl() {
@@ -192,6 +254,7 @@ public final class BlockExports {
           () -> {
             exports.remove(export.id());
             ends.remove(export);
+            endListeners.forEach(listener -> listener.accept(export));
           });
     }
   }
@@ -257,7 +320,7 @@ public final class BlockExports {
       work.add(
           () -> {
             step.accept("closing the " + server.describe());
-            control("close-server", () -> close(server));
+            control("close-server", () -> closeAndForget(server));
           });
     }
     RuntimeException failure = null;
@@ -269,7 +332,7 @@ public final class BlockExports {
     }
   }
 
-  private void close(ExportServer server) {
+  private void closeAndForget(ExportServer server) {
     try {
       server.close();
     } finally {
@@ -289,10 +352,7 @@ public final class BlockExports {
                   .map(export -> beginEnd(export).whenComplete((_, _) -> ending.ended(export)))
                   .toList();
             });
-    RuntimeException failure = null;
-    for (CompletableFuture<Void> one : over) {
-      failure = attempt(() -> Outcome.<Void, RuntimeException>of(one), failure);
-    }
+    RuntimeException failure = join(over);
     if (failure != null) {
       throw failure;
     }

@@ -70,6 +70,11 @@ class BlockExportsTest {
     }
 
     @Override
+    public boolean isInUse() {
+      return id().startsWith("used");
+    }
+
+    @Override
     public CompletableFuture<Void> stop() {
       return id().startsWith("hangs") ? hanging : CompletableFuture.completedFuture(null);
     }

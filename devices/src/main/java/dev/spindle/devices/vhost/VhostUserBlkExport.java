@@ -123,6 +123,11 @@ final class VhostUserBlkExport implements BlockExport {
   }
 
   @Override
+  public boolean isInUse() {
+    return session != null;
+  }
+
+  @Override
   public BlockBackend backend() {
     return backend;
   }

@@ -10,6 +10,8 @@ import dev.spindle.vmm.qmp.Monitors;
 import dev.spindle.vmm.qmp.VersionInfo;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.ExportCommands;
+import dev.spindle.vmm.qmp.command.ExportEvents;
 import dev.spindle.vmm.qmp.command.JobCommands;
 import dev.spindle.vmm.qmp.command.JobEvents;
 import dev.spindle.vmm.qmp.command.MachineCommands;
@@ -47,9 +49,12 @@ final class MachineMonitors implements AutoCloseable {
         .add(BitmapCommands.all(), machine.blockLayer())
         .add(NewJobCommands.all(), machine.blockLayer())
         .add(JobCommands.all(), machine.blockLayer())
+        .add(ExportCommands.all(), machine.blockLayer().exports())
         .addEvents(MachineEvents.ALL)
-        .addEvents(JobEvents.ALL);
+        .addEvents(JobEvents.ALL)
+        .addEvents(ExportEvents.ALL);
     machine.blockLayer().jobs().listen(new JobEvents(events));
+    ExportEvents.tell(machine.blockLayer().exports(), events);
     MachineEvents.tell(machine, events);
     monitors = new Monitors(machine.mainLoop(), commands, events, version);
     try {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.cli;
 
-import dev.spindle.block.aio.MainLoop;
 import dev.spindle.block.export.BlockExports;
 import dev.spindle.block.export.nbd.NbdServer;
 import dev.spindle.block.graph.BlockException;
@@ -18,6 +17,7 @@ import dev.spindle.vmm.qmp.VersionInfo;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
+import dev.spindle.vmm.qmp.command.ExportEvents;
 import dev.spindle.vmm.qmp.command.JobCommands;
 import dev.spindle.vmm.qmp.command.JobEvents;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
@@ -61,9 +61,7 @@ final class StorageDaemon implements AutoCloseable {
                   objects.others(),
                   options.nodes(),
                   step));
-      MainLoop mainLoop = blockLayer.mainLoop();
-      exports =
-          new BlockExports(mainLoop, blockLayer.graph(), id -> blockLayer.ioThread(id).context());
+      exports = blockLayer.exports();
       closer.add(this::closeExports);
       if (options.nbdServer().isPresent()) {
         Options server = options.nbdServer().get();
@@ -94,8 +92,10 @@ final class StorageDaemon implements AutoCloseable {
         .add(NewJobCommands.all(), blockLayer)
         .add(JobCommands.all(), blockLayer)
         .add(ExportCommands.all(), exports)
-        .addEvents(JobEvents.ALL);
+        .addEvents(JobEvents.ALL)
+        .addEvents(ExportEvents.ALL);
     blockLayer.jobs().listen(new JobEvents(events));
+    ExportEvents.tell(exports, events);
     monitors = closer.add(new Monitors(blockLayer.mainLoop(), commands, events, version));
     for (MonitorOption monitor : wanted) {
       step.accept("opening a monitor");

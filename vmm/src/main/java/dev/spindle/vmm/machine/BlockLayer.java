@@ -4,6 +4,7 @@ package dev.spindle.vmm.machine;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.IoThread;
 import dev.spindle.block.aio.MainLoop;
+import dev.spindle.block.export.BlockExports;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
@@ -22,13 +23,14 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/** What disks stand on: the main loop, the iothreads, and the block nodes. */
+/** What disks stand on: the main loop, the iothreads, the block nodes, and who else is served. */
 public final class BlockLayer implements AutoCloseable {
   private final Closer closer = new Closer();
   private final MainLoop mainLoop;
   private final BlockGraph graph;
   private final ObjectContainer objects;
   private final Jobs jobs;
+  private final BlockExports exports;
   private final Consumer<String> step;
 
   /** As the other one, with nobody to tell. */
@@ -64,6 +66,8 @@ public final class BlockLayer implements AutoCloseable {
       closer.add(() -> mainLoop.control("close-nodes", this::closeNodes));
       jobs = new Jobs(mainLoop);
       closer.add(() -> mainLoop.control("cancel-jobs", this::cancelJobs));
+      exports = new BlockExports(mainLoop, graph, id -> ioThread(id).context());
+      closer.add(() -> exports.closeAll(step));
       addObjects(threads, throttleGroups, objects);
       openNodes(nodes);
     } catch (IOException | OptionException | RuntimeException e) {
@@ -90,6 +94,11 @@ public final class BlockLayer implements AutoCloseable {
   /** The objects that users make. */
   public ObjectContainer objects() {
     return objects;
+  }
+
+  /** What the nodes are served to other programs by. */
+  public BlockExports exports() {
+    return exports;
   }
 
   /** The iothreads, in the order given. Any thread. */

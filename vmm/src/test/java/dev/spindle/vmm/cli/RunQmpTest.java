@@ -140,6 +140,30 @@ class RunQmpTest {
     assertFalse(Files.exists(folder.resolve("qmp")), "nothing stays behind");
   }
 
+  /** Others may read a machine's disk, for a backup perhaps, and are gone with the machine. */
+  @Test
+  void aMachinesDiskIsServedToOthers() throws Exception {
+    Path socket = folder.resolve("nbd");
+    try (QmpClient client = start()) {
+      ask(client, "{'execute': 'qmp_capabilities'}");
+      ask(
+          client,
+          "{'execute': 'nbd-server-start', 'arguments': {'addr': {'type': 'unix', 'data': {'path':"
+              + " '%s'}}}}".formatted(socket));
+      ask(client, "{'execute': 'nbd-server-add', 'arguments': {'device': 'disk'}}");
+      assertEquals(
+          "disk", ask(client, "{'execute': 'query-block-exports'}").get(0).path("id").asString());
+      Process info =
+          new ProcessBuilder("nbdinfo", "--size", "nbd+unix:///disk?socket=" + socket).start();
+      assertEquals("1048576\n", new String(info.getInputStream().readAllBytes(), UTF_8));
+      assertEquals(0, info.waitFor());
+      client.send("{'execute': 'quit'}");
+      client.reply();
+    }
+    assertEquals(0, spindle.waitFor());
+    assertFalse(Files.exists(socket), "nothing stays behind");
+  }
+
   @Test
   void aGuestThatSwitchesItselfOffIsTold() throws Exception {
     try (QmpClient client = start()) {

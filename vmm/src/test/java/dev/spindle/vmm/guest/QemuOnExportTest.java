@@ -52,8 +52,7 @@ class QemuOnExportTest {
     int moves = 0;
     try (BlockLayer blockLayer = new BlockLayer(threads, List.of(), List.of(), nodes)) {
       MainLoop mainLoop = blockLayer.mainLoop();
-      BlockExports exports =
-          new BlockExports(mainLoop, blockLayer.graph(), id -> blockLayer.ioThread(id).context());
+      BlockExports exports = blockLayer.exports();
       try {
         open(
             exports,

@@ -2,12 +2,17 @@
 package dev.spindle.vmm.qmp;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -159,6 +164,130 @@ class QmpPeerTest {
     assertSame("{'execute': 'query-jobs'}");
     assertSame("{'execute': 'job-dismiss', 'arguments': {'id': 'j'}}");
     assertSame("{'execute': 'query-jobs'}");
+  }
+
+  /** The same, of something at a socket that is each one's own. */
+  private void assertSameAtSocket(String text) throws IOException {
+    ours.send(text.replace("SOCKET", folder.resolve("ours.sock").toString()));
+    theirs.send(text.replace("SOCKET", folder.resolve("theirs.sock").toString()));
+    assertEquals(theirs.reply(), ours.reply(), text);
+  }
+
+  private static final String START =
+      "{'execute': 'nbd-server-start', 'arguments': {'addr': {'type': 'unix', 'data': {'path':"
+          + " 'SOCKET'}}, 'max-connections': 5}}";
+
+  private static String call(String command, String arguments) {
+    return "{'execute': '%s', 'arguments': {%s}}".formatted(command, arguments);
+  }
+
+  @Test
+  void anNbdServerStartsAndStopsTheSame() throws Exception {
+    assertSame("{'execute': 'qmp_capabilities'}");
+    assertSame(call("blockdev-add", "'driver': 'null-co', 'size': 1048576, 'node-name': 'n'"));
+    assertSame(
+        call(
+            "blockdev-add",
+            "'driver': 'null-co', 'size': 1048576, 'node-name': 'rom', 'read-only': true"));
+    assertSame(call("nbd-server-add", "'device': 'n'"));
+    assertSame("{'execute': 'nbd-server-stop'}");
+    assertSame(call("nbd-server-remove", "'name': 'n'"));
+    assertSameClass(call("block-export-add", "'type': 'nbd', 'id': 'e', 'node-name': 'n'"));
+    assertSame("{'execute': 'nbd-server-start'}");
+    assertSameClass(call("nbd-server-start", "'addr': {'type': 'unix', 'data': {}}"));
+    assertSameClass(call("nbd-server-start", "'addr': {'type': 'pipe', 'data': {'path': 'x'}}"));
+    assertSameClass(
+        call("nbd-server-start", "'addr': {'type': 'inet', 'data': {'host': 'localhost'}}"));
+    assertSameClass(
+        call("nbd-server-start", "'addr': {'type': 'unix', 'data': {'path': '/no/folder/x'}}"));
+    assertSameAtSocket(START);
+    assertSameAtSocket(START);
+    assertSameClass(call("nbd-server-add", "'device': 'none'"));
+    assertSame(call("nbd-server-add", "'device': 'n', 'name': 'x', 'writable': true"));
+    assertSame(call("nbd-server-add", "'device': 'rom', 'writable': true"));
+    assertSame(call("nbd-server-add", "'device': 'n', 'name': 'x'"));
+    assertSameClass(call("nbd-server-add", "'device': 'n', 'bitmap': 'none'"));
+    assertSame(call("block-export-add", "'type': 'nbd', 'id': 'e', 'node-name': 'n', 'name': 'x'"));
+    assertSame(call("block-export-add", "'type': 'nbd', 'id': 'e', 'node-name': 'n'"));
+    assertSame("{'execute': 'query-block-exports'}");
+    assertSame(call("nbd-server-remove", "'name': 'e'"));
+    assertSameEvent();
+    assertSame("{'execute': 'nbd-server-stop'}");
+    // In no order that QEMU promises.
+    assertEquals(
+        Set.of(theirs.event().get("data"), theirs.event().get("data")),
+        Set.of(ours.event().get("data"), ours.event().get("data")));
+    assertSame("{'execute': 'query-block-exports'}");
+    assertSame("{'execute': 'nbd-server-stop'}");
+    assertSameAtSocket(START);
+  }
+
+  private void assertSameEvent() throws IOException {
+    JsonNode expected = theirs.event();
+    JsonNode told = ours.event();
+    assertEquals(expected.get("event"), told.get("event"));
+    assertEquals(expected.get("data"), told.get("data"));
+  }
+
+  @Test
+  void anExportThatIsUsedIsSparedTheSame() throws Exception {
+    assertSame("{'execute': 'qmp_capabilities'}");
+    assertSame(call("blockdev-add", "'driver': 'null-co', 'size': 1048576, 'node-name': 'n'"));
+    assertSameAtSocket(START);
+    assertSame(call("block-export-add", "'type': 'nbd', 'id': 'e', 'node-name': 'n'"));
+    assertSameAtSocket(
+        call(
+            "block-export-add",
+            "'type': 'vhost-user-blk', 'id': 'v', 'node-name': 'n', 'addr': {'type': 'unix',"
+                + " 'path': 'SOCKET.v'}"));
+    try (SocketChannel our = nbdClient("ours.sock");
+        SocketChannel their = nbdClient("theirs.sock")) {
+      assertSame(call("block-export-del", "'id': 'e'"));
+      assertSame(call("nbd-server-remove", "'name': 'e', 'mode': 'safe'"));
+      assertSameClass(call("block-export-del", "'id': 'e', 'mode': 'other'"));
+      assertSame("{'execute': 'query-block-exports'}");
+      read(our);
+      read(their);
+      assertSame(call("block-export-del", "'id': 'e', 'mode': 'hard'"));
+      assertEquals(-1, our.read(ByteBuffer.allocate(1)));
+      assertEquals(-1, their.read(ByteBuffer.allocate(1)));
+    }
+    assertSame(call("nbd-server-remove", "'name': 'v'"));
+    assertSame(call("block-export-del", "'id': 'v'"));
+    assertSame(call("block-export-del", "'id': 'v'"));
+  }
+
+  /** Has chosen the export, which has answered it. */
+  private SocketChannel nbdClient(String socket) throws IOException {
+    SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(folder.resolve(socket)));
+    receive(client, 18);
+    // No zeroes after the export's description; EXPORT_NAME, of one byte.
+    send(
+        client,
+        ByteBuffer.allocate(21)
+            .putInt(3)
+            .putLong(0x49484156454F5054L)
+            .putInt(1)
+            .putInt(1)
+            .put((byte) 'n'));
+    receive(client, 10);
+    read(client);
+    return client;
+  }
+
+  private static void read(SocketChannel client) throws IOException {
+    send(client, ByteBuffer.allocate(28).putInt(0x25609513).position(24).putInt(512));
+    receive(client, 16 + 512);
+  }
+
+  private static void send(SocketChannel client, ByteBuffer bytes) throws IOException {
+    client.write(bytes.flip());
+  }
+
+  private static void receive(SocketChannel client, int bytes) throws IOException {
+    ByteBuffer buffer = ByteBuffer.allocate(bytes);
+    while (buffer.hasRemaining() && client.read(buffer) >= 0) {}
+    assertFalse(buffer.hasRemaining());
   }
 
   private static List<String> eventsUntil(QmpClient client, String last) throws IOException {

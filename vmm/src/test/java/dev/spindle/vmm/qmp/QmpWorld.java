@@ -2,7 +2,6 @@
 package dev.spindle.vmm.qmp;
 
 import dev.spindle.block.aio.ContextOptions;
-import dev.spindle.block.export.BlockExports;
 import dev.spindle.linux.Endpoint;
 import dev.spindle.vmm.machine.BlockLayer;
 import dev.spindle.vmm.machine.ObjectTree;
@@ -10,6 +9,7 @@ import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
+import dev.spindle.vmm.qmp.command.ExportEvents;
 import dev.spindle.vmm.qmp.command.JobCommands;
 import dev.spindle.vmm.qmp.command.JobEvents;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
@@ -28,7 +28,6 @@ final class QmpWorld implements AutoCloseable {
   final CountDownLatch slowBegun = new CountDownLatch(1);
   final CountDownLatch slowMayEnd = new CountDownLatch(1);
   final CountDownLatch quit = new CountDownLatch(1);
-  private final BlockExports exports;
   private final QmpServer server;
 
   QmpWorld(Path folder) throws Exception {
@@ -39,7 +38,6 @@ final class QmpWorld implements AutoCloseable {
             List.of(),
             List.of(),
             List.of());
-    exports = new BlockExports(layer.mainLoop(), layer.graph(), id -> layer.ioThread(id).context());
     MonitorEvents events = new MonitorEvents();
     VersionInfo version = VersionInfo.of("0.1.0");
     commands
@@ -50,11 +48,13 @@ final class QmpWorld implements AutoCloseable {
         .add(BitmapCommands.all(), layer)
         .add(NewJobCommands.all(), layer)
         .add(JobCommands.all(), layer)
-        .add(ExportCommands.all(), exports)
+        .add(ExportCommands.all(), layer.exports())
         .add(
             List.of(QmpCommand.action("test-slow", QmpCommand.None.class, "", QmpWorld::slow)),
             this)
-        .addEvents(JobEvents.ALL);
+        .addEvents(JobEvents.ALL)
+        .addEvents(ExportEvents.ALL);
+    ExportEvents.tell(layer.exports(), events);
     layer.jobs().listen(new JobEvents(events));
     server =
         QmpServer.listen(
@@ -89,7 +89,6 @@ final class QmpWorld implements AutoCloseable {
   public void close() {
     slowMayEnd.countDown();
     server.close();
-    exports.closeAll();
     layer.close();
   }
 }

@@ -7,6 +7,7 @@ import dev.spindle.block.aio.Outcome;
 import dev.spindle.block.bitmap.DirtyBitmap;
 import dev.spindle.block.bitmap.DirtyBitmaps;
 import dev.spindle.block.export.BlockExport;
+import dev.spindle.block.export.ExportServer;
 import dev.spindle.block.export.ExportSite;
 import dev.spindle.block.graph.BackendLane;
 import dev.spindle.block.graph.BlockBackend;
@@ -21,6 +22,7 @@ import dev.spindle.block.nbd.TransmissionFlags;
 import dev.spindle.linux.LinuxException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
@@ -116,6 +118,16 @@ final class NbdExport implements BlockExport, OfferedExport {
   @Override
   public String type() {
     return NbdExportType.NAME;
+  }
+
+  @Override
+  public boolean isInUse() {
+    return connections.stream().anyMatch(connection -> !connection.gone().isDone());
+  }
+
+  @Override
+  public Optional<ExportServer> server() {
+    return Optional.of(server);
   }
 
   @Override

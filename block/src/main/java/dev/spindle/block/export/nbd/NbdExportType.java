@@ -8,7 +8,8 @@ import dev.spindle.block.options.Options;
 
 /** {@code type=nbd}: nodes served to NBD clients by the NBD server there is. */
 public final class NbdExportType implements ExportType {
-  static final String NAME = "nbd";
+  /** The word that users write. */
+  public static final String NAME = "nbd";
 
   @Override
   public String name() {
@@ -25,7 +26,8 @@ public final class NbdExportType implements ExportType {
               .orElseThrow(
                   () ->
                       new BlockException(
-                          "NBD server not running: an export of type nbd needs --nbd-server"));
+                          NbdServer.NOT_RUNNING
+                              + ": an export of type nbd needs --nbd-server or nbd-server-start"));
       return new NbdExport(site, wanted, server);
     };
   }

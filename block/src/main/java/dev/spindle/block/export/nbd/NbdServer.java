@@ -36,6 +36,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class NbdServer implements ExportServer {
   private static final Logger LOG = LoggerFactory.getLogger(NbdServer.class);
+  static final String NOT_RUNNING = "NBD server not running";
   private static final int BACKLOG = 128;
 
   /** Of local clients: replies of one turn, so that the next ones can be fetched meanwhile. */
@@ -101,6 +102,26 @@ public final class NbdServer implements ExportServer {
               .formatted(options.owner(), wanted.endpoint(), Errno.message(e.errno())),
           e);
     }
+  }
+
+  /**
+   * Ends the server that {@link #open} has started, and its exports. Any thread that may wait, but
+   * no control work.
+   *
+   * @throws BlockException if there is none
+   */
+  public static void close(BlockExports exports) throws BlockException {
+    exports.close(
+        exports.mainLoop().<NbdServer, BlockException>control("find-server", () -> find(exports)));
+  }
+
+  /**
+   * The server that {@link #open} has started. Control side.
+   *
+   * @throws BlockException if there is none
+   */
+  public static NbdServer find(BlockExports exports) throws BlockException {
+    return exports.server(NbdServer.class).orElseThrow(() -> new BlockException(NOT_RUNNING));
   }
 
   private static X509Credentials credentials(
