@@ -82,16 +82,31 @@ final class ServerSeeds {
     return 1L << 32 | flight;
   }
 
-  /** Servers that negotiate. */
+  /** Servers that negotiate: some that can be used, others that want or have the impossible. */
   static Stream<byte[]> negotiations() {
     List<byte[]> seeds = new ArrayList<>();
     for (HeaderStyle style : HeaderStyle.values()) {
-      seeds.add(negotiation(style));
+      seeds.add(negotiation(style, 512, 1 << 20, 1 << 20));
+    }
+    int[][] sizes = {
+      {0, 1 << 20},
+      {3, 1 << 20},
+      {4096, 1024},
+      {1 << 17, 1 << 20},
+      {512, -1},
+      {-512, -1},
+      {512, 1000}
+    };
+    for (int[] pair : sizes) {
+      seeds.add(negotiation(HeaderStyle.STRUCTURED, pair[0], pair[1], 1 << 20));
+    }
+    for (long size : new long[] {0, 513, 512 - 1, Long.MAX_VALUE, Long.MAX_VALUE & -512, -512}) {
+      seeds.add(negotiation(HeaderStyle.STRUCTURED, 512, 1 << 20, size));
     }
     return seeds.stream();
   }
 
-  private static byte[] negotiation(HeaderStyle style) {
+  private static byte[] negotiation(HeaderStyle style, int minimum, int maximum, long size) {
     ByteBuffer bytes = ByteBuffer.allocate(1024).put((byte) 0);
     bytes.putLong(Handshake.INIT_MAGIC).putLong(Handshake.OPTION_MAGIC);
     bytes.putShort((short) (Handshake.FIXED_NEWSTYLE | Handshake.NO_ZEROES));
@@ -108,9 +123,9 @@ final class ServerSeeds {
       answer(bytes, OptionType.SET_META_CONTEXT, OptionReply.META_CONTEXT, context);
       answer(bytes, OptionType.SET_META_CONTEXT, granted);
     }
-    byte[] sizes = FakeServer.Conversation.blockSizes(512, 4096, 1 << 20);
+    byte[] sizes = FakeServer.Conversation.blockSizes(minimum, 4096, maximum);
     answer(bytes, OptionType.GO, OptionReply.INFO, sizes);
-    byte[] export = FakeServer.Conversation.exportInfo(1 << 20, 1);
+    byte[] export = FakeServer.Conversation.exportInfo(size, 1);
     answer(bytes, OptionType.GO, OptionReply.INFO, export);
     answer(bytes, OptionType.GO, granted);
     return Arrays.copyOf(bytes.array(), bytes.position());

@@ -193,6 +193,7 @@ final class NbdSeeds {
       request(bytes, style, Command.READ, CommandFlags.DF, 0, 4096);
       request(bytes, style, Command.BLOCK_STATUS, 0, 0, 65536);
       request(bytes, style, Command.BLOCK_STATUS, CommandFlags.REQ_ONE, 512, 512);
+      request(bytes, style, Command.BLOCK_STATUS, CommandFlags.REQ_ONE, 0, 65536);
     }
     if (extended) {
       request(bytes, style, Command.BLOCK_STATUS, CommandFlags.PAYLOAD_LEN, 0, 12);
