@@ -30,6 +30,7 @@ module dev.spindle.block {
   provides dev.spindle.block.export.ExportType with
       dev.spindle.block.export.nbd.NbdExportType;
   provides dev.spindle.block.format.ImageCreator with
+      dev.spindle.block.driver.luks.LuksCreator,
       dev.spindle.block.driver.parallels.ParallelsCreator,
       dev.spindle.block.driver.qcow2.Qcow2Creator,
       dev.spindle.block.driver.vdi.VdiCreator,
@@ -46,6 +47,7 @@ module dev.spindle.block {
       dev.spindle.block.driver.dmg.DmgDriver,
       dev.spindle.block.driver.file.FileDriver,
       dev.spindle.block.driver.javaplugin.JavaDriver,
+      dev.spindle.block.driver.luks.LuksDriver,
       dev.spindle.block.driver.nbd.NbdDriver,
       dev.spindle.block.driver.nullio.NullAioDriver,
       dev.spindle.block.driver.nullio.NullCoDriver,

@@ -3,6 +3,7 @@ package dev.spindle.block.format;
 
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.object.UserObjects;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.List;
@@ -47,9 +48,10 @@ public interface ImageCreator {
      * Writes it. Straight-line code.
      *
      * @param file empty, and nobody else's
+     * @param objects what options may have named
      * @throws BlockException if the image cannot be
      */
-    void write(ImageFile file) throws BlockException;
+    void write(ImageFile file, UserObjects objects) throws BlockException;
   }
 
   /**

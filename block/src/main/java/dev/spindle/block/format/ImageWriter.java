@@ -40,7 +40,7 @@ public final class ImageWriter implements BackendUser {
       try {
         ImageFile target = new ImageFile(file, lane);
         target.resize(0);
-        image.write(target);
+        image.write(target, graph.objects());
         target.flush();
       } finally {
         lane.close();

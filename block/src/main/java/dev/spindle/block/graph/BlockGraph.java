@@ -41,6 +41,9 @@ public final class BlockGraph {
   /** Sections for every node; those that have ended are taken out when it is looked at next. */
   private final List<DrainedSection> allQuiesced = new ArrayList<>();
 
+  /** See {@link #isForDescribing}. */
+  private boolean forDescribing;
+
   /** Memory that every node has been told of. */
   private final List<SharedMemory> sharedMemory = new ArrayList<>();
 
@@ -67,6 +70,16 @@ public final class BlockGraph {
   /** The user's objects that nodes may refer to: secrets, credentials. */
   public UserObjects objects() {
     return objects;
+  }
+
+  /** Has nodes opened from now on to be described, and not for their data. Control side. */
+  public void openForDescribing() {
+    forDescribing = true;
+  }
+
+  /** Whether nodes are opened only to be described: what no secret is given for stays closed. */
+  public boolean isForDescribing() {
+    return forDescribing;
   }
 
   /**

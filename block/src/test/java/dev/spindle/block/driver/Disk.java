@@ -11,6 +11,7 @@ import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.Permission;
+import dev.spindle.block.object.UserObject;
 import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
@@ -18,6 +19,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Path;
 import java.util.EnumSet;
+import java.util.List;
 
 /** A node with a backend and one iothread, for tests that do I/O through the real thing. */
 public final class Disk implements AutoCloseable {
@@ -29,11 +31,24 @@ public final class Disk implements AutoCloseable {
   private final BackendLane lane;
 
   public Disk(String description) throws Exception {
+    this(description, List.of());
+  }
+
+  /** With objects that the description refers to. */
+  public Disk(String description, List<UserObject> objects) throws Exception {
     this.mainLoop = MainLoop.start();
     this.graph = new BlockGraph(mainLoop);
     this.ioThread = IoThread.start("io0", ContextOptions.IOTHREAD);
     try {
-      this.node = mainLoop.control("open", () -> graph.open(options(description)));
+      this.node =
+          mainLoop.control(
+              "open",
+              () -> {
+                for (UserObject object : objects) {
+                  graph.objects().add(object);
+                }
+                return graph.open(options(description));
+              });
       BackendUser user = () -> "test";
       this.backend =
           mainLoop.control(

@@ -10,6 +10,7 @@ import dev.spindle.vmm.tool.OptionParser.Parsed;
 import dev.spindle.vmm.tool.ToolBlocks;
 import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
+import dev.spindle.vmm.tool.ToolObjects;
 import dev.spindle.vmm.tool.ToolOutput;
 import java.util.List;
 
@@ -44,6 +45,10 @@ final class ImgSession {
       if (parsed.has("h")) {
         output.print(Help.text(output.program()));
         return null;
+      }
+      List<String> objects = parsed.all("object");
+      if (!objects.isEmpty()) {
+        ToolObjects.add(blocks(), objects);
       }
       return parsed;
     } catch (BadOption e) {

@@ -48,6 +48,7 @@ final class InfoCommand implements ImgCommand {
     ImageWish wish =
         ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
             .forceShare(parsed.has("U"));
+    session.blocks().graph().openForDescribing();
     return session.run(
         () -> {
           List<ImageReport> reports = reports(session, wish, chain);

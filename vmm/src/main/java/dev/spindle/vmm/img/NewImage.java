@@ -34,6 +34,12 @@ final class NewImage {
   /** How an option refuses a word that is none of its values, or a number that is too large. */
   private static final Pattern REFUSED = Pattern.compile("parameter '([^']*)' is '([^']*)'.*");
 
+  private static final List<CreateOption> FILE =
+      List.of(
+          CreateOption.size(),
+          CreateOption.of(
+              "preallocation", Kind.TEXT, "space taken at once: off, falloc (asked for), full"));
+
   private final String format;
   private final List<CreateOption> known;
   private final Map<String, String> given = new LinkedHashMap<>();
@@ -53,11 +59,19 @@ final class NewImage {
     if (!drivers.containsKey(format)) {
       throw new ToolException("Unknown file format '" + format + "'");
     }
-    List<CreateOption> known = CreateOptions.of(format);
+    List<CreateOption> known = toolOptions(format);
     if (!known.isEmpty()) {
       return new NewImage(format, known);
     }
     throw new ToolException("Format driver '" + format + "' does not support image creation");
+  }
+
+  private static List<CreateOption> toolOptions(String format) {
+    if (format.equals("raw") || format.equals("file")) {
+      return FILE;
+    }
+    ImageCreator creator = ImageCreator.load().get(format);
+    return creator == null ? List.of() : creator.toolOptions();
   }
 
   String format() {

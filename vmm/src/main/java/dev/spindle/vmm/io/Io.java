@@ -8,6 +8,7 @@ import dev.spindle.vmm.tool.OptionParser.Option;
 import dev.spindle.vmm.tool.OptionParser.Parsed;
 import dev.spindle.vmm.tool.ToolBlocks;
 import dev.spindle.vmm.tool.ToolException;
+import dev.spindle.vmm.tool.ToolObjects;
 import dev.spindle.vmm.tool.ToolOutput;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -93,6 +94,7 @@ public final class Io {
       return 1;
     }
     try (ToolBlocks blocks = ToolBlocks.start()) {
+      ToolObjects.add(blocks, parsed.all("object"));
       return blocks.run(() -> new Io(output, blocks).run(parsed, input));
     }
   }

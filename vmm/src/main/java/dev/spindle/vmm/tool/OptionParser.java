@@ -31,6 +31,14 @@ public final class OptionParser {
       return options.stream().anyMatch(option -> option.name().equals(name));
     }
 
+    /** All values that an option was given, in order. */
+    public List<String> all(String name) {
+      return options.stream()
+          .filter(option -> option.name().equals(name))
+          .map(Option::value)
+          .toList();
+    }
+
     /** The value that an option was given last, or null. */
     public String last(String name) {
       String value = null;

@@ -296,6 +296,44 @@ final class ImgSideBySideTest {
   }
 
   @Test
+  void opensWhatIsEnciphered() throws Exception {
+    Path image = folder.resolve("enciphered");
+    String secret = "--object secret,id=s,data=abc ";
+    List<String> create =
+        List.of(
+            ("qemu-img create -q "
+                    + secret
+                    + "-f luks -o key-secret=s,iter-time=10 "
+                    + image
+                    + " 1M")
+                .split(" "));
+    int status;
+    do {
+      // It measures how long a key takes by ticks of the kernel's clock, and gives up at none.
+      status = new ProcessBuilder(create).start().waitFor();
+    } while (status != 0);
+    tools.write("luks", Files.readAllBytes(image));
+    String options = secret + "--image-opts driver=luks,key-secret=s,file.filename=@luks ";
+    for (String command :
+        new String[] {
+          "info @luks",
+          "info --output=json @luks",
+          "check @luks",
+          "map @luks",
+          "compare @luks @data",
+          "resize " + options + "2M",
+          "info @luks",
+          "convert -n " + options + "--target-image-opts driver=raw,file.filename=@hole",
+          "create -f luks @new 1M",
+          "create -f luks -o key-secret=s,cipher-alg=foo " + secret + "@new 1M",
+        }) {
+      tools.img(command);
+    }
+    tools.io(options, "write -P 5 0 64k", "read -P 5 0 64k", "read -P 6 0 512");
+    tools.compareFiles();
+  }
+
+  @Test
   void keepsSnapshots() throws Exception {
     for (String command :
         new String[] {

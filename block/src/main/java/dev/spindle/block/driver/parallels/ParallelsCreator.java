@@ -22,7 +22,8 @@ public final class ParallelsCreator implements ImageCreator {
   @Override
   public List<CreateOption> toolOptions() {
     return List.of(
-        CreateOption.size(), CreateOption.of("cluster_size", Kind.SIZE, "bytes of a cluster"));
+        CreateOption.size(),
+        CreateOption.of("cluster_size", Kind.SIZE, "bytes of a cluster").otherwise("1048576"));
   }
 
   @Override
@@ -40,7 +41,7 @@ public final class ParallelsCreator implements ImageCreator {
           "%s: a Parallels image has at most %d clusters"
               .formatted(options.owner(), ParallelsHeader.MOST_ENTRIES));
     }
-    return file -> write(file, size, cluster, entries);
+    return (file, objects) -> write(file, size, cluster, entries);
   }
 
   private static void write(ImageFile file, long size, long cluster, long entries)

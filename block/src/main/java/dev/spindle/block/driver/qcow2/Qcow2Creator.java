@@ -4,10 +4,14 @@ package dev.spindle.block.driver.qcow2;
 import dev.spindle.block.format.ImageCreator;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.image.Preallocation;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -16,6 +20,36 @@ public final class Qcow2Creator implements ImageCreator {
   @Override
   public String driver() {
     return "qcow2";
+  }
+
+  @Override
+  public List<CreateOption> toolOptions() {
+    return List.of(
+        CreateOption.of("cluster_size", Kind.SIZE, "bytes in a cluster: 512 to 2M")
+            .otherwise("65536"),
+        CreateOption.of("extended_l2", Kind.BOOL, "clusters of 32 subclusters").otherwise("off"),
+        CreateOption.of(
+            "preallocation", Kind.TEXT, "space taken at once: off, metadata, falloc, full"),
+        CreateOption.of("compression_type", Kind.TEXT, "of compressed clusters: zlib, zstd")
+            .otherwise("zlib"),
+        CreateOption.size(),
+        CreateOption.of("compat", Kind.TEXT, "version of the format: v2 (0.10), v3 (1.1)")
+            .words(value -> Map.of("version", version(value))),
+        CreateOption.of("backing_file", Kind.TEXT, "image that holds what this one does not"),
+        CreateOption.of("backing_fmt", Kind.TEXT, "the format of that image"),
+        CreateOption.of("lazy_refcounts", Kind.BOOL, "reference counts may be wrong after a crash")
+            .otherwise("off"),
+        CreateOption.of("refcount_bits", Kind.NUMBER, "bits of a reference count: 1 to 64")
+            .otherwise("16"));
+  }
+
+  /** By the version of QEMU that first knew it. */
+  private static String version(String value) {
+    return switch (value) {
+      case "0.10" -> "v2";
+      case "1.1" -> "v3";
+      default -> value;
+    };
   }
 
   @Override
@@ -60,7 +94,7 @@ public final class Qcow2Creator implements ImageCreator {
     } catch (Qcow2Exception e) {
       throw new OptionException(options.owner() + ": " + e.getMessage());
     }
-    return file -> write(file, image, preallocation);
+    return (file, objects) -> write(file, image, preallocation);
   }
 
   private static void write(

@@ -33,6 +33,7 @@ public final class VdiCreator implements ImageCreator {
     return List.of(
         CreateOption.size(),
         CreateOption.of("static", Kind.BOOL, "whether all blocks have room from the beginning")
+            .otherwise("off")
             .words(on -> on.equals("on") ? Map.of("preallocation", "metadata") : Map.of()));
   }
 
@@ -46,7 +47,7 @@ public final class VdiCreator implements ImageCreator {
           "%s: a VDI image has %d bytes at most"
               .formatted(options.owner(), VdiHeader.MOST_BLOCKS * BLOCK));
     }
-    return file -> write(file, size, allocated);
+    return (file, objects) -> write(file, size, allocated);
   }
 
   private static void write(ImageFile file, long size, boolean allocated) throws ImageException {

@@ -39,8 +39,9 @@ public final class VhdxCreator implements ImageCreator {
   public List<CreateOption> toolOptions() {
     return List.of(
         CreateOption.size(),
-        CreateOption.of("log_size", Kind.SIZE, "bytes of the log, whole MiB; 1M if none are given"),
+        CreateOption.of("log_size", Kind.SIZE, "bytes of the log, whole MiB").otherwise("1048576"),
         CreateOption.of("block_size", Kind.SIZE, "from 1M to 256M; 0: as the size needs it")
+            .otherwise("0")
             .words(size -> size.matches("0+") ? Map.of() : Map.of("block-size", size)),
         CreateOption.of("subformat", Kind.TEXT, "dynamic (where none is given) or fixed"),
         CreateOption.of(
@@ -72,7 +73,7 @@ public final class VhdxCreator implements ImageCreator {
               .formatted(options.owner(), log, VhdxHeader.MOST_LOG));
     }
     VhdxMetadata metadata = new VhdxMetadata(size, block, SECTOR);
-    return file -> write(file, metadata, log, fixed, zero ? ZERO : NOT_PRESENT);
+    return (file, objects) -> write(file, metadata, log, fixed, zero ? ZERO : NOT_PRESENT);
   }
 
   private static void write(

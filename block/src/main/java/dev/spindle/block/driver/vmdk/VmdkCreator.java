@@ -61,8 +61,10 @@ public final class VmdkCreator implements ImageCreator {
         CreateOption.of(
             "adapter_type", Kind.TEXT, "ide (where none is given), lsilogic, buslogic, legacyESX"),
         CreateOption.of("compat6", Kind.BOOL, "the same as hwversion=6")
+            .otherwise("off")
             .words(on -> on.equals("on") ? Map.of("hwversion", "6") : Map.of()),
-        CreateOption.of("hwversion", Kind.TEXT, "the virtual hardware's version"),
+        CreateOption.of("hwversion", Kind.TEXT, "the virtual hardware's version")
+            .otherwise("undefined"),
         CreateOption.of("toolsversion", Kind.TEXT, "the version of the guest's tools"),
         CreateOption.of("subformat", Kind.TEXT, "monolithicSparse"),
         CreateOption.of("zeroed_grain", Kind.BOOL, "whether a grain can be said to be zero"));
@@ -83,7 +85,7 @@ public final class VmdkCreator implements ImageCreator {
           "%s: a VMDK image in one file has from 512 to %d bytes"
               .formatted(options.owner(), MOST * 512));
     }
-    return file -> write(file, sectors, machine, zeroed);
+    return (file, objects) -> write(file, sectors, machine, zeroed);
   }
 
   /** What the descriptor says of the machine that the disk is for. */

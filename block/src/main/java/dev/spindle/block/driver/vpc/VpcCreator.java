@@ -50,7 +50,7 @@ public final class VpcCreator implements ImageCreator {
           "%s: a VHD image has %d bytes at most"
               .formatted(options.owner(), VpcFooter.MOST_SECTORS * 512));
     }
-    return file -> {
+    return (file, objects) -> {
       Fields footer = footer(sectors * 512, geometry, fixed, exact);
       if (fixed) {
         file.resize(sectors * 512);
