@@ -2,6 +2,7 @@
 package dev.spindle.block.driver.nbd;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -65,6 +66,23 @@ class ServerFuzzTest {
     }
   }
 
+  private static boolean contains(byte[] bytes, byte wanted) {
+    for (byte one : bytes) {
+      if (one == wanted) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** A read that has gone well has written all of its buffer. */
+  private static void assertFilled(TestRequest read) {
+    if (read.result.join() == 0) {
+      byte[] found = MEMORY.asSlice(read.offset, read.length).toArray(ValueLayout.JAVA_BYTE);
+      assertFalse(contains(found, AROUND), "data that nobody has sent");
+    }
+  }
+
   @AfterAll
   static void close() throws Exception {
     disk.close();
@@ -107,6 +125,9 @@ class ServerFuzzTest {
           channel.complete(entered);
         });
     requests.forEach(request -> assertTrue(request.result.join() <= 0));
+    if (!contains(bytes, AROUND)) {
+      requests.subList(0, BUFFERS).forEach(ServerFuzzTest::assertFilled);
+    }
     if (style != HeaderStyle.SIMPLE) {
       assertTrue(query.await() <= 0);
     }
