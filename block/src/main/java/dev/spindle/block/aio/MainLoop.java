@@ -2,7 +2,11 @@
 package dev.spindle.block.aio;
 
 import dev.spindle.linux.LinuxException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -18,6 +22,9 @@ public final class MainLoop implements AutoCloseable {
 
   /** Fair: control work runs in the order in which it was asked for. */
   private final ReentrantLock controlLock = new ReentrantLock(true);
+
+  /** Those that are at work in {@link #together}. */
+  private final Set<Thread> parts = ConcurrentHashMap.newKeySet();
 
   private MainLoop(IoThread thread) {
     this.thread = thread;
@@ -70,9 +77,42 @@ public final class MainLoop implements AutoCloseable {
     return result;
   }
 
-  /** Whether the caller is control work, holding the control lock. */
+  /**
+   * Runs parts of control work side by side, and waits for all of them: while one waits, others go
+   * on. Each is control work itself, and the control lock stays taken. They share the main loop's
+   * thread, so only where one waits can another find what it has half done.
+   *
+   * @param what names the virtual threads, for dumps
+   * @throws RuntimeException what the first part that failed has thrown, once all are over
+   */
+  public void together(String what, List<Runnable> parts) {
+    assertControl();
+    List<CompletableFuture<Void>> over = new ArrayList<>();
+    for (Runnable part : parts) {
+      CompletableFuture<Void> one = new CompletableFuture<>();
+      over.add(one);
+      context().startVirtual(what, () -> runPart(part, one));
+    }
+    CompletableFuture<Void> all =
+        CompletableFuture.allOf(over.toArray(CompletableFuture<?>[]::new));
+    Outcome.<Void, RuntimeException>of(all);
+  }
+
+  private void runPart(Runnable part, CompletableFuture<Void> over) {
+    parts.add(Thread.currentThread());
+    try {
+      part.run();
+      over.complete(null);
+    } catch (Throwable e) {
+      over.completeExceptionally(e);
+    } finally {
+      parts.remove(Thread.currentThread());
+    }
+  }
+
+  /** Whether the caller is control work, holding the control lock or a part of what holds it. */
   public boolean inControl() {
-    return controlLock.isHeldByCurrentThread();
+    return controlLock.isHeldByCurrentThread() || parts.contains(Thread.currentThread());
   }
 
   /** Fails unless the caller is control work: for methods that declare the global-state side. */

@@ -189,7 +189,7 @@ class FormatNode extends BlockNode implements DescribedImage {
     try {
       checkReopen(wanted);
       if (!wasReadOnly && readOnly()) {
-        settle();
+        settleImage();
       }
       if (wasReadOnly && !readOnly()) {
         beginWrites();
@@ -244,7 +244,7 @@ class FormatNode extends BlockNode implements DescribedImage {
   }
 
   /** Leaves the image as one that is not in use; nothing is on its way. */
-  private void settle() throws BlockException {
+  private void settleImage() throws BlockException {
     if (!changed) {
       return;
     }
@@ -280,14 +280,19 @@ class FormatNode extends BlockNode implements DescribedImage {
   }
 
   @Override
-  public void close() {
+  protected void settle() {
     if (image != null && !readOnly()) {
       try {
-        settle();
+        settleImage();
       } catch (BlockException e) {
         LOG.warn("Node '{}' is closed as it is: {}", name(), e.getMessage());
       }
     }
+  }
+
+  @Override
+  public void close() {
+    settle();
     detachChildren();
   }
 }

@@ -368,7 +368,8 @@ public final class BlockGraph {
   }
 
   /**
-   * Closes every node, users before what they use.
+   * Closes every node, users before what they use. What may take long is done for all of them side
+   * by side before: one that hangs does not keep others from writing what they hold back.
    *
    * @throws BlockException if a backend still holds one; nothing is closed then
    */
@@ -379,10 +380,9 @@ public final class BlockGraph {
   /**
    * As {@link #closeAll()}.
    *
-   * @param before is told of each node before it is closed, which may take as long as its driver
-   *     likes
+   * @param left is told which nodes are not done, as often as that changes
    */
-  public void closeAll(Consumer<BlockNode> before) throws BlockException {
+  public void closeAll(Consumer<List<BlockNode>> left) throws BlockException {
     mainLoop.assertControl();
     List<BlockNode> parentsFirst = NodeOrder.parentsFirst(nodes.values());
     for (BlockNode node : parentsFirst) {
@@ -392,8 +392,9 @@ public final class BlockGraph {
         }
       }
     }
+    SettlingNodes.settle(mainLoop, parentsFirst, left);
     for (BlockNode node : parentsFirst) {
-      before.accept(node);
+      left.accept(List.of(node));
       close(node);
     }
   }

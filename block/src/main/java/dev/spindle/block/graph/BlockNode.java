@@ -157,6 +157,14 @@ public abstract non-sealed class BlockNode implements BlockParent {
     return "";
   }
 
+  /**
+   * Writes what the node still holds back, and does whatever else of its end may take long, as a
+   * failing disk or somebody else's code likes. Nothing is on its way to it; {@link #close} is
+   * next, and does the same where nobody has called this. Control work, beside that of other nodes
+   * that do not use this one: the graph stays as it is.
+   */
+  protected void settle() {}
+
   /** Releases what the node holds; it has no parents and no lanes any more. */
   public abstract void close();
 

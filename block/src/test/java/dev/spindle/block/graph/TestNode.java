@@ -174,6 +174,11 @@ public final class TestNode extends BlockNode {
   }
 
   @Override
+  protected void settle() {
+    onCallback.accept("settle");
+  }
+
+  @Override
   public void close() {
     closed = true;
     detachChildren();

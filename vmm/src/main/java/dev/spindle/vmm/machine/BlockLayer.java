@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /** What disks stand on: the main loop, the iothreads, the block nodes, and who else is served. */
 public final class BlockLayer implements AutoCloseable {
@@ -195,7 +196,12 @@ public final class BlockLayer implements AutoCloseable {
   }
 
   private Void closeNodes() throws BlockException {
-    graph.closeAll(node -> step.accept("closing node '%s'".formatted(node.name())));
+    graph.closeAll(
+        left ->
+            step.accept(
+                left.stream()
+                    .map(node -> "node '" + node.name() + "'")
+                    .collect(Collectors.joining(", ", "closing ", ""))));
     return null;
   }
 

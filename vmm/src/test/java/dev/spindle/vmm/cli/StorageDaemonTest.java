@@ -263,6 +263,54 @@ final class StorageDaemonTest {
     assertEquals(128 + 15, daemon.waitFor());
   }
 
+  /** A disk of its own that is closed with a file that says so, or not at all. */
+  private String[] closing(String name, String close) throws Exception {
+    Files.writeString(
+        folder.resolve(name + ".java"),
+        """
+        import dev.spindle.block.plugin.DiskDriver;
+        import java.lang.foreign.MemorySegment;
+        import java.nio.file.Files;
+        import java.nio.file.Path;
+        import java.util.concurrent.CountDownLatch;
+
+        class %s implements DiskDriver {
+          public long size() { return 1 << 20; }
+
+          public void read(MemorySegment data, long offset) {}
+
+          public void close() throws Exception { %s }
+        }
+        """
+            .formatted(name, close));
+    return new String[] {
+      "--blockdev", "driver=java,node-name=%s,source=%s.java".formatted(name, name)
+    };
+  }
+
+  @Test
+  void aNodeThatHangsAtTheEndKeepsNoOtherFromBeingWritten() throws Exception {
+    List<String> line = new ArrayList<>(List.of("storage-daemon"));
+    String writes = "Files.createFile(Path.of(\"%s\"));";
+    line.addAll(List.of(closing("First", writes.formatted("first"))));
+    line.addAll(List.of(closing("Hangs", "new CountDownLatch(1).await();")));
+    line.addAll(List.of(closing("Last", writes.formatted("last"))));
+    line.addAll(List.of("--pidfile", "daemon.pid"));
+    Process daemon =
+        SpindleProcess.prepareTestMain(folder, ImpatientDaemon.class, line.toArray(String[]::new))
+            .start();
+    started.add(daemon);
+    awaitFile(folder.resolve("daemon.pid"), daemon);
+    daemon.toHandle().destroy();
+    assertEquals(
+        "spindle: closing node 'Hangs' has not ended within 2.0 s of the signal;"
+            + " the process ends all the same\n",
+        new String(daemon.getErrorStream().readAllBytes(), UTF_8));
+    assertEquals(1, daemon.waitFor());
+    assertTrue(Files.exists(folder.resolve("first")));
+    assertTrue(Files.exists(folder.resolve("last")));
+  }
+
   @Test
   void aSecondSignalEndsItAtOnce() throws Exception {
     Process daemon = startHanging(SpindleProcess.prepare(folder, List.of(), hangingExport()));

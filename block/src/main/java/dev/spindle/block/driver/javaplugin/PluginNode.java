@@ -46,6 +46,9 @@ final class PluginNode extends BlockNode {
   private final TransferBuffers buffers = new TransferBuffers();
   private final PluginFailures failures;
 
+  /** By control work. */
+  private boolean pluginClosed;
+
   /** A disk of its own. */
   PluginNode(
       String name,
@@ -170,12 +173,20 @@ final class PluginNode extends BlockNode {
   }
 
   @Override
+  protected void settle() {
+    if (!pluginClosed) {
+      pluginClosed = true;
+      loaded.close();
+    }
+  }
+
+  @Override
   public void close() {
-    detachChildren();
+    settle();
     if (ownThreads != null) {
       ownThreads.close();
     }
     buffers.close();
-    loaded.close();
+    detachChildren();
   }
 }

@@ -363,7 +363,7 @@ final class Qcow2Node extends BlockNode
   }
 
   @Override
-  public void close() {
+  protected void settle() {
     if (image != null && !readOnly()) {
       try {
         onFile(
@@ -375,6 +375,11 @@ final class Qcow2Node extends BlockNode
         LOG.warn("Node '{}' is closed as it is: {}", name(), e.getMessage());
       }
     }
+  }
+
+  @Override
+  public void close() {
+    settle();
     detachChildren();
   }
 }
