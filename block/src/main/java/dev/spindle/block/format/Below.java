@@ -6,6 +6,7 @@ import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
+import dev.spindle.block.graph.HostRange;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.IoVector;
 
@@ -59,6 +60,13 @@ public final class Below {
       return BlockStatus.pastBacking(bytes);
     }
     return lane.blockStatus(offset, Math.min(bytes, length - offset)).fromAbove();
+  }
+
+  /** As {@link BlockLane#hostRange}. */
+  public HostRange hostRange(long offset, long bytes) {
+    return offset >= length
+        ? HostRange.nowhere(bytes)
+        : lane.hostRange(offset, Math.min(bytes, length - offset));
   }
 
   /** Whether a range is known to read as zeroes. */

@@ -5,6 +5,7 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockStatus;
+import dev.spindle.block.graph.HostRange;
 import dev.spindle.linux.Errno;
 
 /** One context's way into an image. */
@@ -100,6 +101,22 @@ final class FormatLane extends BlockLane {
       case Extent.Absent(long bytes) ->
           below == null ? BlockStatus.inNoLayer(bytes) : below.status(offset, bytes);
     };
+  }
+
+  @Override
+  public HostRange hostRange(long offset, long length) {
+    try {
+      return switch (FormatRequest.map(node, io, offset, length)) {
+        case Extent.Data(int file, long start, long bytes) -> new HostRange(bytes, start);
+        case Extent.Packed(long bytes) -> HostRange.nowhere(bytes);
+        case Extent.Zeroes(long bytes) -> HostRange.nowhere(bytes);
+        case Extent.Absent(long bytes) ->
+            below == null ? HostRange.nowhere(bytes) : below.hostRange(offset, bytes);
+      };
+    } catch (ImageException e) {
+      node.complain(e);
+      return HostRange.nowhere(length);
+    }
   }
 
   @Override

@@ -26,6 +26,7 @@ public final class ImageException extends BlockException {
   }
 
   /** What a request ends with, positive. */
+  @Override
   public int errno() {
     return errno;
   }

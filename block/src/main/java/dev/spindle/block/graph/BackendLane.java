@@ -125,6 +125,11 @@ public final class BackendLane {
     return node.blockStatus(offset, bytes);
   }
 
+  /** As {@link BlockLane#hostRange}, for the node. On a virtual thread of the context. */
+  public HostRange hostRange(long offset, long bytes) {
+    return node.hostRange(offset, bytes);
+  }
+
   /** A request came back from the node. */
   void finish(BlockRequest request, int result) {
     try {

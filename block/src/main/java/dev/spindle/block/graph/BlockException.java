@@ -18,4 +18,9 @@ public class BlockException extends IOException {
   public BlockException(String message, Throwable cause) {
     super(message, cause);
   }
+
+  /** The errno of what was refused, positive; 0 if there is none. */
+  public int errno() {
+    return 0;
+  }
 }

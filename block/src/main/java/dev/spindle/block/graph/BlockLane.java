@@ -82,6 +82,17 @@ public abstract class BlockLane {
   }
 
   /**
+   * Where the start of a range is in the file of the layer that {@link #blockStatus} says holds it.
+   * May wait for metadata: on a virtual thread of the context.
+   *
+   * @param offset start of the range in bytes
+   * @param length of the range, positive; {@link #blockStatus} has found it alike
+   */
+  public HostRange hostRange(long offset, long length) {
+    return HostRange.nowhere(length);
+  }
+
+  /**
    * Somebody waits for what was submitted here, with everybody else: no rate may hold it back,
    * neither here nor below, until {@link #hurryEnd}. Nests.
    */

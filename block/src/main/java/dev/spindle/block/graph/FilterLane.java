@@ -41,6 +41,11 @@ public abstract class FilterLane extends BlockLane {
   }
 
   @Override
+  public HostRange hostRange(long offset, long length) {
+    return below.hostRange(offset, length);
+  }
+
+  @Override
   public void close() {
     below.close();
     for (BlockLane other : others) {

@@ -31,6 +31,14 @@ public interface SnapshottedImage {
    */
   void applySnapshot(String id) throws BlockException;
 
+  /**
+   * Has the node show a snapshot instead of the disk, until it is closed. For a node that is
+   * read-only.
+   *
+   * @throws BlockException if there is no such snapshot, or its tables cannot be read
+   */
+  void showSnapshot(String id) throws BlockException;
+
   /** Gives a snapshot up. */
   void deleteSnapshot(String id) throws BlockException;
 }

@@ -9,7 +9,8 @@ import java.util.Set;
 /**
  * Options as one JSON object, as image names have it ({@code json:{…}}), flattened: members of
  * nested objects get dotted names, elements of arrays their number. A small strict reader (RFC
- * 8259), for images name other images by such texts, long before anybody needs a JSON library.
+ * 8259, and strings between single quotes, as QEMU reads them), for images name other images by
+ * such texts, long before anybody needs a JSON library.
  */
 public final class JsonValues {
   private static final int MOST_LEVELS = 64;
@@ -60,7 +61,7 @@ public final class JsonValues {
     switch (peek()) {
       case '{' -> readObject(name, level);
       case '[' -> readArray(name, level);
-      case '"' -> put(name, readString(), true);
+      case '"', '\'' -> put(name, readString(), true);
       default -> readWord(name);
     }
   }
@@ -74,7 +75,7 @@ public final class JsonValues {
     }
     do {
       skipBlanks();
-      if (peek() != '"') {
+      if (peek() != '"' && peek() != '\'') {
         throw wrong("a name is missing");
       }
       String member = readString();
@@ -122,11 +123,11 @@ public final class JsonValues {
   }
 
   private String readString() throws OptionException {
-    position++;
+    char quote = next();
     StringBuilder content = new StringBuilder();
     while (true) {
       char c = next();
-      if (c == '"') {
+      if (c == quote) {
         return content.toString();
       }
       if (c < ' ') {
@@ -140,7 +141,7 @@ public final class JsonValues {
   private char readEscape() throws OptionException {
     char c = next();
     return switch (c) {
-      case '"', '\\', '/' -> c;
+      case '"', '\'', '\\', '/' -> c;
       case 'b' -> '\b';
       case 'f' -> '\f';
       case 'n' -> '\n';

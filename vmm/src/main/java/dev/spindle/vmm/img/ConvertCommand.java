@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.img;
 
+import dev.spindle.block.graph.BackingChain;
+import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.ChildRole;
+import dev.spindle.block.image.PackedImage;
+import dev.spindle.block.image.SnapshottedImage;
 import dev.spindle.vmm.tool.ByteCount;
 import dev.spindle.vmm.tool.CacheMode;
 import dev.spindle.vmm.tool.ImageWish;
@@ -11,6 +15,7 @@ import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** {@code convert}: copies images, one behind the other, into one, in any format. */
 final class ConvertCommand implements ImgCommand {
@@ -126,7 +131,6 @@ final class ConvertCommand implements ImgCommand {
     boolean salvage = parsed.has("salvage");
     try (OpenImages images = new OpenImages()) {
       List<ToolImage> sources = new ArrayList<>();
-      long total = 0;
       for (String name : names) {
         ImageWish wish =
             ImageWish.reading(name, parsed.has("image-opts"), parsed.last("f"))
@@ -134,13 +138,14 @@ final class ConvertCommand implements ImgCommand {
                 .forceShare(parsed.has("U"));
         ToolImage image = images.add(session.open(wish));
         sources.add(image);
-        total += image.length();
       }
       if (parsed.has("l")) {
-        throw new ToolException(
-            "Failed to load snapshot: Block format '%s' used by device '' does not support temporarily loading internal snapshots"
-                .formatted(sources.getFirst().node().driver()));
+        if (sources.size() > 1) {
+          throw new ToolException("No support for concatenating multiple snapshot");
+        }
+        showSnapshot(session, sources.getFirst(), parsed.last("l"));
       }
+      long total = sources.stream().mapToLong(ToolImage::length).sum();
       if (!parsed.has("n")) {
         create(session, parsed, format, texts, targetName, total);
       }
@@ -152,6 +157,7 @@ final class ConvertCommand implements ImgCommand {
         wish = ImageWish.reading(targetName, true, null).writable(true).cache(targetCache);
       }
       ToolImage target = images.add(session.open(wish));
+      int packed = parsed.has("c") ? packedBytes(target) : 0;
       if (target.length() < total) {
         throw new ToolException("output file is smaller than input file");
       }
@@ -162,8 +168,37 @@ final class ConvertCommand implements ImgCommand {
               session,
               sources,
               target,
-              new ImageCopy.Ways(sparse, atOnce, zero, salvage, rate, backing));
+              new ImageCopy.Ways(sparse, atOnce, zero, salvage, rate, backing, packed));
       copy.run(parsed.has("p") && !parsed.has("q"));
+    }
+  }
+
+  private static int packedBytes(ToolImage target) throws ToolException {
+    if (BackingChain.image(target.node()) instanceof PackedImage packed) {
+      return packed.packedBytes();
+    }
+    throw new ToolException("Compression not supported for this file format");
+  }
+
+  /** Has a source show one of its snapshots, given by its id or name, or by both in words. */
+  private static void showSnapshot(ImgSession session, ToolImage source, String given)
+      throws ToolException {
+    if (!(source.node() instanceof SnapshottedImage kept)) {
+      throw new ToolException(
+          "Failed to load snapshot: Block format '%s' used by device '' does not support temporarily loading internal snapshots"
+              .formatted(source.node().driver()));
+    }
+    Optional<String> id = SnapshotWish.of(given).find(session.blocks().control(kept::snapshots));
+    try {
+      session
+          .blocks()
+          .control(
+              () -> {
+                kept.showSnapshot(id.orElseThrow(() -> new BlockException("Can't find snapshot")));
+                return null;
+              });
+    } catch (ToolException e) {
+      throw new ToolException("Failed to load snapshot: " + e.getMessage(), e);
     }
   }
 
@@ -203,8 +238,9 @@ final class ConvertCommand implements ImgCommand {
     if (image.value("backing_file").isPresent() && image.value("backing_fmt").isEmpty()) {
       throw new ToolException("Use of backing file requires explicit backing format");
     }
-    if (parsed.has("c")) {
-      throw new ToolException("Compression not supported for this file format");
+    if (parsed.has("c")
+        && image.value("preallocation").filter(mode -> !mode.equals("off")).isPresent()) {
+      throw new ToolException("Compression and preallocation not supported at the same time");
     }
     try {
       image.create(session, name);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.img;
 
-import dev.spindle.block.probe.FileName;
 import dev.spindle.vmm.tool.ImageWish;
 import dev.spindle.vmm.tool.OptionParser;
 import dev.spindle.vmm.tool.OptionParser.Parsed;
 import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
-import java.nio.file.Path;
 import java.util.List;
 
 /** {@code create}: makes an image. */
@@ -61,6 +59,9 @@ final class CreateCommand implements ImgCommand {
     backing(image, "backing_file", parsed.last("b"), "Backing file");
     backing(image, "backing_fmt", parsed.last("F"), "Backing format");
     if (size >= 0) {
+      if (image.value("size").isPresent()) {
+        throw new ToolException("The image size must be specified only once");
+      }
       image.put("size", Long.toString(size));
     }
     if (image.value("backing_file").isPresent()) {
@@ -70,7 +71,7 @@ final class CreateCommand implements ImgCommand {
       throw new ToolException("Image creation needs a size parameter");
     }
     if (!parsed.has("q")) {
-      session.output().println(image.announcement(filename));
+      session.output().printNow(image.announcement(filename) + "\n");
     }
     image.create(session, filename);
   }
@@ -90,29 +91,39 @@ final class CreateCommand implements ImgCommand {
   private static void useBacking(
       ImgSession session, NewImage image, String filename, boolean unsafe) throws ToolException {
     String backing = image.value("backing_file").orElseThrow();
-    if (image.value("backing_fmt").isEmpty()) {
-      throw new ToolException("Backing file specified without backing format");
+    if (backing.isEmpty()) {
+      throw new ToolException("Expected backing file name, got empty string");
     }
+    String format = image.value("backing_fmt").orElse(null);
     if (backing.equals(filename)) {
       throw new ToolException(
           "Error: Trying to create an image with the same filename as the backing file");
     }
     if (unsafe) {
+      if (format == null) {
+        throw new ToolException("Backing file specified without backing format");
+      }
       return;
     }
-    Path folder = Path.of(filename).getParent();
-    String full =
-        folder == null || backing.startsWith("/") || FileName.hasProtocol(backing)
-            ? backing
-            : folder.resolve(backing).toString();
-    ImageWish wish = ImageWish.reading(full, false, image.value("backing_fmt").get());
+    String full = ChainNames.resolve(filename, backing);
+    ImageWish wish = ImageWish.reading(full, false, format);
+    String probed;
     try (ToolImage opened = ToolImage.open(session.blocks(), wish)) {
       if (image.value("size").isEmpty()) {
         image.put("size", Long.toString(opened.length()));
       }
+      probed = opened.node().driver();
     } catch (ToolException e) {
       throw new ToolException(
           e.getMessage() + "\n" + ImgSession.HINT + "Could not open backing image.", e);
+    }
+    if (format == null) {
+      throw new ToolException(
+          "Backing file specified without backing format\n"
+              + ImgSession.HINT
+              + "Detected format of "
+              + probed
+              + ".");
     }
   }
 }

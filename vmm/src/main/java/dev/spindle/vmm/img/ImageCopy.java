@@ -33,9 +33,16 @@ final class ImageCopy {
    * @param rate bytes a second; 0 for as fast as may be
    * @param backing length in bytes of what the target backs onto, which then has what the only
    *     source's own backing file has: that is not copied; negative without one
+   * @param packed what the target packs as one, bytes, a power of two; 0 for data as it is
    */
   record Ways(
-      long sparse, int atOnce, boolean targetIsZero, boolean salvage, long rate, long backing) {}
+      long sparse,
+      int atOnce,
+      boolean targetIsZero,
+      boolean salvage,
+      long rate,
+      long backing,
+      int packed) {}
 
   /** What is to be done for a range. */
   private enum Kind {
@@ -170,6 +177,9 @@ final class ImageCopy {
         BlockStatus status = source.status(position, mostAlike(source, position));
         knownEnd = position + status.length();
         knownKind = kind(status, position);
+        if (ways.packed > 0) {
+          keepWhole(source);
+        }
       }
       long most = knownKind == Kind.DATA ? PIECE : 1L << 30;
       Piece piece =
@@ -180,6 +190,20 @@ final class ImageCopy {
       return piece;
     } finally {
       cursor.unlock();
+    }
+  }
+
+  /** Packed data is of whole clusters: where something ends within one, all of it is data. */
+  private void keepWhole(ToolImage source) {
+    long mask = ways.packed - 1L;
+    if (knownEnd == source.length() || (knownEnd & mask) == 0) {
+      return;
+    }
+    if (knownKind != Kind.DATA && (knownEnd & ~mask) > position) {
+      knownEnd &= ~mask;
+    } else {
+      knownKind = Kind.DATA;
+      knownEnd = Math.min(source.length(), (knownEnd | mask) + 1);
     }
   }
 
@@ -198,6 +222,10 @@ final class ImageCopy {
     if (status < 0) {
       readByBits(piece, data, status);
     }
+    if (ways.packed > 0) {
+      pack(piece, data);
+      return;
+    }
     long step = ways.sparse > 0 ? ways.sparse : piece.length;
     for (long done = 0; done < piece.length; ) {
       boolean zero =
@@ -208,6 +236,24 @@ final class ImageCopy {
         writeZeroes(piece.targetOffset + done, length, true);
       } else {
         write(piece.targetOffset + done, data.asSlice(done, length));
+      }
+      done += length;
+    }
+  }
+
+  private void pack(Piece piece, MemorySegment data) throws ToolException {
+    for (long done = 0; done < piece.length; ) {
+      long length = Math.min(ways.packed, piece.length - done);
+      long offset = piece.targetOffset + done;
+      if (Zeroes.isZero(data, done, length)) {
+        writeZeroes(offset, length, true);
+      } else {
+        ToolRequest request =
+            new ToolRequest(1)
+                .set(Operation.WRITE, offset, length)
+                .with(data.asSlice(done, length));
+        request.mayPack = true;
+        check(offset, request.send(target.lane()).await());
       }
       done += length;
     }

@@ -82,6 +82,7 @@ public final class Img {
   private static ImgCommand command(String name) {
     return switch (name) {
       case "check" -> new CheckCommand();
+      case "commit" -> new CommitCommand();
       case "compare" -> new CompareCommand();
       case "convert" -> new ConvertCommand();
       case "create" -> new CreateCommand();
@@ -89,6 +90,7 @@ public final class Img {
       case "info" -> new InfoCommand();
       case "map" -> new MapCommand();
       case "measure" -> new MeasureCommand();
+      case "rebase" -> new RebaseCommand();
       case "resize" -> new ResizeCommand();
       case "snapshot" -> new SnapshotCommand();
       default -> null;

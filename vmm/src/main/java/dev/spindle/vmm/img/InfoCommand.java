@@ -78,7 +78,7 @@ final class InfoCommand implements ImgCommand {
       }
       names.add(wish.name());
       ImageReport report;
-      try (ToolImage image = session.open(wish)) {
+      try (ToolImage image = session.open(wish.alone())) {
         report = session.blocks().control(() -> report(image));
       }
       reports.add(report);
@@ -113,7 +113,12 @@ final class InfoCommand implements ImgCommand {
         !image.wish().byOptions()
             && !FileName.isJson(image.name())
             && !image.name().startsWith("file:");
-    return plain ? image.name() : image.node().localFile().map(Path::toString).orElse(image.name());
+    if (plain) {
+      return image.name();
+    }
+    String path = image.node().localFile().map(Path::toString).orElse(image.name());
+    // A path that looks like a protocol would not be taken for a path.
+    return FileName.hasProtocol(path) ? "./" + path : path;
   }
 
   /** What a node and those below it that hold parts of the same image take up. */

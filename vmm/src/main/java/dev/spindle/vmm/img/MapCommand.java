@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.img;
 
+import dev.spindle.block.graph.BackingChain;
+import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockStatus;
+import dev.spindle.block.graph.HostRange;
 import dev.spindle.vmm.tool.ImageWish;
 import dev.spindle.vmm.tool.OptionParser;
 import dev.spindle.vmm.tool.OptionParser.Parsed;
@@ -77,49 +80,68 @@ final class MapCommand implements ImgCommand {
   }
 
   private static void print(
-      ImgSession session, ToolImage image, long start, long length, boolean json) {
+      ImgSession session, ToolImage image, long start, long length, boolean json)
+      throws ToolException {
     session
         .output()
         .print(
             json ? "[" : "%-16s%-16s%-16s%s\n".formatted("Offset", "Length", "Mapped to", "File"));
+    List<BlockNode> layers = session.blocks().control(() -> BackingChain.of(image.node()).images());
     long end = length > image.length() - start ? image.length() : start + length;
     Extent current = new Extent(0, 0, 0, false, false, false, -1);
     for (long position = start; position < end; ) {
-      Extent next = extent(image, position, end - position);
+      Extent next = extent(image, layers, position, end - position);
       if (current.length > 0 && current.continuedBy(next)) {
         current = current.and(next);
       } else {
         if (current.length > 0) {
-          print(session, image, current, json, false);
+          print(session, image, layers, current, json, false);
         }
         current = next;
       }
       position += next.length;
     }
-    print(session, image, current, json, true);
+    print(session, image, layers, current, json, true);
     if (json) {
       session.output().print("]\n");
     }
   }
 
-  private static Extent extent(ToolImage image, long position, long length) {
+  private static Extent extent(
+      ToolImage image, List<BlockNode> layers, long position, long length) {
     // What is asked about at a time is bounded, as everybody's patience is.
     BlockStatus status = image.status(position, Math.min(length, 1L << 30));
-    boolean plain = List.of("raw", "file").contains(image.node().driver());
-    // Past the end of a layer, it is the one above that is found to have nothing.
-    int layer = status.beyondEnd() ? status.depth() - 1 : status.depth();
+    HostRange range = image.lane().hostRange(position, status.length());
+    long alike = Math.min(status.length(), range.length());
+    boolean present = status.depth() > 0 && !status.beyondEnd();
+    int depth = present ? status.depth() - 1 : lowest(layers, position);
+    if (!present) {
+      for (BlockNode layer : layers) {
+        // Another one is the lowest behind its end.
+        alike = layer.length() > position ? Math.min(alike, layer.length() - position) : alike;
+      }
+    }
     return new Extent(
-        position,
-        status.length(),
-        Math.max(0, layer - 1),
-        status.depth() > 0 && !status.beyondEnd(),
-        status.zero(),
-        status.data(),
-        plain ? position : -1);
+        position, alike, depth, present, status.zero(), status.data(), range.offset());
+  }
+
+  /** The last layer that is asked about something that none holds. */
+  private static int lowest(List<BlockNode> layers, long position) {
+    int depth = 0;
+    while (depth + 1 < layers.size() && layers.get(depth + 1).length() > position) {
+      depth++;
+    }
+    return depth;
   }
 
   private static void print(
-      ImgSession session, ToolImage image, Extent extent, boolean json, boolean last) {
+      ImgSession session,
+      ToolImage image,
+      List<BlockNode> layers,
+      Extent extent,
+      boolean json,
+      boolean last)
+      throws ToolException {
     if (json) {
       String offset = extent.offset < 0 ? "" : ", \"offset\": " + extent.offset;
       session
@@ -136,18 +158,27 @@ final class MapCommand implements ImgCommand {
                       extent.data,
                       offset,
                       last ? "" : ",\n"));
-    } else if (extent.data && !extent.zero && extent.offset >= 0) {
+    } else if (extent.data && extent.offset < 0) {
+      throw new ToolException("File contains external, encrypted or compressed clusters.");
+    } else if (extent.data && !extent.zero) {
       session
           .output()
           .print(
               "%-16s%-16s%-16s%s\n"
                   .formatted(
-                      hex(extent.start), hex(extent.length), hex(extent.offset), file(image)));
+                      hex(extent.start),
+                      hex(extent.length),
+                      hex(extent.offset),
+                      file(session, image, layers.get(extent.depth))));
     }
   }
 
-  private static String file(ToolImage image) {
-    return image.node().localFile().map(Object::toString).orElse(image.name());
+  /** The file of a layer of the chain. */
+  private static String file(ImgSession session, ToolImage image, BlockNode layer)
+      throws ToolException {
+    return session
+        .blocks()
+        .control(() -> BackingChain.file(layer).map(Object::toString).orElse(image.name()));
   }
 
   private static String hex(long number) {

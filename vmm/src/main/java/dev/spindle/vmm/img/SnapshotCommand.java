@@ -95,8 +95,8 @@ final class SnapshotCommand implements ImgCommand {
     }
     List<SnapshotDescription> there = snapshots(session, image);
     String id =
-        find(there, one -> one.id().equals(name))
-            .or(() -> find(there, one -> one.name().equals(name)))
+        SnapshotWish.of(name)
+            .find(there)
             .orElseThrow(
                 () ->
                     new ToolException(
@@ -149,8 +149,10 @@ final class SnapshotCommand implements ImgCommand {
     try {
       change.run();
     } catch (ToolException e) {
-      throw new ToolException(
-          "Could not %s snapshot '%s': %s".formatted(verb, name, e.getMessage()), e);
+      int errno = verb.equals("create") ? e.errno() : 0;
+      String reason =
+          errno == 0 ? e.getMessage() : "%d (%s)".formatted(-errno, Errno.message(errno));
+      throw new ToolException("Could not %s snapshot '%s': %s".formatted(verb, name, reason), e);
     }
   }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.io;
 
+import dev.spindle.block.graph.BackingChain;
 import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.image.PackedImage;
 import dev.spindle.linux.Errno;
 import dev.spindle.vmm.io.IoCommand.Misuse;
 import dev.spindle.vmm.tool.OptionParser.Parsed;
@@ -165,7 +167,7 @@ final class DataCommands {
       Numbers.checkAligned(offset, "offset");
       Numbers.checkAligned(length, "length");
     }
-    if (!zeroes && (parsed.has("b") || parsed.has("c"))) {
+    if (!zeroes && (parsed.has("b") || (parsed.has("c") && !packs(session, offset, length)))) {
       return failed(session, "write", -Errno.EOPNOTSUPP);
     }
     ToolImage image = writable(session);
@@ -190,6 +192,7 @@ final class DataCommands {
       request.forceUnitAccess = parsed.has("f");
       request.mayUnmap = parsed.has("u");
       request.mustBeFast = parsed.has("n");
+      request.mayPack = parsed.has("c");
       IoReport report = new IoReport(session.output(), parsed);
       status = status < 0 ? status : request.send(image.lane()).await();
       if (status < 0) {
@@ -198,6 +201,16 @@ final class DataCommands {
       report.print("wrote", offset, length);
       return true;
     }
+  }
+
+  /** Whether the image packs data, and a range is one that it can pack. */
+  private static boolean packs(IoSession session, long offset, long length) {
+    ToolImage image = session.image();
+    if (!(BackingChain.image(image.node()) instanceof PackedImage packed)) {
+      return false;
+    }
+    long mask = packed.packedBytes() - 1L;
+    return (offset & mask) == 0 && ((length & mask) == 0 || offset + length == image.length());
   }
 
   private static boolean writev(IoSession session, Parsed parsed) throws Misuse, ToolException {

@@ -16,6 +16,7 @@ import java.util.Optional;
  * @param unmap whether discards give up storage
  * @param forceShare whether others may use it in whatever way meanwhile
  * @param copyOnRead whether what is read from a backing file is kept
+ * @param withBacking whether what it backs onto is opened, too
  */
 public record ImageWish(
     String name,
@@ -26,7 +27,8 @@ public record ImageWish(
     CacheMode cache,
     boolean unmap,
     boolean forceShare,
-    boolean copyOnRead) {
+    boolean copyOnRead,
+    boolean withBacking) {
   /** To be read. */
   public static ImageWish reading(String name, boolean byOptions, String format) {
     return new ImageWish(
@@ -38,45 +40,88 @@ public record ImageWish(
         CacheMode.WRITEBACK,
         true,
         false,
-        false);
+        false,
+        true);
+  }
+
+  /** The same, by another name. */
+  public ImageWish named(String other) {
+    return new ImageWish(
+        other,
+        byOptions,
+        format,
+        more,
+        writable,
+        cache,
+        unmap,
+        forceShare,
+        copyOnRead,
+        withBacking);
   }
 
   /** The same, in a format. */
   public ImageWish inFormat(String driver) {
     return new ImageWish(
-        name, byOptions, Optional.of(driver), more, writable, cache, unmap, forceShare, copyOnRead);
+        name,
+        byOptions,
+        Optional.of(driver),
+        more,
+        writable,
+        cache,
+        unmap,
+        forceShare,
+        copyOnRead,
+        withBacking);
   }
 
   /** The same, to be written or not. */
   public ImageWish writable(boolean on) {
-    return new ImageWish(name, byOptions, format, more, on, cache, unmap, forceShare, copyOnRead);
+    return new ImageWish(
+        name, byOptions, format, more, on, cache, unmap, forceShare, copyOnRead, withBacking);
   }
 
   /** The same, with another way to the disk. */
   public ImageWish cache(CacheMode mode) {
     return new ImageWish(
-        name, byOptions, format, more, writable, mode, unmap, forceShare, copyOnRead);
+        name, byOptions, format, more, writable, mode, unmap, forceShare, copyOnRead, withBacking);
   }
 
   /** The same, with others free to do what they want. */
   public ImageWish forceShare(boolean on) {
-    return new ImageWish(name, byOptions, format, more, writable, cache, unmap, on, copyOnRead);
+    return new ImageWish(
+        name, byOptions, format, more, writable, cache, unmap, on, copyOnRead, withBacking);
   }
 
   /** The same, with discards that give up storage, or do not. */
   public ImageWish unmap(boolean on) {
     return new ImageWish(
-        name, byOptions, format, more, writable, cache, on, forceShare, copyOnRead);
+        name, byOptions, format, more, writable, cache, on, forceShare, copyOnRead, withBacking);
   }
 
   /** The same, with what is read from a backing file kept, or not. */
   public ImageWish copyOnRead(boolean on) {
-    return new ImageWish(name, byOptions, format, more, writable, cache, unmap, forceShare, on);
+    return new ImageWish(
+        name, byOptions, format, more, writable, cache, unmap, forceShare, on, withBacking);
   }
 
   /** The same, with further options. */
   public ImageWish more(Map<String, String> options) {
     return new ImageWish(
-        name, byOptions, format, options, writable, cache, unmap, forceShare, copyOnRead);
+        name,
+        byOptions,
+        format,
+        options,
+        writable,
+        cache,
+        unmap,
+        forceShare,
+        copyOnRead,
+        withBacking);
+  }
+
+  /** The same, without what it backs onto. */
+  public ImageWish alone() {
+    return new ImageWish(
+        name, byOptions, format, more, writable, cache, unmap, forceShare, copyOnRead, false);
   }
 }

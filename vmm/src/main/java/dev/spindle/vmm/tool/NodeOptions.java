@@ -46,10 +46,15 @@ final class NodeOptions {
     defaults()
         .forEach(
             (key, value) -> {
-              if (known.contains(key)) {
+              if (known.contains(key) && !isGiven(options, prefix + key)) {
                 options.putIfAbsent(prefix + key, value);
               }
             });
+  }
+
+  /** Whether the user names or describes it. */
+  private static boolean isGiven(Map<String, String> options, String key) {
+    return options.keySet().stream().anyMatch(given -> given.startsWith(key + "."));
   }
 
   private Map<String, String> defaults() {
@@ -62,6 +67,9 @@ final class NodeOptions {
     }
     if (wish.forceShare()) {
       defaults.put("locking", "off");
+    }
+    if (!wish.withBacking()) {
+      defaults.put("backing", "");
     }
     return defaults;
   }

@@ -11,6 +11,7 @@ import dev.spindle.linux.LinuxException;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.regex.Pattern;
 
 /**
  * The block layer of a tool: a main loop and a graph, for one command that is straight-line code of
@@ -30,6 +31,10 @@ public final class ToolBlocks implements AutoCloseable {
     /** Does it. */
     T run() throws IOException, OptionException;
   }
+
+  /** What the graph says of backing files; a tool's users know no nodes. */
+  private static final Pattern OF_NODE =
+      Pattern.compile("Could not open backing file '[^']*' of node '[^']*': ");
 
   private final MainLoop mainLoop;
   private final BlockGraph graph;
@@ -114,7 +119,7 @@ public final class ToolBlocks implements AutoCloseable {
         message = message.replace(system.reason(), Errno.message(system.errno()));
       }
     }
-    return message;
+    return OF_NODE.matcher(message).replaceAll("Could not open backing file: ");
   }
 
   /** Closes what is still open, and ends the loop. Not from within {@link #run}. */

@@ -70,6 +70,31 @@ public final class ToolImage implements AutoCloseable {
     return blocks.control(() -> new Opening(blocks, wish).run());
   }
 
+  /**
+   * A node that is open already, to be read; closing this does not close it.
+   *
+   * @throws ToolException with the reason alone
+   */
+  public static ToolImage ofNode(ToolBlocks blocks, BlockNode node) throws ToolException {
+    ImageWish wish = ImageWish.reading(node.name(), false, null);
+    return blocks.control(() -> hold(blocks, wish, node, Set.of(), false));
+  }
+
+  private static ToolImage hold(
+      ToolBlocks blocks, ImageWish wish, BlockNode node, Set<BlockNode> nodes, boolean probedRaw)
+      throws BlockException {
+    Set<Permission> used = Permission.none();
+    used.add(Permission.CONSISTENT_READ);
+    if (wish.writable()) {
+      used.add(Permission.WRITE);
+      used.add(Permission.RESIZE);
+    }
+    BlockBackend backend = new BlockBackend(node, new User(wish.name()), used, Permission.all());
+    backend.setWriteThrough(wish.cache().writeThrough());
+    BackendLane lane = blocks.context().call(() -> backend.openLane(blocks.context()));
+    return new ToolImage(blocks, wish, nodes, backend, lane, probedRaw);
+  }
+
   /** One opening. Control side. */
   private static final class Opening {
     private final ToolBlocks blocks;
@@ -88,19 +113,9 @@ public final class ToolImage implements AutoCloseable {
       Set<BlockNode> before = new LinkedHashSet<>(graph.nodes());
       try {
         Found found = openNodes();
-        Set<Permission> used = Permission.none();
-        used.add(Permission.CONSISTENT_READ);
-        if (wish.writable()) {
-          used.add(Permission.WRITE);
-          used.add(Permission.RESIZE);
-        }
-        BlockBackend backend =
-            new BlockBackend(found.node(), new User(wish.name()), used, Permission.all());
-        backend.setWriteThrough(wish.cache().writeThrough());
-        BackendLane lane = blocks.context().call(() -> backend.openLane(blocks.context()));
         Set<BlockNode> nodes = new LinkedHashSet<>(graph.nodes());
         nodes.removeAll(before);
-        return new ToolImage(blocks, wish, nodes, backend, lane, found.probedRaw());
+        return hold(blocks, wish, found.node(), nodes, found.probedRaw());
       } catch (BlockException | OptionException | RuntimeException | Error e) {
         Set<BlockNode> since = new LinkedHashSet<>(graph.nodes());
         since.removeAll(before);

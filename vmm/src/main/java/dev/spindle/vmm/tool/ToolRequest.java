@@ -33,6 +33,7 @@ public final class ToolRequest extends BlockRequest {
     forceUnitAccess = false;
     mayUnmap = false;
     mustBeFast = false;
+    mayPack = false;
     buffers.clear();
     done = false;
     return this;

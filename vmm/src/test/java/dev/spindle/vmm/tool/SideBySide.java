@@ -148,8 +148,27 @@ final class SideBySide {
       assertEquals(names, files.map(Path::getFileName).sorted().toList());
     }
     for (Path name : names) {
-      assertEquals(
-          -1L, Files.mismatch(theirs.resolve(name), ours.resolve(name)), () -> "in " + name);
+      compareFile(name.toString());
     }
+  }
+
+  /** Both have the same content in a file. */
+  void compareFile(String name) throws IOException {
+    assertEquals(-1L, Files.mismatch(theirs.resolve(name), ours.resolve(name)), () -> "in " + name);
+  }
+
+  /** QEMU finds nothing wrong with our image, and sees in it what it sees in its own. */
+  void compareImages(String... names) throws Exception {
+    for (String name : names) {
+      String mine = ours.resolve(name).toString();
+      succeed("qemu-img", "check", "-q", mine);
+      succeed("qemu-img", "compare", mine, theirs.resolve(name).toString());
+    }
+  }
+
+  private static void succeed(String... command) throws Exception {
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), () -> String.join(" ", command) + ": " + output);
   }
 }

@@ -17,6 +17,10 @@ public final class BlkdebugDriver implements BlockDriver {
 
   @Override
   public Description read(Options options) throws BlockException, OptionException {
+    options.inherit(BlkdebugNode.CHILD, "read-only");
+    options.inherit(BlkdebugNode.CHILD, "discard");
+    // For the image: here, discards are rules' business.
+    options.choice("discard", "unmap", "ignore", "off", "unmap", "on");
     OpeningOptions opening = OpeningOptions.of(options, BlkdebugOptions.NAMES);
     BlkdebugOptions wanted = BlkdebugOptions.from(options);
     ChildOption image = ChildOption.take(BlkdebugNode.CHILD, options);

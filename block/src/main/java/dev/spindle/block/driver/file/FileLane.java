@@ -6,6 +6,7 @@ import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockStatus;
+import dev.spindle.block.graph.HostRange;
 import dev.spindle.block.graph.PartialWrites;
 import dev.spindle.block.graph.RangeLocks;
 import dev.spindle.linux.Errno;
@@ -192,6 +193,11 @@ final class FileLane extends BlockLane {
   @Override
   public BlockStatus blockStatus(long offset, long length) {
     return FileExtents.status(node.image().file(), offset, length);
+  }
+
+  @Override
+  public HostRange hostRange(long offset, long length) {
+    return new HostRange(length, offset);
   }
 
   /** An operation ended: its object is free. */

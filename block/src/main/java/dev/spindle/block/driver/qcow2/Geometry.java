@@ -139,12 +139,15 @@ record Geometry(int clusterBits, int refcountOrder, boolean extended, int versio
     if (header.snapshotCount() > MOST_SNAPSHOTS) {
       throw new Qcow2Exception(Errno.EFBIG, "Snapshot table too large");
     }
-    if (header.snapshotCount() > 0) {
+    if (header.snapshotCount() > 0 || header.snapshotsOffset() != 0) {
       checkTable(
           header.snapshotsOffset(), 40L * header.snapshotCount(), "Snapshot table offset invalid");
     }
     if (8L * header.l1Size() > MOST_L1) {
       throw new Qcow2Exception(Errno.EFBIG, "Active L1 table too large");
+    }
+    if (l1Entries(header.size()) > Integer.MAX_VALUE) {
+      throw new Qcow2Exception(Errno.EFBIG, "Image is too big");
     }
     if (header.l1Size() < l1Entries(header.size())) {
       throw refusal("L1 table is too small");

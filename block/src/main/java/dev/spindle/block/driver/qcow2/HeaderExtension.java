@@ -52,12 +52,12 @@ record HeaderExtension(int type, byte[] data) {
    */
   static List<HeaderExtension> readAll(ByteBuffer from) throws Qcow2Exception {
     List<HeaderExtension> extensions = new ArrayList<>();
-    while (from.remaining() >= 8) {
+    while (from.remaining() >= 4) {
       int type = from.getInt();
-      int length = from.getInt();
       if (type == END) {
         return extensions;
       }
+      int length = from.remaining() < 4 ? Integer.MAX_VALUE : from.getInt();
       if (length < 0 || length > from.remaining()) {
         throw new Qcow2Exception("Header extension too large");
       }
@@ -78,25 +78,27 @@ record HeaderExtension(int type, byte[] data) {
   static List<String> incompatibleNames(List<HeaderExtension> extensions, long bits) {
     byte[] table = find(extensions, FEATURE_NAMES).map(HeaderExtension::data).orElse(new byte[0]);
     List<String> names = new ArrayList<>();
-    for (int bit = 0; bit < Long.SIZE; bit++) {
-      if ((bits >>> bit & 1) != 0) {
-        names.add(name(table, bit));
+    long left = bits;
+    for (int at = 0; at + NAME_ENTRY <= table.length; at += NAME_ENTRY) {
+      long bit =
+          table[at] == 0 && table[at + 1] >= 0 && table[at + 1] < 64 ? 1L << table[at + 1] : 0;
+      if ((left & bit) != 0 && table[at + 2] != 0) {
+        names.add(name(table, at + 2));
+        left &= ~bit;
       }
+    }
+    if (left != 0) {
+      names.add("Unknown incompatible feature: " + Long.toHexString(left));
     }
     return names;
   }
 
-  private static String name(byte[] table, int bit) {
-    for (int at = 0; at + NAME_ENTRY <= table.length; at += NAME_ENTRY) {
-      if (table[at] == 0 && table[at + 1] == bit && table[at + 2] != 0) {
-        int end = at + 2;
-        while (end < at + NAME_ENTRY && table[end] != 0) {
-          end++;
-        }
-        return printable(new String(table, at + 2, end - at - 2, UTF_8));
-      }
+  private static String name(byte[] table, int start) {
+    int end = start;
+    while (end < start + NAME_ENTRY - 2 && table[end] != 0) {
+      end++;
     }
-    return "Unknown incompatible feature: " + Long.toHexString(1L << bit);
+    return printable(new String(table, start, end - start, UTF_8));
   }
 
   /** An image's words come into messages on a terminal. */

@@ -53,6 +53,11 @@ final class HeaderFile {
         sector -> sector.putLong(24, size).putInt(36, l1Size).putLong(40, l1Offset));
   }
 
+  /** Has the header say another size in memory alone. */
+  void pretend(long size) {
+    header = header.withSize(size, header.l1Offset(), header.l1Size());
+  }
+
   /** Has the header lead to another snapshot table, which is on stable storage. */
   void moveSnapshots(Storage file, long offset, int count) throws Qcow2Exception {
     change(

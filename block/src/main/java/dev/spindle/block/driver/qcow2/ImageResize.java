@@ -66,7 +66,24 @@ final class ImageResize {
     metadata.write(io.file());
     metadata.changeSize(io.file(), length);
     long size = geometry.clusterSize();
-    long first = (length + size - 1) & -size;
+    giveUpFrom((length + size - 1) & -size);
+    return null;
+  }
+
+  /** Gives up all that the image holds itself; its length stays. */
+  void giveUpAll() throws Qcow2Exception {
+    image.change(
+        io,
+        () -> {
+          metadata.write(io.file());
+          giveUpFrom(0);
+          return null;
+        });
+    image.settle(io);
+  }
+
+  /** With the lock. */
+  private void giveUpFrom(long first) throws Qcow2Exception {
     int l1Size = image.map().l1Size();
     for (long at = first; at >>> geometry.l1Shift() < l1Size; ) {
       long next = ((at >>> geometry.l1Shift()) + 1) << geometry.l1Shift();
@@ -76,7 +93,6 @@ final class ImageResize {
       }
       at = next;
     }
-    return null;
   }
 
   private void giveUp(long from, long end, boolean whole) throws Qcow2Exception {

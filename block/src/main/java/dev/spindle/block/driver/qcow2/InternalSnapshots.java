@@ -162,6 +162,19 @@ final class InternalSnapshots {
         });
   }
 
+  /** Has the image, which is not written, show it until it is closed. */
+  void show(String id) throws Qcow2Exception {
+    Snapshot snapshot = find(id);
+    long size = snapshot.diskSize() == 0 ? image.header().size() : snapshot.diskSize();
+    image.locked(
+        io,
+        () -> {
+          image.metadata().show(tables.readL1(snapshot), size);
+          image.decompressor().forget();
+          return null;
+        });
+  }
+
   /** Gives one up. */
   void delete(String id) throws Qcow2Exception {
     Snapshot snapshot = find(id);

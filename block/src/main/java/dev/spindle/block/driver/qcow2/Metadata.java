@@ -319,6 +319,16 @@ final class Metadata {
     }
   }
 
+  /** Has what is in memory of an image that is not written lead elsewhere, with another size. */
+  void show(long[] l1, long size) throws Qcow2Exception {
+    if (l1.length < geometry.l1Entries(size)) {
+      throw new Qcow2Exception("A snapshot's L1 table is too small for its disk");
+    }
+    header.pretend(size);
+    map.replaceL1(l1);
+    map.cache().clear();
+  }
+
   /** Writes the tables if much waits for that. */
   void relieve(Storage file) throws Qcow2Exception {
     if (unlinked.size() > MOST_WAITING) {

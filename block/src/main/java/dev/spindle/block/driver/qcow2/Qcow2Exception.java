@@ -26,7 +26,8 @@ class Qcow2Exception extends BlockException {
   }
 
   /** What a request ends with, positive. */
-  int errno() {
+  @Override
+  public int errno() {
     return errno;
   }
 }

@@ -82,7 +82,9 @@ record Qcow2Header(
     }
     int clusterSize = 1 << clusterBits;
     int length = version == 2 ? V2_LENGTH : head.getInt(100);
-    if (version == 3 && ((length < V3_LENGTH && length >= 0) || length % 8 != 0)) {
+    if (version == 3
+        && length >= 0
+        && (length < V3_LENGTH || (length % 8 != 0 && length <= clusterSize))) {
       throw new Qcow2Exception(Errno.EINVAL, "qcow2 header too short");
     }
     if (length < 0 || length > clusterSize) {

@@ -10,6 +10,7 @@ import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.BlockStatus;
 import dev.spindle.block.graph.ChildRequest;
 import dev.spindle.block.graph.ChildRequests;
+import dev.spindle.block.graph.HostRange;
 import dev.spindle.linux.Errno;
 import java.util.Arrays;
 
@@ -351,6 +352,43 @@ final class Qcow2Lane extends BlockLane {
         yield there <= 0
             ? BlockStatus.pastBacking(range.length)
             : backing.lane().blockStatus(offset, there).fromAbove();
+      }
+    };
+  }
+
+  @Override
+  public HostRange hostRange(long offset, long length) {
+    Found range = new Found();
+    int epoch = image.epochs().begin(users);
+    try {
+      image.find(io, offset, length, range);
+      return hostRange(range, offset);
+    } catch (Qcow2Exception e) {
+      node.complain(e);
+      return HostRange.nowhere(length);
+    } finally {
+      image.epochs().end(users, epoch);
+    }
+  }
+
+  private HostRange hostRange(Found range, long offset) {
+    return switch (range.kind) {
+      case DATA -> new HostRange(range.length, range.host);
+      case COMPRESSED, INVALID -> HostRange.nowhere(range.length);
+      case ZERO -> {
+        if (Entry.host(range.descriptor) == 0) {
+          yield HostRange.nowhere(range.length);
+        }
+        // Zeroes in a row may have places that are not.
+        long size = image.geometry().clusterSize();
+        yield new HostRange(Math.min(range.length, size - (offset & size - 1)), range.host);
+      }
+      case ABSENT -> {
+        if (io.nothingBelow(offset)) {
+          yield HostRange.nowhere(range.length);
+        }
+        long inside = Math.min(range.length, backing.length() - offset);
+        yield backing.lane().hostRange(offset, inside);
       }
     };
   }

@@ -20,7 +20,9 @@ import dev.spindle.block.graph.Transaction;
 import dev.spindle.block.image.BackedImage;
 import dev.spindle.block.image.CheckableImage;
 import dev.spindle.block.image.DescribedImage;
+import dev.spindle.block.image.EmptiedImage;
 import dev.spindle.block.image.ImageDescription;
+import dev.spindle.block.image.PackedImage;
 import dev.spindle.block.image.PreallocatingImage;
 import dev.spindle.block.image.Preallocation;
 import dev.spindle.block.image.SnapshotDescription;
@@ -40,7 +42,13 @@ import org.slf4j.LoggerFactory;
 
 /** A node that shows a qcow2 image. */
 final class Qcow2Node extends BlockNode
-    implements BackedImage, CheckableImage, DescribedImage, PreallocatingImage, SnapshottedImage {
+    implements BackedImage,
+        CheckableImage,
+        DescribedImage,
+        EmptiedImage,
+        PackedImage,
+        PreallocatingImage,
+        SnapshottedImage {
   private static final Logger LOG = LoggerFactory.getLogger(Qcow2Node.class);
 
   private final BlockNode firstFile;
@@ -281,6 +289,39 @@ final class Qcow2Node extends BlockNode
   @FunctionalInterface
   private interface SnapshotWork<T> {
     T run(InternalSnapshots snapshots) throws Qcow2Exception;
+  }
+
+  @Override
+  public void showSnapshot(String id) throws BlockException {
+    if (!readOnly()) {
+      throw new BlockException("Node '" + name() + "' is not read-only");
+    }
+    try (DrainedSection section = DrainedSection.begin(this)) {
+      onFile(
+          io -> {
+            new InternalSnapshots(image, io).show(id);
+            return null;
+          });
+    }
+  }
+
+  @Override
+  public void makeEmpty() throws BlockException {
+    if (readOnly()) {
+      throw new BlockException("Node '" + name() + "' is read-only");
+    }
+    try (DrainedSection section = DrainedSection.begin(this)) {
+      onFile(
+          io -> {
+            new ImageResize(image, io, writer).giveUpAll();
+            return null;
+          });
+    }
+  }
+
+  @Override
+  public int packedBytes() {
+    return image.geometry().clusterSize();
   }
 
   private <T> T whileStill(SnapshotWork<T> work) throws BlockException {

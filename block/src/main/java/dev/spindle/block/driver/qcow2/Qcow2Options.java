@@ -24,6 +24,7 @@ record Qcow2Options(
     boolean passOther) {
   /** The names of all of them. */
   static final String[] NAMES = {
+    "cache-size",
     "l2-cache-size",
     "refcount-cache-size",
     "discard",
@@ -34,8 +35,6 @@ record Qcow2Options(
 
   static final Qcow2Options DEFAULT =
       new Qcow2Options(-1, 1 << 20, true, DetectZeroes.OFF, false, false);
-
-  private static final long LEAST_CACHE = 16 << 10;
 
   /** What becomes of zeroes that are written. */
   enum DetectZeroes {
@@ -48,8 +47,7 @@ record Qcow2Options(
   }
 
   static Qcow2Options take(Options options) throws OptionException {
-    long l2 = size(options, "l2-cache-size", -1);
-    long refcounts = size(options, "refcount-cache-size", 1 << 20);
+    Qcow2Caches caches = Qcow2Caches.take(options);
     String discard = options.choice("discard", "ignore", "ignore", "off", "unmap", "on");
     boolean discards = discard.equals("unmap") || discard.equals("on");
     DetectZeroes detect =
@@ -63,21 +61,11 @@ record Qcow2Options(
           options.owner() + ": parameter 'detect-zeroes' is 'unmap', which takes discard=unmap");
     }
     return new Qcow2Options(
-        l2,
-        refcounts,
+        caches.l2Bytes(),
+        caches.refcountBytes(),
         discards,
         detect,
         options.bool("pass-discard-request", discards),
         options.bool("pass-discard-other", false));
-  }
-
-  private static long size(Options options, String name, long otherwise) throws OptionException {
-    long size = options.size(name, otherwise);
-    if (size != otherwise && (size < LEAST_CACHE || size > Integer.MAX_VALUE)) {
-      throw new OptionException(
-          "%s: parameter '%s' is %d; it has to be from %d to %d"
-              .formatted(options.owner(), name, size, LEAST_CACHE, Integer.MAX_VALUE));
-    }
-    return size;
   }
 }

@@ -121,13 +121,15 @@ final class Refcounts {
   /** Adds to the refcounts of clusters that have a refcount block, or takes from them. */
   void add(Storage file, long first, long clusters, int change) throws Qcow2Exception {
     for (long cluster = first; cluster < first + clusters; cluster++) {
-      long value = get(file, cluster) + change;
-      if (value > geometry.mostRefcount()) {
+      // Refcounts of 64 bits have no sign.
+      long before = get(file, cluster);
+      long value = before + change;
+      if (change > 0 && Long.compareUnsigned(before, geometry.mostRefcount() - change) > 0) {
         throw new UncountableException(
             "Cluster %d is referred to as often as refcounts of %d bits can say"
                 .formatted(cluster, 1 << geometry.refcountOrder()));
       }
-      if (value < 0) {
+      if (change < 0 && Long.compareUnsigned(before, -change) < 0) {
         throw new CorruptImageException("cluster %d is freed, and was free".formatted(cluster));
       }
       long block = checkedBlock((int) (cluster >>> blockBits));

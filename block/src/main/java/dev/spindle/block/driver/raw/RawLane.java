@@ -4,6 +4,7 @@ package dev.spindle.block.driver.raw;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockRequest;
 import dev.spindle.block.graph.BlockStatus;
+import dev.spindle.block.graph.HostRange;
 import dev.spindle.linux.Errno;
 
 /** The way through a window, which no request leaves. */
@@ -41,6 +42,11 @@ class RawLane extends BlockLane {
   @Override
   public final BlockStatus blockStatus(long offset, long range) {
     return below.blockStatus(start + offset, range);
+  }
+
+  @Override
+  public final HostRange hostRange(long offset, long range) {
+    return below.hostRange(start + offset, range);
   }
 
   @Override

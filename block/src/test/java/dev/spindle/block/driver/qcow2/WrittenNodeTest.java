@@ -235,8 +235,9 @@ class WrittenNodeTest {
                     "driver=qcow2,detect-zeroes=unmap,file.driver=file,file.filename=" + file));
     assertTrue(detect.getMessage().contains("discard=unmap"), detect.getMessage());
     OptionException cache =
-        assertThrows(OptionException.class, () -> new Disk(node(file, ",l2-cache-size=1")));
-    assertTrue(cache.getMessage().contains("'l2-cache-size' is 1"), cache.getMessage());
+        assertThrows(
+            OptionException.class, () -> new Disk(node(file, ",cache-size=1M,l2-cache-size=2M")));
+    assertTrue(cache.getMessage().contains("may not exceed cache-size"), cache.getMessage());
     QemuTool.run("qemu-img", "bitmap", "--add", file.toString(), "b0");
     BlockException bitmaps = assertThrows(BlockException.class, () -> new Disk(node(file, "")));
     assertTrue(bitmaps.getMessage().contains("persistent bitmaps"), bitmaps.getMessage());
