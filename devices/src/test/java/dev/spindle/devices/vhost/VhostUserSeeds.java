@@ -34,19 +34,19 @@ import java.util.stream.Stream;
  * how many descriptors, a byte for each that says what it is, and the message itself.
  */
 final class VhostUserSeeds {
-  private static final int MEMORY_BYTES = 64 << 10;
+  static final int MEMORY_BYTES = 64 << 10;
 
-  private static final int DRIVER_AREA = 0x100;
-  private static final int DEVICE_AREA = 0x180;
+  static final int DRIVER_AREA = 0x100;
+  static final int DEVICE_AREA = 0x180;
   private static final int HEADERS = 0x300;
-  private static final int IMAGE_BYTES = 0x340;
-  private static final int QUEUE_SIZE = 16;
+  static final int IMAGE_BYTES = 0x340;
+  static final int QUEUE_SIZE = 16;
 
   // Descriptors.
-  private static final byte MEMORY = 0;
-  private static final byte KICK = 2;
-  private static final byte CALL = 3;
-  private static final byte LARGE = 6;
+  static final byte MEMORY = 0;
+  static final byte KICK = 2;
+  static final byte CALL = 3;
+  static final byte LARGE = 6;
 
   private VhostUserSeeds() {}
 
@@ -155,12 +155,18 @@ final class VhostUserSeeds {
   }
 
   static Stream<byte[]> all() {
-    return Stream.of(session(false), session(true), odds());
+    Stream<byte[]> sound = Stream.of(session(false), session(true), odds());
+    return Stream.concat(sound, VhostUserWrongs.all());
   }
 
   private static ByteBuffer begin() {
+    return begin(image(), TestFrontEnd.FEATURES);
+  }
+
+  /** The memory, and what a front end says first. */
+  static ByteBuffer begin(byte[] image, long features) {
     ByteBuffer bytes = ByteBuffer.allocate(16 << 10).order(ByteOrder.LITTLE_ENDIAN);
-    bytes.putShort((short) IMAGE_BYTES).put(image());
+    bytes.putShort((short) image.length).put(image);
     put(bytes, VhostUserRequest.SET_OWNER, new Empty());
     put(bytes, VhostUserRequest.GET_FEATURES, new Empty());
     put(bytes, VhostUserRequest.GET_PROTOCOL_FEATURES, new Empty());
@@ -168,7 +174,7 @@ final class VhostUserSeeds {
         bytes,
         VhostUserRequest.SET_PROTOCOL_FEATURES,
         new Word(VhostUserFeatures.REPLY_ACK | VhostUserFeatures.CONFIG | VhostUserFeatures.MQ));
-    put(bytes, VhostUserRequest.SET_FEATURES, new Word(TestFrontEnd.FEATURES));
+    put(bytes, VhostUserRequest.SET_FEATURES, new Word(features));
     return bytes;
   }
 
@@ -192,6 +198,18 @@ final class VhostUserSeeds {
     } else {
       put(bytes, VhostUserRequest.SET_MEM_TABLE, new MemoryTable(List.of(region)), MEMORY);
     }
+    startQueue(bytes, logged);
+    put(bytes, VhostUserRequest.SET_STATUS, new Word(15));
+    put(bytes, VhostUserRequest.SET_VRING_CALL, new VringFile(0, false));
+    put(bytes, VhostUserRequest.GET_VRING_BASE, new VringState(0, 0));
+    if (logged) {
+      put(bytes, VhostUserRequest.REM_MEM_REG, new MemoryRegion(region));
+    }
+    return Arrays.copyOf(bytes.array(), bytes.position());
+  }
+
+  /** Has queue 0 work. */
+  static void startQueue(ByteBuffer bytes, boolean logged) {
     put(bytes, VhostUserRequest.SET_VRING_NUM, new VringState(0, QUEUE_SIZE));
     put(bytes, VhostUserRequest.SET_VRING_BASE, new VringState(0, 0));
     put(
@@ -208,13 +226,6 @@ final class VhostUserSeeds {
     put(bytes, VhostUserRequest.SET_VRING_ERR, new VringFile(0, true), CALL);
     put(bytes, VhostUserRequest.SET_VRING_KICK, new VringFile(0, true), KICK);
     put(bytes, VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 1));
-    put(bytes, VhostUserRequest.SET_STATUS, new Word(15));
-    put(bytes, VhostUserRequest.SET_VRING_CALL, new VringFile(0, false));
-    put(bytes, VhostUserRequest.GET_VRING_BASE, new VringState(0, 0));
-    if (logged) {
-      put(bytes, VhostUserRequest.REM_MEM_REG, new MemoryRegion(region));
-    }
-    return Arrays.copyOf(bytes.array(), bytes.position());
   }
 
   /** What else there is to say. */
@@ -231,7 +242,7 @@ final class VhostUserSeeds {
     return Arrays.copyOf(bytes.array(), bytes.position());
   }
 
-  private static void put(
+  static void put(
       ByteBuffer bytes, VhostUserRequest request, VhostUserPayload payload, byte... descriptors) {
     bytes.put((byte) descriptors.length).put(descriptors);
     boolean acknowledged = request == VhostUserRequest.SET_FEATURES;
@@ -239,7 +250,7 @@ final class VhostUserSeeds {
   }
 
   /** A ring with a read and a write made available. */
-  private static byte[] image() {
+  static byte[] image() {
     ByteBuffer image = ByteBuffer.allocate(IMAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     for (int i = 0; i < 2; i++) {
       int header = HEADERS + 16 * i;

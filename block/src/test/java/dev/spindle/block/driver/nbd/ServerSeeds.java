@@ -82,8 +82,8 @@ final class ServerSeeds {
     long at = 3 * BLOCK;
     byte[] elevenBytes = new byte[11];
     return List.of(
-        Piece.data(done, 1, at + 100, BLOCK),
-        Piece.data(done, 1, at - 100, BLOCK),
+        Piece.data(0, 2, 5 * BLOCK + 100, BLOCK),
+        Piece.data(0, 2, 5 * BLOCK - 100, BLOCK),
         Piece.data(done, 1, at, BLOCK - 1),
         Piece.data(0, 1, at + 1024, 1024),
         Piece.data(0, 1, at + 1536, 1024),
@@ -192,7 +192,7 @@ final class ServerSeeds {
       {512, 1000}
     };
     for (int[] pair : sizes) {
-      seeds.add(negotiation(HeaderStyle.STRUCTURED, pair[0], pair[1], 1 << 20));
+      seeds.add(negotiation(HeaderStyle.STRUCTURED, pair[0], pair[1], 3 << 20));
     }
     for (int cut : new int[] {1, 2, 9, 11}) {
       byte[] bytes = negotiation(HeaderStyle.STRUCTURED, 512, 1 << 20, 1 << 20);

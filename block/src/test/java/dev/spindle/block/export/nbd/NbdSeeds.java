@@ -168,7 +168,7 @@ final class NbdSeeds {
         }
       }
       request(bytes, style, Command.BLOCK_STATUS, CommandFlags.PAYLOAD_LEN, 0, 14);
-      bytes.putLong(4096).putInt(0).putShort((short) 0);
+      bytes.putLong(4096).putInt(1).putShort((short) 0);
       request(bytes, style, Command.BLOCK_STATUS, CommandFlags.PAYLOAD_LEN, end - 512, 12);
       bytes.putLong(1024).putInt(0);
     }

@@ -4,10 +4,7 @@ package dev.spindle.block.export.nbd;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.spindle.block.aio.AioContext;
-import dev.spindle.block.graph.BackendUser;
 import dev.spindle.block.graph.BlockBackend;
-import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.nbd.Command;
 import dev.spindle.block.nbd.HeaderStyle;
@@ -31,16 +28,6 @@ class ResizedExportTest {
   private NbdDisk disk;
   private BlockBackend resizer;
 
-  private record Resizer() implements BackendUser {
-    @Override
-    public String describe() {
-      return "resizer";
-    }
-
-    @Override
-    public void prepareContextChange(AioContext target, ContextChange change) {}
-  }
-
   @BeforeEach
   void serve() throws Exception {
     Path image = Files.write(folder.resolve("disk.img"), new byte[MIB]);
@@ -49,7 +36,7 @@ class ResizedExportTest {
         () ->
             resizer =
                 new BlockBackend(
-                    disk.node, new Resizer(), EnumSet.of(Permission.RESIZE), Permission.all()));
+                    disk.node, () -> "resizer", EnumSet.of(Permission.RESIZE), Permission.all()));
   }
 
   @AfterEach

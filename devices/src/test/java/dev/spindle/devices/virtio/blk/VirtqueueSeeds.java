@@ -5,12 +5,13 @@ import dev.spindle.devices.virtio.RingFormat;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * What the fuzzer of virtqueues begins with: drivers that keep to the rules. Its input is a head,
- * the steps to be taken, and the guest's memory from address 0 on.
+ * What the fuzzer of virtqueues begins with: drivers that keep to the rules, or hardly. Its input
+ * is a head, the steps to be taken, and the guest's memory from address 0 on.
  */
 final class VirtqueueSeeds {
   static final int PACKED = 1;
@@ -29,6 +30,8 @@ final class VirtqueueSeeds {
   static final int DEVICE_AREA = 0x140;
   private static final int TABLE = 0x1e0;
   private static final int HEADERS = 0x280;
+  private static final int STATUSES = 0x240;
+  private static final int RANGE = 0x2e0;
   private static final int IMAGE_BYTES = 0x300;
 
   private static final int POP = 0;
@@ -85,14 +88,51 @@ final class VirtqueueSeeds {
     for (int flags : new int[] {0, PACKED}) {
       for (boolean indirect : new boolean[] {false, true}) {
         int more = flags | EVENT_INDEX | RANGES | (indirect ? INDIRECT : 0);
-        seeds.add(requests(more, indirect));
+        seeds.add(requests(more, indirect, 0, 8));
       }
+      seeds.add(requests(flags | RANGES, false, -1, 12));
+      seeds.add(requests(flags | RANGES, false, 15, 16));
+      seeds.add(requests(flags | RANGES, false, 16, 17));
+      seeds.add(requests(flags | RANGES | LARGE_BLOCKS, false, 1, 8));
+      seeds.add(requests(flags | RANGES | READ_ONLY, false, 0, 8));
     }
+    seeds.add(secondLap(false));
+    seeds.add(secondLap(true));
     return seeds.stream();
   }
 
-  /** A read, a write, a flush, a question for the serial number, and a discard. */
-  private static byte[] requests(int flags, boolean indirect) {
+  /**
+   * A packed ring whose driver makes its first slots available once more.
+   *
+   * @param givenBack whether the device has given them back, so that the driver may
+   */
+  private static byte[] secondLap(boolean givenBack) {
+    ByteBuffer image = ByteBuffer.allocate(IMAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    for (int chain = 0; chain < 2; chain++) {
+      ring(image, 2 * chain, HEADERS, 16, RingFormat.NEXT, chain, true);
+      ring(image, 2 * chain + 1, STATUSES + chain, 1, RingFormat.WRITE, chain, true);
+    }
+    int used = RingFormat.PACKED_USED >> 8;
+    int[][] written = {
+      {14, RingFormat.NEXT}, {15, used}, {16 + 12, 5}, {16 + 14, RingFormat.WRITE}, {16 + 15, used}
+    };
+    ByteBuffer steps = ByteBuffer.allocate(32).put((byte) POP).put((byte) POP);
+    byte first = (byte) (givenBack ? COMPLETE : ENABLE);
+    steps.put(first).put(first).put((byte) PUBLISH);
+    for (int[] one : written) {
+      steps.put((byte) SCRIBBLE).put((byte) one[0]).put((byte) 0).put((byte) one[1]);
+    }
+    steps.put((byte) POP).put((byte) COMPLETE).put((byte) PUBLISH);
+    return input(PACKED, 3, Arrays.copyOf(steps.array(), steps.position()), image);
+  }
+
+  /**
+   * A read, a write, a flush, a question for the serial number, and a discard.
+   *
+   * @param firstSector of the read, the write's is the one behind it
+   * @param discarded how many sectors, from the first one on
+   */
+  private static byte[] requests(int flags, boolean indirect, long firstSector, int discarded) {
     boolean packed = (flags & PACKED) != 0;
     ByteBuffer image = ByteBuffer.allocate(IMAGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     int[] types = {
@@ -102,16 +142,17 @@ final class VirtqueueSeeds {
       VirtioBlkFeatures.T_GET_ID,
       VirtioBlkFeatures.T_DISCARD
     };
+    image.putLong(RANGE, Math.max(0, firstSector)).putInt(RANGE + 8, discarded);
     int slot = 0;
     int chains = 0;
     for (int type : types) {
       int header = HEADERS + 16 * chains;
-      image.putInt(header, type).putLong(header + 8, chains);
+      image.putInt(header, type).putLong(header + 8, firstSector + chains);
       int head = slot;
       if (indirect && chains == 0) {
         put(image, TABLE, header, 16, 0, 1, packed);
         put(image, TABLE + 16, FuzzMemory.HIGH, 512, RingFormat.WRITE, 2, packed);
-        put(image, TABLE + 32, 0x240, 1, RingFormat.WRITE, 0, packed);
+        put(image, TABLE + 32, STATUSES, 1, RingFormat.WRITE, 0, packed);
         if (!packed) {
           image.putShort(TABLE + 12, (short) RingFormat.NEXT);
           image.putShort(TABLE + 28, (short) (RingFormat.NEXT | RingFormat.WRITE));
@@ -124,9 +165,9 @@ final class VirtqueueSeeds {
         if (type != VirtioBlkFeatures.T_FLUSH) {
           int data = RingFormat.NEXT | (readsMore ? 0 : RingFormat.WRITE);
           int length = range ? 16 : type == VirtioBlkFeatures.T_GET_ID ? 20 : 512;
-          slot = ring(image, slot, range ? HEADERS : FuzzMemory.HIGH, length, data, chains, packed);
+          slot = ring(image, slot, range ? RANGE : FuzzMemory.HIGH, length, data, chains, packed);
         }
-        slot = ring(image, slot, 0x240 + chains, 1, RingFormat.WRITE, chains, packed);
+        slot = ring(image, slot, STATUSES + chains, 1, RingFormat.WRITE, chains, packed);
       }
       if (!packed) {
         image.putShort(DRIVER_AREA + 4 + 2 * chains, (short) head);
@@ -140,9 +181,13 @@ final class VirtqueueSeeds {
       POP, POP, COMPLETE, PUBLISH, ENABLE, POP, COMPLETE, COMPLETE, PUBLISH, SCRIBBLE, 0x2e, 1, 3,
       POP
     };
+    return input(flags, packed ? 15 : 4, steps, image);
+  }
+
+  private static byte[] input(int flags, int size, byte[] steps, ByteBuffer image) {
     return ByteBuffer.allocate(HEAD_BYTES + steps.length + IMAGE_BYTES)
         .put((byte) flags)
-        .put((byte) (packed ? 15 : 4))
+        .put((byte) size)
         .put((byte) 7)
         .putShort((short) 0)
         .put((byte) steps.length)
