@@ -38,8 +38,10 @@ public record NewLuks(CipherSpec cipher, LuksHash hash, int keyBytes, long itera
   private static final long DEFAULT_TIME = 2000;
   private static final long MOST_TIME = 600_000;
 
-  /** How long deriving a key is measured, ns. */
-  private static final long MEASURED = 50_000_000;
+  /** How long deriving a key is measured, ms: the compiler is to have done its work by then. */
+  private static final long LEAST_MEASURED = 50;
+
+  private static final long MOST_MEASURED = 500;
 
   /**
    * Takes {@code cipher-alg}, {@code cipher-mode}, {@code ivgen-alg}, {@code ivgen-hash-alg},
@@ -138,11 +140,12 @@ public record NewLuks(CipherSpec cipher, LuksHash hash, int keyBytes, long itera
   /** As many as take the time that was asked for here. */
   private long slotIterations() {
     byte[] sample = new byte[LuksHeader.SALT];
+    long enough = 1_000_000 * Math.clamp(iterationTime / 4, LEAST_MEASURED, MOST_MEASURED);
     for (long count = LEAST_ITERATIONS; ; count *= 2) {
       long begin = System.nanoTime();
       hash.pbkdf2(sample, sample, count, keyBytes);
       long took = System.nanoTime() - begin;
-      if (took >= MEASURED) {
+      if (took >= enough) {
         long wanted = (long) ((double) count * iterationTime * 1_000_000 / took);
         return Math.clamp(wanted, LEAST_ITERATIONS, LuksHeader.MOST_ITERATIONS);
       }
