@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /** {@code info}: says what an image is. */
@@ -116,9 +117,26 @@ final class InfoCommand implements ImgCommand {
     if (plain) {
       return image.name();
     }
-    String path = image.node().localFile().map(Path::toString).orElse(image.name());
+    Optional<Path> file = ownFile(image.node());
+    if (file.isEmpty()) {
+      return image.name();
+    }
     // A path that looks like a protocol would not be taken for a path.
+    String path = file.get().toString();
     return FileName.hasProtocol(path) ? "./" + path : path;
+  }
+
+  /** The file that a node shows, or that holds the image that it shows. */
+  private static Optional<Path> ownFile(BlockNode node) {
+    Optional<Path> own = node.localFile();
+    return own.isPresent()
+        ? own
+        : node.children().stream()
+            .filter(edge -> edge.roles().contains(ChildRole.PRIMARY))
+            .map(BlockEdge::node)
+            .filter(child -> child.driver().equals("file"))
+            .findFirst()
+            .flatMap(BlockNode::localFile);
   }
 
   /** What a node and those below it that hold parts of the same image take up. */

@@ -15,6 +15,7 @@ import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * {@code rebase}: has an image back onto another one. What the image shows stays, for where the two
@@ -23,6 +24,9 @@ import java.util.Optional;
 final class RebaseCommand implements ImgCommand {
   private static final OptionParser OPTIONS =
       new OptionParser("hf:F:b:upt:T:qU", "help=h", "object:", "image-opts", "force-share=U");
+
+  /** What images call the format of a host's device; {@code file} shows those, too. */
+  private static final Set<String> DEVICES = Set.of("host_device", "host_cdrom");
 
   @Override
   public int run(ImgSession session, List<String> arguments) throws ToolException {
@@ -48,7 +52,9 @@ final class RebaseCommand implements ImgCommand {
         () -> {
           try (OpenImages images = new OpenImages()) {
             ToolImage image = images.add(session.openToWrite(unsafe ? wish.alone() : wish));
-            if (format != null && !session.blocks().graph().drivers().containsKey(format)) {
+            if (format != null
+                && !DEVICES.contains(format)
+                && !session.blocks().graph().drivers().containsKey(format)) {
               throw new ToolException("Invalid format name: '" + format + "'");
             }
             Progress progress =

@@ -127,9 +127,7 @@ final class OpenCommands {
             throw new ToolException("Invalid aio option: " + option.value());
           }
         }
-        case "s" ->
-            throw new ToolException(
-                "can't open device %s: temporary snapshots are not supported".formatted(name));
+        case "s" -> wish = wish.temporarily();
         default -> {}
       }
     }

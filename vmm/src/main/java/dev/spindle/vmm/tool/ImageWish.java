@@ -17,6 +17,7 @@ import java.util.Optional;
  * @param forceShare whether others may use it in whatever way meanwhile
  * @param copyOnRead whether what is read from a backing file is kept
  * @param withBacking whether what it backs onto is opened, too
+ * @param temporary whether what is written is forgotten when the image is closed
  */
 public record ImageWish(
     String name,
@@ -28,7 +29,8 @@ public record ImageWish(
     boolean unmap,
     boolean forceShare,
     boolean copyOnRead,
-    boolean withBacking) {
+    boolean withBacking,
+    boolean temporary) {
   /** To be read. */
   public static ImageWish reading(String name, boolean byOptions, String format) {
     return new ImageWish(
@@ -41,7 +43,8 @@ public record ImageWish(
         true,
         false,
         false,
-        true);
+        true,
+        false);
   }
 
   /** The same, by another name. */
@@ -56,7 +59,8 @@ public record ImageWish(
         unmap,
         forceShare,
         copyOnRead,
-        withBacking);
+        withBacking,
+        temporary);
   }
 
   /** The same, in a format. */
@@ -71,37 +75,88 @@ public record ImageWish(
         unmap,
         forceShare,
         copyOnRead,
-        withBacking);
+        withBacking,
+        temporary);
   }
 
   /** The same, to be written or not. */
   public ImageWish writable(boolean on) {
     return new ImageWish(
-        name, byOptions, format, more, on, cache, unmap, forceShare, copyOnRead, withBacking);
+        name,
+        byOptions,
+        format,
+        more,
+        on,
+        cache,
+        unmap,
+        forceShare,
+        copyOnRead,
+        withBacking,
+        temporary);
   }
 
   /** The same, with another way to the disk. */
   public ImageWish cache(CacheMode mode) {
     return new ImageWish(
-        name, byOptions, format, more, writable, mode, unmap, forceShare, copyOnRead, withBacking);
+        name,
+        byOptions,
+        format,
+        more,
+        writable,
+        mode,
+        unmap,
+        forceShare,
+        copyOnRead,
+        withBacking,
+        temporary);
   }
 
   /** The same, with others free to do what they want. */
   public ImageWish forceShare(boolean on) {
     return new ImageWish(
-        name, byOptions, format, more, writable, cache, unmap, on, copyOnRead, withBacking);
+        name,
+        byOptions,
+        format,
+        more,
+        writable,
+        cache,
+        unmap,
+        on,
+        copyOnRead,
+        withBacking,
+        temporary);
   }
 
   /** The same, with discards that give up storage, or do not. */
   public ImageWish unmap(boolean on) {
     return new ImageWish(
-        name, byOptions, format, more, writable, cache, on, forceShare, copyOnRead, withBacking);
+        name,
+        byOptions,
+        format,
+        more,
+        writable,
+        cache,
+        on,
+        forceShare,
+        copyOnRead,
+        withBacking,
+        temporary);
   }
 
   /** The same, with what is read from a backing file kept, or not. */
   public ImageWish copyOnRead(boolean on) {
     return new ImageWish(
-        name, byOptions, format, more, writable, cache, unmap, forceShare, on, withBacking);
+        name,
+        byOptions,
+        format,
+        more,
+        writable,
+        cache,
+        unmap,
+        forceShare,
+        on,
+        withBacking,
+        temporary);
   }
 
   /** The same, with further options. */
@@ -116,12 +171,39 @@ public record ImageWish(
         unmap,
         forceShare,
         copyOnRead,
-        withBacking);
+        withBacking,
+        temporary);
   }
 
   /** The same, without what it backs onto. */
   public ImageWish alone() {
     return new ImageWish(
-        name, byOptions, format, more, writable, cache, unmap, forceShare, copyOnRead, false);
+        name,
+        byOptions,
+        format,
+        more,
+        writable,
+        cache,
+        unmap,
+        forceShare,
+        copyOnRead,
+        false,
+        temporary);
+  }
+
+  /** The same, with what is written forgotten in the end. */
+  public ImageWish temporarily() {
+    return new ImageWish(
+        name,
+        byOptions,
+        format,
+        more,
+        writable,
+        cache,
+        unmap,
+        forceShare,
+        copyOnRead,
+        withBacking,
+        true);
   }
 }

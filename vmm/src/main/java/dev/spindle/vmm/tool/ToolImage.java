@@ -106,16 +106,19 @@ public final class ToolImage implements AutoCloseable {
       this.blocks = blocks;
       this.graph = blocks.graph();
       this.wish = wish;
-      this.completion = new NodeOptions(graph.drivers(), wish);
+      this.completion =
+          new NodeOptions(graph.drivers(), wish.temporary() ? wish.writable(false) : wish);
     }
 
     ToolImage run() throws BlockException, OptionException {
       Set<BlockNode> before = new LinkedHashSet<>(graph.nodes());
       try {
         Found found = openNodes();
+        BlockNode node =
+            wish.temporary() ? TemporaryOverlay.open(graph, found.node()) : found.node();
         Set<BlockNode> nodes = new LinkedHashSet<>(graph.nodes());
         nodes.removeAll(before);
-        return hold(blocks, wish, found.node(), nodes, found.probedRaw());
+        return hold(blocks, wish, node, nodes, found.probedRaw() && !wish.temporary());
       } catch (BlockException | OptionException | RuntimeException | Error e) {
         Set<BlockNode> since = new LinkedHashSet<>(graph.nodes());
         since.removeAll(before);
@@ -152,10 +155,16 @@ public final class ToolImage implements AutoCloseable {
     /** A user's own description; what it does not say of the image's file is in a name there. */
     private Found openDescribed(Map<String, String> given) throws BlockException, OptionException {
       Map<String, String> options = new LinkedHashMap<>(given);
-      String name = options.get("file.filename");
-      if (name != null && !options.containsKey("file.driver")) {
-        options.remove("file.filename");
-        FileName.describe(name).forEach((key, value) -> options.put("file." + key, value));
+      for (Map.Entry<String, String> entry : given.entrySet()) {
+        String key = entry.getKey();
+        if (key.endsWith(".filename")) {
+          String prefix = key.substring(0, key.length() - "filename".length());
+          if (!options.containsKey(prefix + "driver")) {
+            options.remove(key);
+            FileName.describe(entry.getValue())
+                .forEach((word, value) -> options.put(prefix + word, value));
+          }
+        }
       }
       if (wish.format().isPresent()) {
         options.putIfAbsent("driver", wish.format().get());

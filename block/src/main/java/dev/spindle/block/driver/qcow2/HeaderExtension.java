@@ -76,7 +76,14 @@ record HeaderExtension(int type, byte[] data) {
 
   /** The names that an image itself gives to incompatible features, for those of some bits. */
   static List<String> incompatibleNames(List<HeaderExtension> extensions, long bits) {
-    byte[] table = find(extensions, FEATURE_NAMES).map(HeaderExtension::data).orElse(new byte[0]);
+    byte[] last =
+        extensions.stream()
+            .filter(extension -> extension.type == FEATURE_NAMES)
+            .reduce((_, next) -> next)
+            .map(HeaderExtension::data)
+            .orElse(new byte[0]);
+    // The last name may end with its text.
+    byte[] table = Arrays.copyOf(last, (last.length + NAME_ENTRY - 1) / NAME_ENTRY * NAME_ENTRY);
     List<String> names = new ArrayList<>();
     long left = bits;
     for (int at = 0; at + NAME_ENTRY <= table.length; at += NAME_ENTRY) {
