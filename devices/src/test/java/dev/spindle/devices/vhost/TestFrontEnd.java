@@ -136,12 +136,17 @@ final class TestFrontEnd implements AutoCloseable {
   }
 
   void startQueue(int base) throws IOException {
+    describeQueue(base);
+    send(VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 1));
+  }
+
+  /** Says all that there is to say of the queue, but that it is enabled. */
+  void describeQueue(int base) throws IOException {
     send(VhostUserRequest.SET_VRING_NUM, new VringState(0, QUEUE_SIZE));
     send(VhostUserRequest.SET_VRING_BASE, new VringState(0, base));
     send(VhostUserRequest.SET_VRING_ADDR, address(0));
     send(VhostUserRequest.SET_VRING_CALL, new VringFile(0, true), call.fd());
     send(VhostUserRequest.SET_VRING_KICK, new VringFile(0, true), kick.fd());
-    send(VhostUserRequest.SET_VRING_ENABLE, new VringState(0, 1));
   }
 
   /** All that it takes to do I/O. */

@@ -88,6 +88,26 @@ class VhostUserBlkExportTest extends OneExport {
     }
   }
 
+  /** It is neither obeyed then nor forgotten. */
+  @Test
+  void aKickBeforeTheQueueIsEnabledWaitsUntilItIs() throws Exception {
+    try (TestFrontEnd client = TestFrontEnd.connected(socket)) {
+      client.negotiate();
+      client.sendMemory();
+      client.describeQueue(0);
+      client.submit(0, BlkDriver.IN, 0, 512);
+      client.kick.signal();
+      client.settle();
+      // Where the queue stands: nothing has been taken.
+      assertEquals(0, client.stopQueue());
+      assertEquals(BlkDriver.UNANSWERED, client.status(0));
+      client.startQueue(0);
+      client.kick();
+      assertEquals(0, client.await());
+      assertEquals(BlkDriver.OK, client.status(0));
+    }
+  }
+
   @Test
   void manyClientsAreServedAtATime() throws Exception {
     List<TestFrontEnd> clients = new ArrayList<>();

@@ -13,15 +13,26 @@ import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.BlockRequest.Operation;
 import dev.spindle.block.graph.TestGraph;
+import dev.spindle.block.nbd.Handshake;
+import dev.spindle.block.nbd.OptionReply;
+import dev.spindle.block.nbd.OptionType;
 import dev.spindle.block.tls.X509Credentials;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -133,6 +144,49 @@ class NbdTlsClientTest {
       awaitServer(server, "");
       String node = server.node(",tls-creds=tls0").replace("open-timeout=60,", "");
       assertRefused("the server does not offer TLS", certificates, "", node);
+    }
+  }
+
+  /** Somebody between the two may say it: nothing that is not encrypted is believed. */
+  @Test
+  void whatComesInTheClearAfterStartTlsIsNotBelieved() throws Exception {
+    Path socket = directory.resolve("clear.sock");
+    try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      server.bind(UnixDomainSocketAddress.of(socket));
+      CompletableFuture<Void> said =
+          CompletableFuture.runAsync(
+              () -> sayInTheClear(server), task -> Thread.ofPlatform().start(task));
+      assertRefused(
+          "TLS: ",
+          certificates,
+          "",
+          "driver=nbd,node-name=n,read-only=on,tls-creds=tls0,server.type=unix,server.path="
+              + socket);
+      said.join();
+    }
+  }
+
+  /** Agrees to TLS, and goes on at once, without it. */
+  private static void sayInTheClear(ServerSocketChannel server) {
+    try (SocketChannel client = server.accept()) {
+      ByteBuffer greeting = ByteBuffer.allocate(Handshake.GREETING_BYTES);
+      greeting.putLong(Handshake.INIT_MAGIC).putLong(Handshake.OPTION_MAGIC);
+      greeting.putShort((short) (Handshake.FIXED_NEWSTYLE | Handshake.NO_ZEROES));
+      client.write(greeting.flip());
+      ByteBuffer heard =
+          ByteBuffer.allocate(Handshake.CLIENT_FLAGS_BYTES + Handshake.OPTION_HEADER_BYTES);
+      while (heard.hasRemaining() && client.read(heard) >= 0) {}
+      ByteBuffer replies = ByteBuffer.allocate(256);
+      ServerSeeds.answer(replies, OptionType.STARTTLS, OptionReply.ACK);
+      ServerSeeds.answer(replies, OptionType.EXTENDED_HEADERS, OptionReply.ERR_UNSUP);
+      ServerSeeds.answer(replies, OptionType.STRUCTURED_REPLY, OptionReply.ERR_UNSUP);
+      byte[] export = FakeServer.Conversation.exportInfo(1 << 20, 1);
+      ServerSeeds.answer(replies, OptionType.GO, OptionReply.INFO, export);
+      ServerSeeds.answer(replies, OptionType.GO, OptionReply.ACK);
+      client.write(replies.flip());
+      while (client.read(ByteBuffer.allocate(4096)) >= 0) {}
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -230,7 +230,8 @@ final class ServerSeeds {
     return Arrays.copyOf(bytes.array(), bytes.position());
   }
 
-  private static void answer(ByteBuffer bytes, OptionType option, OptionReply reply, byte... data) {
+  /** Appends a reply to an option. */
+  static void answer(ByteBuffer bytes, OptionType option, OptionReply reply, byte... data) {
     bytes.putLong(Handshake.REPLY_MAGIC).putInt(option.number());
     bytes.putInt(reply.number()).putInt(data.length).put(data);
   }
