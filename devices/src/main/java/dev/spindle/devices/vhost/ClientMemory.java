@@ -62,6 +62,22 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
           regions.stream().mapToLong(mapped -> mapped.region.bytes()).toArray(),
           regions.stream().mapToLong(mapped -> mapped.offset).toArray());
     }
+
+    /**
+     * Which guest-physical address is at a place.
+     *
+     * @param starts where the regions begin, counted as the place is
+     * @return -1 if none
+     */
+    long guestAddress(long[] starts, long place) {
+      for (int i = 0; i < starts.length; i++) {
+        long inside = place - starts[i];
+        if (inside >= 0 && inside < bytes[i]) {
+          return guest[i] + inside;
+        }
+      }
+      return -1;
+    }
   }
 
   /** Whether memory is taken that its owner could cut off. */
@@ -111,13 +127,7 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
    */
   long guestAddressOf(long userAddress) {
     Table now = table;
-    for (int i = 0; i < now.user.length; i++) {
-      long inside = userAddress - now.user[i];
-      if (inside >= 0 && inside < now.bytes[i]) {
-        return now.guest[i] + inside;
-      }
-    }
-    return -1;
+    return now.guestAddress(now.user, userAddress);
   }
 
   /**
@@ -127,13 +137,7 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
    */
   long guestAddressAt(long offset) {
     Table now = table;
-    for (int i = 0; i < now.offset.length; i++) {
-      long inside = offset - now.offset[i];
-      if (inside >= 0 && inside < now.bytes[i]) {
-        return now.guest[i] + inside;
-      }
-    }
-    return -1;
+    return now.guestAddress(now.offset, offset);
   }
 
   /** How many regions there are. */

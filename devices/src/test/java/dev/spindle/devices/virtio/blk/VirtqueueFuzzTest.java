@@ -212,9 +212,12 @@ class VirtqueueFuzzTest {
     assertEquals(readable, chain.readableBytes());
     assertEquals(writable, chain.writableBytes());
     assertTrue(inFlight.size() < size, "more buffers in flight than the ring has room for");
+    int slots = chain.ringSlots();
     for (VirtioBlkRequest other : inFlight) {
       assertTrue(other.chain.id() != chain.id(), "a buffer is in flight twice");
+      slots += other.chain.ringSlots();
     }
+    assertTrue(slots <= size, "more slots of the ring taken than it has");
   }
 
   private void parse(VirtioBlkRequest request) {
