@@ -52,6 +52,7 @@ final class VhostUserWrongs {
     seeds.add(inflight(false, 0, 0xfff0));
     seeds.add(inflight(true, QUEUE_SIZE, 2));
     seeds.add(inflight(true, 1, 99));
+    seeds.add(tooSmallInflight());
     return seeds.stream();
   }
 
@@ -119,6 +120,20 @@ final class VhostUserWrongs {
     bytes.put((byte) 1).put(MEMORY);
     bytes.putInt(VhostUserRequest.SET_MEM_TABLE.code()).putInt(1).putInt(payloadBytes);
     bytes.putInt(MemoryTable.MOST_REGIONS).put(new byte[payloadBytes - Integer.BYTES]);
+    return Arrays.copyOf(bytes.array(), bytes.position());
+  }
+
+  /** Memory that a split queue's requests in flight would fit into, and no byte behind it. */
+  private static byte[] tooSmallInflight() {
+    long features = TestFrontEnd.FEATURES | VirtioFeatures.RING_PACKED;
+    ByteBuffer bytes = begin(VhostUserSeeds.image(), features);
+    long area = InflightLog.bytes(QUEUE_SIZE);
+    VhostUserSeeds.put(
+        bytes,
+        VhostUserRequest.SET_INFLIGHT_FD,
+        new Inflight(area, MEMORY_BYTES - area, 1, QUEUE_SIZE),
+        MEMORY);
+    VhostUserSeeds.startQueue(bytes, false);
     return Arrays.copyOf(bytes.array(), bytes.position());
   }
 
