@@ -29,6 +29,7 @@ public final class BackendLane {
   private boolean readOnly;
 
   private int inFlight;
+  private final RequestCounts counts = new RequestCounts();
 
   /** Why requests are held back: one for a quiesced backend, one for each drain. */
   private int gates;
@@ -50,6 +51,11 @@ public final class BackendLane {
   /** Requests sent and not yet completed; those held back and those throttled do not count. */
   public int inFlight() {
     return inFlight;
+  }
+
+  /** What has ended here. Any thread. */
+  RequestCounts counts() {
+    return counts;
   }
 
   /** Sends a request on its way, or holds it back while the backend is quiesced. */
@@ -132,6 +138,7 @@ public final class BackendLane {
 
   /** A request came back from the node. */
   void finish(BlockRequest request, int result) {
+    counts.count(request, result);
     try {
       request.completed(result);
     } finally {

@@ -34,6 +34,9 @@ public final class BlockBackend implements BlockParent {
   /** Changed by control work, guarded by {@link #lanes}. */
   private int quiesceDepth;
 
+  /** What has ended in lanes that are closed. Guarded by {@link #lanes}. */
+  private final RequestCounts closedLanes = new RequestCounts();
+
   /** Its place in a throttle group, or null. Changed by control work, guarded by {@link #lanes}. */
   private ThrottleMember throttle;
 
@@ -134,7 +137,24 @@ public final class BlockBackend implements BlockParent {
 
   void forget(BackendLane lane) {
     synchronized (lanes) {
-      lanes.remove(lane);
+      if (lanes.remove(lane)) {
+        closedLanes.addAll(lane.counts());
+      }
+    }
+  }
+
+  /** What it has asked for and what has ended so far, in all its lanes. Any thread. */
+  public RequestCounts counts() {
+    RequestCounts all = new RequestCounts();
+    addCountsTo(all);
+    return all;
+  }
+
+  /** Adds {@link #counts}. */
+  public void addCountsTo(RequestCounts sum) {
+    synchronized (lanes) {
+      sum.addAll(closedLanes);
+      lanes.forEach(lane -> sum.addAll(lane.counts()));
     }
   }
 

@@ -9,6 +9,7 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleGroups;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -280,6 +281,21 @@ public final class BlockGraph {
         node.resize(before);
         throw e;
       }
+    }
+  }
+
+  /**
+   * As {@link #resize(BlockBackend, long)}, for somebody who uses the node for nothing else.
+   *
+   * @param who how errors name him
+   */
+  public void resize(BlockNode node, long length, String who) throws BlockException {
+    BlockBackend user =
+        new BlockBackend(node, () -> who, EnumSet.of(Permission.RESIZE), Permission.all());
+    try {
+      resize(user, length);
+    } finally {
+      user.close();
     }
   }
 

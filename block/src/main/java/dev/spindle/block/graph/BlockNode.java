@@ -85,6 +85,11 @@ public abstract non-sealed class BlockNode implements BlockParent {
     return Optional.empty();
   }
 
+  /** How its data get to the host's storage: as its first child's do, if it has any. */
+  public CacheUse cacheUse() {
+    return children().isEmpty() ? CacheUse.NORMAL : children().getFirst().node().cacheUse();
+  }
+
   /** Whether writes are refused. Any thread. */
   public abstract boolean readOnly();
 

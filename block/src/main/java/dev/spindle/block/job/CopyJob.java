@@ -4,7 +4,6 @@ package dev.spindle.block.job;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.HierarchicalBitmap;
 import dev.spindle.block.graph.BackingChain;
-import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
@@ -79,13 +78,7 @@ public abstract class CopyJob extends JobDriver {
     if (target.length() >= length) {
       return;
     }
-    BlockBackend user =
-        new BlockBackend(target, this::describe, EnumSet.of(Permission.RESIZE), Permission.all());
-    try {
-      graph.resize(user, length);
-    } finally {
-      user.close();
-    }
+    graph.resize(target, length, describe());
   }
 
   /** What is told of each part of the source, in order. */

@@ -5,6 +5,7 @@ import dev.spindle.block.graph.BlockException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** The throttle groups by name. Control side, under the control lock. */
 public final class ThrottleGroups {
@@ -35,6 +36,11 @@ public final class ThrottleGroups {
       throw new BlockException("Throttle group '" + name + "' does not exist");
     }
     return group;
+  }
+
+  /** The group of a name, or nothing. */
+  public Optional<ThrottleGroup> find(String name) {
+    return Optional.ofNullable(groups.get(name));
   }
 
   /**

@@ -146,6 +146,17 @@ public final class PciHostBridge {
     updateMappings();
   }
 
+  /** What is in each slot now, as guests find it. */
+  public synchronized List<PciFunctionInfo> functions() {
+    List<PciFunctionInfo> infos = new ArrayList<>();
+    for (int slot = 0; slot < SLOTS; slot++) {
+      if (slots[slot] != null) {
+        infos.add(PciFunctionInfo.of(slot, slots[slot]));
+      }
+    }
+    return infos;
+  }
+
   /** Resets every device: nothing is decoded until {@link #assignResources} or the guest say so. */
   public synchronized void reset() {
     for (PciDevice device : slots) {

@@ -10,8 +10,10 @@ import dev.spindle.vmm.qmp.Monitors;
 import dev.spindle.vmm.qmp.VersionInfo;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.DiskCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
 import dev.spindle.vmm.qmp.command.ExportEvents;
+import dev.spindle.vmm.qmp.command.HardwareCommands;
 import dev.spindle.vmm.qmp.command.JobCommands;
 import dev.spindle.vmm.qmp.command.JobEvents;
 import dev.spindle.vmm.qmp.command.MachineCommands;
@@ -20,6 +22,8 @@ import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
 import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
+import dev.spindle.vmm.qmp.command.StatsCommands;
+import dev.spindle.vmm.qmp.command.ThrottleCommands;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -43,6 +47,10 @@ final class MachineMonitors implements AutoCloseable {
     commands
         .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, machine::quit))
         .add(MachineCommands.all(), machine)
+        .add(HardwareCommands.all(), machine)
+        .add(DiskCommands.all(), machine)
+        .add(StatsCommands.all(), machine)
+        .add(ThrottleCommands.all(), machine)
         .add(ObjectCommands.all(), machine.blockLayer())
         .add(QomCommands.all(), new ObjectTree(machine.blockLayer().objects(), machine::devices))
         .add(BlockCommands.all(), machine.blockLayer())

@@ -105,6 +105,11 @@ final class KvmHardware implements AutoCloseable {
     }
   }
 
+  /** The numbers that the vCPUs' threads have on the host, by vCPU. */
+  List<Integer> threadIds() {
+    return vcpus.stream().map(VcpuThread::threadId).toList();
+  }
+
   /** Takes every vCPU out of the guest; on return none executes. */
   void pause() {
     vcpus.forEach(VcpuThread::requestPause);

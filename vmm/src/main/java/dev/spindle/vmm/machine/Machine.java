@@ -23,6 +23,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -59,6 +60,10 @@ public final class Machine implements AutoCloseable {
   private final Chipset chipset;
   private final KvmHardware.Blueprint blueprint;
   private final VmStateNotifiers notifiers = new VmStateNotifiers();
+
+  /** Told in order of adding. */
+  private final List<MachineListener> listeners = new CopyOnWriteArrayList<>();
+
   private final CompletableFuture<Ending> ending = new CompletableFuture<>();
 
   /** Null before {@link #start}. Under the control lock. */
@@ -186,6 +191,18 @@ public final class Machine implements AutoCloseable {
     return notifiers.add(priority, notifier);
   }
 
+  /** Has somebody told what happens to the machine. */
+  public void listen(MachineListener listener) {
+    loop.assertControl();
+    listeners.add(listener);
+  }
+
+  /** The numbers that the vCPUs' threads have on the host; none before {@link #start}. */
+  public List<Integer> vcpuThreadIds() {
+    loop.assertControl();
+    return hardware == null ? List.of() : hardware.threadIds();
+  }
+
   /** Returns what the machine is doing. Any thread. */
   public RunState state() {
     return state;
@@ -270,6 +287,7 @@ public final class Machine implements AutoCloseable {
 
   /** Presses the power button: a guest that listens shuts down. Any thread. */
   public void pressPowerButton() {
+    listeners.forEach(MachineListener::powerButtonPressed);
     chipset.power().pressPowerButton();
   }
 
@@ -285,6 +303,10 @@ public final class Machine implements AutoCloseable {
    *     before
    */
   public CompletableFuture<Void> reset() {
+    return reset(false);
+  }
+
+  private CompletableFuture<Void> reset(boolean byGuest) {
     loop.assertControl();
     if (pendingReset != null) {
       return pendingReset;
@@ -305,7 +327,7 @@ public final class Machine implements AutoCloseable {
         .start(
             () -> {
               CompletableFuture<Void> devices = resetDevices();
-              loop.start("rebuild", () -> rebuild(devices))
+              loop.start("rebuild", () -> rebuild(devices, byGuest))
                   .whenComplete(
                       (result, failure) -> {
                         if (failure == null) {
@@ -336,7 +358,7 @@ public final class Machine implements AutoCloseable {
   }
 
   /** The second half of a reset, once devices have been reset. */
-  private Void rebuild(CompletableFuture<Void> devices) throws IOException {
+  private Void rebuild(CompletableFuture<Void> devices, boolean byGuest) throws IOException {
     try {
       Outcome.<Void, IOException>of(devices);
       // Who has ended the machine meanwhile closes it next.
@@ -347,6 +369,7 @@ public final class Machine implements AutoCloseable {
         requests.clear();
         build();
         pendingReset = null;
+        listeners.forEach(listener -> listener.reset(byGuest));
         if (runAfterReset) {
           vmStart();
         }
@@ -412,7 +435,7 @@ public final class Machine implements AutoCloseable {
       end(Ending.RESET_REFUSED);
       return;
     }
-    reset();
+    reset(true);
   }
 
   /** A vCPU cannot go on. */

@@ -3,9 +3,11 @@ package dev.spindle.vmm.machine;
 
 import dev.spindle.devices.bus.Bus;
 import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.Signals;
 import dev.spindle.linux.kvm.KvmRun;
 import dev.spindle.linux.kvm.Vcpu;
 import dev.spindle.linux.kvm.VcpuExit;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
@@ -23,6 +25,9 @@ final class VcpuThread implements AutoCloseable {
   private final Bus memory;
   private final VcpuEvents events;
   private final Thread thread;
+
+  /** The number of the thread on the host; 0 if it could not become the vCPU's. */
+  private final CompletableFuture<Integer> threadId = new CompletableFuture<>();
 
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
@@ -54,6 +59,11 @@ final class VcpuThread implements AutoCloseable {
 
   void start() {
     thread.start();
+  }
+
+  /** The number of the thread on the host. Waits for it to begin. */
+  int threadId() {
+    return threadId.join();
   }
 
   Vcpu vcpu() {
@@ -123,6 +133,7 @@ final class VcpuThread implements AutoCloseable {
   private void attachAndRun() {
     try {
       vcpu.attach();
+      threadId.complete(Signals.gettid());
       try {
         while (awaitWish()) {
           execute();
@@ -136,6 +147,7 @@ final class VcpuThread implements AutoCloseable {
       LOG.error("vCPU {} ends with an error of Spindle's own", vcpu.id(), e);
       events.internalError("vCPU " + vcpu.id() + " met an error of Spindle's own: " + e, "");
     } finally {
+      threadId.complete(0);
       lock.lock();
       try {
         finished = true;

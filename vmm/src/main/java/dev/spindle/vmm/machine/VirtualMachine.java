@@ -45,6 +45,9 @@ public final class VirtualMachine implements AutoCloseable {
   private final Closer closer = new Closer();
   private final Map<String, VirtioBlkDevice> disks = new LinkedHashMap<>();
 
+  /** The devices' ids by PCI slot. */
+  private final Map<Integer, String> slots = new LinkedHashMap<>();
+
   /** What the devices were made from, by id. */
   private final Map<String, DeviceOption> devices = new LinkedHashMap<>();
 
@@ -125,6 +128,11 @@ public final class VirtualMachine implements AutoCloseable {
   /** Returns what the devices were made from, in the order of making. Control side. */
   public List<DeviceOption> devices() {
     return List.copyOf(devices.values());
+  }
+
+  /** Returns the id of the device in a PCI slot. Control side. */
+  public Optional<String> deviceIn(int slot) {
+    return Optional.ofNullable(slots.get(slot));
   }
 
   /** Returns the block nodes. */
@@ -405,6 +413,7 @@ public final class VirtualMachine implements AutoCloseable {
     closer.add(transport);
     int slot = machine.pci().attach(transport);
     closer.add(() -> machine.pci().detach(slot));
+    slots.put(slot, options.name());
     LOG.debug("{} is in PCI slot {}", options.name(), slot);
   }
 

@@ -36,6 +36,7 @@ class RunQmpTest {
   }
 
   private QmpClient start() throws Exception {
+    Files.write(folder.resolve("disk.img"), new byte[1 << 20]);
     Path kernel = EchoGuest.code().write(folder.resolve("kernel"));
     spindle =
         SpindleProcess.prepareTestMain(
@@ -48,9 +49,9 @@ class RunQmpTest {
                 "--object",
                 "iothread,id=io0",
                 "--blockdev",
-                "driver=null-co,node-name=disk,size=1M",
+                "driver=file,node-name=disk,filename=disk.img",
                 "--device",
-                "virtio-blk-pci,drive=disk,id=vd0",
+                "virtio-blk-pci,drive=disk,id=vd0,num-queues=2",
                 "--serial",
                 "unix:serial,server=on,wait=off",
                 "--qmp",
@@ -131,7 +132,16 @@ class RunQmpTest {
         assertEvent("RESUME", client);
         assertEchoes(serial, "b");
         ask(client, "{'execute': 'system_reset'}");
+        assertEvent("STOP", client);
+        JsonNode reset = client.event();
+        assertEquals("RESET", reset.path("event").asString());
+        assertEquals(
+            "{\"guest\":false,\"reason\":\"host-qmp-system-reset\"}",
+            reset.path("data").toString());
+        assertEvent("RESUME", client);
         assertEchoes(serial, "c");
+        ask(client, "{'execute': 'system_powerdown'}");
+        assertEvent("POWERDOWN", client);
       }
       client.send("{'execute': 'quit', 'id': 'last'}");
       assertEquals("last", client.reply().path("id").asString());
@@ -179,6 +189,89 @@ class RunQmpTest {
         } while (!event.path("event").asString().equals("SHUTDOWN"));
         assertEquals("guest-shutdown", event.path("data").path("reason").asString());
       }
+    }
+    assertEquals(0, spindle.waitFor());
+  }
+
+  private static void assertRefused(String sentence, QmpClient client, String text)
+      throws IOException {
+    client.send(text);
+    assertEquals(sentence, client.reply().path("error").path("desc").asString());
+  }
+
+  @Test
+  void disksAreResizedLimitedSpreadAndTold() throws Exception {
+    try (QmpClient client = start()) {
+      ask(client, "{'execute': 'qmp_capabilities'}");
+      while (!status(client).equals("running")) {
+        Thread.onSpinWait();
+      }
+      assertEquals(
+          "{}",
+          ask(
+                  client,
+                  "{'execute': 'block_resize', 'arguments': {'device': 'vd0', 'size': 2097152}}")
+              .toString());
+      assertEquals(2 << 20, Files.size(folder.resolve("disk.img")));
+      assertEquals(
+          "{}",
+          ask(
+                  client,
+                  "{'execute': 'block_set_io_throttle', 'arguments': {'id': 'vd0', 'bps': 0,"
+                      + " 'bps_rd': 0, 'bps_wr': 0, 'iops': 100, 'iops_rd': 0, 'iops_wr': 0}}")
+              .toString());
+      JsonNode disk = ask(client, "{'execute': 'query-block'}").get(0);
+      assertEquals("/machine/peripheral/vd0", disk.path("qdev").asString());
+      assertEquals(100, disk.path("inserted").path("iops").asInt());
+      assertEquals("vd0", disk.path("inserted").path("group").asString());
+      assertEquals(2 << 20, disk.path("inserted").path("image").path("virtual-size").asLong());
+      assertRefused(
+          "block_set_io_throttle: bps/iops/max total values and read/write values cannot be used at"
+              + " the same time",
+          client,
+          "{'execute': 'block_set_io_throttle', 'arguments': {'id': 'vd0', 'bps': 0,"
+              + " 'bps_rd': 0, 'bps_wr': 0, 'iops': 1, 'iops_rd': 1, 'iops_wr': 0}}");
+      assertRefused(
+          "Device 'vd9' not found",
+          client,
+          "{'execute': 'block_resize', 'arguments': {'device': 'vd9', 'size': 512}}");
+      assertRefused(
+          "vq index 2 is out of range: device 'vd0' has 2 queues",
+          client,
+          "{'execute': 'x-spindle-set-iothread-vq-mapping', 'arguments': {'id': 'vd0',"
+              + " 'iothread-vq-mapping': [{'iothread': 'io0', 'vqs': [2]}]}}");
+      assertRefused(
+          "vq index 1 is assigned twice",
+          client,
+          "{'execute': 'x-spindle-set-iothread-vq-mapping', 'arguments': {'id': 'vd0',"
+              + " 'iothread-vq-mapping': [{'iothread': 'io0', 'vqs': [1, 1]}]}}");
+      assertEquals(
+          "{}",
+          ask(
+                  client,
+                  "{'execute': 'x-spindle-set-iothread-vq-mapping', 'arguments': {'id': 'vd0',"
+                      + " 'iothread-vq-mapping': [{'iothread': 'io0', 'vqs': [1]}]}}")
+              .toString());
+      assertRefused(
+          "object 'io0' is in use, can not be deleted: block device 'vd0' has queues there",
+          client,
+          "{'execute': 'object-del', 'arguments': {'id': 'io0'}}");
+      JsonNode stats = ask(client, "{'execute': 'query-blockstats'}").get(0);
+      assertEquals(0, stats.path("stats").path("rd_operations").asInt(-1));
+      JsonNode functions = ask(client, "{'execute': 'query-pci'}").get(0).path("devices");
+      assertEquals("vd0", functions.get(1).path("qdev_id").asString());
+      assertEquals(0x1042, functions.get(1).path("id").path("device").asInt());
+      long thread = ask(client, "{'execute': 'query-cpus-fast'}").get(0).path("thread-id").asLong();
+      Path task = Path.of("/proc", Long.toString(spindle.pid()), "task", Long.toString(thread));
+      assertEquals("vcpu0", Files.readString(task.resolve("comm")).strip());
+      assertEquals(
+          "VM status: running\r\n",
+          ask(
+                  client,
+                  "{'execute': 'human-monitor-command',"
+                      + " 'arguments': {'command-line': 'info status'}}")
+              .asString());
+      ask(client, "{'execute': 'quit'}");
     }
     assertEquals(0, spindle.waitFor());
   }

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.DiskCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
 import dev.spindle.vmm.qmp.command.ExportEvents;
+import dev.spindle.vmm.qmp.command.HardwareCommands;
 import dev.spindle.vmm.qmp.command.JobCommands;
 import dev.spindle.vmm.qmp.command.JobEvents;
 import dev.spindle.vmm.qmp.command.MachineCommands;
@@ -15,6 +17,8 @@ import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
 import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
+import dev.spindle.vmm.qmp.command.StatsCommands;
+import dev.spindle.vmm.qmp.command.ThrottleCommands;
 import java.io.IOException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
@@ -41,6 +45,10 @@ class QmpReferenceTest {
   void thePageSaysWhatIsDeclared() throws IOException {
     commands("The program and its monitors", MonitorCommands.all());
     commands("The machine (`run` alone)", MachineCommands.all());
+    commands("vCPUs and PCI (`run` alone)", HardwareCommands.all());
+    commands("Disks (`run` alone)", DiskCommands.all());
+    commands("What disks have been asked for (`run` alone)", StatsCommands.all());
+    commands("Limits of disks (`run` alone)", ThrottleCommands.all());
     commands("Objects", ObjectCommands.all());
     commands("What there is, and its properties", QomCommands.all());
     commands("Nodes", BlockCommands.all());
@@ -109,7 +117,9 @@ class QmpReferenceTest {
                     ? "a list of objects"
                     : element == JsonNode.class
                         ? "any value"
-                        : (reply.isList() ? "a list of " : "") + members(element))
+                        : element == String.class
+                            ? "text"
+                            : (reply.isList() ? "a list of " : "") + members(element))
         .orElse("");
   }
 

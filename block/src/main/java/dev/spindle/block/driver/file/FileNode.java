@@ -7,6 +7,7 @@ import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockLimits;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.CacheUse;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.block.graph.Transaction;
@@ -214,5 +215,10 @@ final class FileNode extends BlockNode implements StoredImage, PreallocatingImag
       image.file().close();
     }
     lockFile.close();
+  }
+
+  @Override
+  public CacheUse cacheUse() {
+    return new CacheUse(image.options().direct(), image.options().noFlush());
   }
 }

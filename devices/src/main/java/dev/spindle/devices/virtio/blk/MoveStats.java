@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.devices.virtio.blk;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -9,6 +11,25 @@ import java.util.concurrent.atomic.AtomicInteger;
  * Any thread.
  */
 public final class MoveStats {
+  /** Between the bins of {@link #histogram}, in nanoseconds. */
+  private static final long[] BOUNDARIES = {
+    10_000,
+    20_000,
+    50_000,
+    100_000,
+    200_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    50_000_000,
+    100_000_000,
+    1_000_000_000
+  };
+
+  private final long[] bins = new long[BOUNDARIES.length + 1];
   private long moves;
   private long longestHoldNs;
   private long totalHoldNs;
@@ -31,8 +52,31 @@ public final class MoveStats {
 
   private synchronized void moved(long holdNs) {
     moves++;
+    bins[bin(holdNs)]++;
     totalHoldNs += holdNs;
     longestHoldNs = Math.max(longestHoldNs, holdNs);
+  }
+
+  private static int bin(long holdNs) {
+    int bin = 0;
+    while (bin < BOUNDARIES.length && holdNs >= BOUNDARIES[bin]) {
+      bin++;
+    }
+    return bin;
+  }
+
+  /**
+   * How long moves held I/O back, as QAPI's BlockLatencyHistogramInfo tells latencies.
+   *
+   * @param boundaries between bins, nanoseconds: what is as long belongs to the later bin
+   * @param bins how many moves; one bin more than boundaries
+   */
+  public record Histogram(List<Long> boundaries, List<Long> bins) {}
+
+  /** How many moves held I/O back for how long. */
+  public synchronized Histogram histogram() {
+    return new Histogram(
+        Arrays.stream(BOUNDARIES).boxed().toList(), Arrays.stream(bins).boxed().toList());
   }
 
   /** Moves completed. */

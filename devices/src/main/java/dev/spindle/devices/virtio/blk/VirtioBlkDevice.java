@@ -67,7 +67,9 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
     if (!node.readOnly()) {
       used.add(Permission.WRITE);
     }
-    Set<Permission> shared = EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE_UNCHANGED);
+    // Its driver is told when the disk gets another length.
+    Set<Permission> shared =
+        EnumSet.of(Permission.CONSISTENT_READ, Permission.WRITE_UNCHANGED, Permission.RESIZE);
     if (options.shareRw()) {
       shared.add(Permission.WRITE);
     }
@@ -265,6 +267,11 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
 
   @Override
   public void drainedEnd() {
+    VirtioActivation now = activation;
+    // Before it is attached there is no model; without a driver, nobody to tell.
+    if (model != null && model.refresh() && now != null) {
+      now.configChanged();
+    }
     queues.drainedEnd();
   }
 }

@@ -8,13 +8,17 @@ import static dev.spindle.vmm.qmp.QmpCommand.query;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.IoThread;
+import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockDrivers;
+import dev.spindle.block.graph.BlockEdge;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.block.graph.CacheUse;
 import dev.spindle.block.graph.ContextChange;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
+import dev.spindle.block.throttle.ThrottleLimits;
 import dev.spindle.vmm.json.JsonOptions;
 import dev.spindle.vmm.machine.BlockLayer;
 import dev.spindle.vmm.qmp.OptionArguments;
@@ -26,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Nodes and iothreads (QAPI: block-core.json, misc.json). */
@@ -67,6 +72,9 @@ public final class BlockCommands {
   /** What a node shows: QAPI's ImageInfo, as far as it is known. */
   public record ImageInfo(String filename, String format, long virtualSize) {}
 
+  /** How caches are used: QAPI's BlockdevCacheInfo. */
+  public record Cache(boolean writeback, boolean direct, boolean noFlush) {}
+
   /** A node: QAPI's BlockDeviceInfo, as far as it is known. */
   public record NodeInfo(
       String nodeName,
@@ -75,6 +83,14 @@ public final class BlockCommands {
       String file,
       ImageInfo image,
       Optional<List<BitmapCommands.DirtyInfo>> dirtyBitmaps,
+      Cache cache,
+      long bps,
+      @QapiName("bps_rd") long bpsRead,
+      @QapiName("bps_wr") long bpsWrite,
+      long iops,
+      @QapiName("iops_rd") long iopsRead,
+      @QapiName("iops_wr") long iopsWrite,
+      Optional<String> group,
       @QapiName("x-spindle-iothread") String context) {}
 
   private BlockCommands() {}
@@ -90,8 +106,7 @@ public final class BlockCommands {
         query(
             "query-named-block-nodes",
             listOf(NodeInfo.class),
-            "Lists the nodes. Difference: caches and limits are not told;"
-                + " x-spindle-iothread names the iothread that a node is at home in.",
+            "Lists the nodes. x-spindle-iothread names the iothread that a node is at home in.",
             BlockCommands::nodes),
         query(
             "x-debug-query-block-graph",
@@ -132,10 +147,15 @@ public final class BlockCommands {
     return layer.graph().nodes().stream().map(BlockCommands::node).toList();
   }
 
-  private static NodeInfo node(BlockNode node) {
+  /** What is told of a node, and of the limits of a disk that is on it. */
+  static NodeInfo node(BlockNode node) {
     String file = node.localFile().map(Object::toString).orElse("");
     List<BitmapCommands.DirtyInfo> bitmaps =
         node.bitmaps().query().stream().map(BitmapCommands.DirtyInfo::of).toList();
+    CacheUse cache = node.cacheUse();
+    Optional<BlockBackend> limited = limited(node);
+    ThrottleLimits limits =
+        limited.map(backend -> backend.throttleGroup().limits()).orElse(ThrottleLimits.NONE);
     return new NodeInfo(
         node.name(),
         node.readOnly(),
@@ -143,7 +163,30 @@ public final class BlockCommands {
         file,
         new ImageInfo(file, node.driver(), node.length()),
         bitmaps.isEmpty() ? Optional.empty() : Optional.of(bitmaps),
+        new Cache(!writeThrough(node), cache.direct(), cache.noFlush()),
+        limits.bpsTotal().average(),
+        limits.bpsRead().average(),
+        limits.bpsWrite().average(),
+        limits.iopsTotal().average(),
+        limits.iopsRead().average(),
+        limits.iopsWrite().average(),
+        limited.map(backend -> backend.throttleGroup().name()),
         node.context().name());
+  }
+
+  private static Stream<BlockBackend> backends(BlockNode node) {
+    return node.parents().stream()
+        .map(BlockEdge::parent)
+        .filter(BlockBackend.class::isInstance)
+        .map(BlockBackend.class::cast);
+  }
+
+  private static Optional<BlockBackend> limited(BlockNode node) {
+    return backends(node).filter(backend -> backend.throttleGroup() != null).findFirst();
+  }
+
+  private static boolean writeThrough(BlockNode node) {
+    return backends(node).anyMatch(BlockBackend::writeThrough);
   }
 
   private static void add(BlockLayer layer, BlockdevOptions arguments)

@@ -2,19 +2,15 @@
 package dev.spindle.vmm.qmp.command;
 
 import static dev.spindle.vmm.qmp.QmpCommand.action;
-import static dev.spindle.vmm.qmp.QmpCommand.listOf;
 import static dev.spindle.vmm.qmp.QmpCommand.one;
 import static dev.spindle.vmm.qmp.QmpCommand.query;
 
-import dev.spindle.devices.virtio.blk.MoveStats;
-import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
 import dev.spindle.vmm.machine.Machine;
 import dev.spindle.vmm.machine.RunState;
 import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.qmp.QmpCommand;
 import dev.spindle.vmm.qmp.QmpCommand.None;
 import dev.spindle.vmm.qmp.QmpCommand.Place;
-import java.util.ArrayList;
 import java.util.List;
 
 /** The machine, and where its disks are served (QAPI: run-state.json, machine.json). */
@@ -27,13 +23,6 @@ public final class MachineCommands {
 
   /** What the user calls the machine: QAPI's NameInfo. */
   public record NameInfo(String name) {}
-
-  /**
-   * How often a disk has moved, and for how long that held its requests back, in nanoseconds.
-   *
-   * @param id of the device
-   */
-  public record MoveInfo(String id, long moves, long longestHoldNs, long totalHoldNs) {}
 
   private MachineCommands() {}
 
@@ -76,12 +65,7 @@ public final class MachineCommands {
             "system_powerdown",
             None.class,
             "Presses the power button: a guest that listens shuts down.",
-            (machine, none) -> machine.machine().pressPowerButton()),
-        query(
-            "x-spindle-query-moves",
-            listOf(MoveInfo.class),
-            "Tells how often each disk has moved, and how long that held its requests back.",
-            MachineCommands::moves));
+            (machine, none) -> machine.machine().pressPowerButton()));
   }
 
   private static StatusInfo status(VirtualMachine machine) {
@@ -92,14 +76,5 @@ public final class MachineCommands {
   private static void reset(VirtualMachine machine) {
     Machine target = machine.machine();
     machine.control("reset", target::reset).join();
-  }
-
-  private static List<MoveInfo> moves(VirtualMachine machine) {
-    List<MoveInfo> infos = new ArrayList<>();
-    for (VirtioBlkDevice disk : machine.disks()) {
-      MoveStats stats = disk.moveStats();
-      infos.add(new MoveInfo(disk.id(), stats.moves(), stats.longestHoldNs(), stats.totalHoldNs()));
-    }
-    return infos;
   }
 }

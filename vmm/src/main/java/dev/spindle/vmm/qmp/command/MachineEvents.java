@@ -2,6 +2,7 @@
 package dev.spindle.vmm.qmp.command;
 
 import dev.spindle.vmm.machine.Machine;
+import dev.spindle.vmm.machine.MachineListener;
 import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.qmp.MonitorEvents;
 import dev.spindle.vmm.qmp.QmpCommand.None;
@@ -17,6 +18,7 @@ public final class MachineEvents {
   public enum ShutdownCause {
     HOST_ERROR,
     HOST_QMP_QUIT,
+    HOST_QMP_SYSTEM_RESET,
     GUEST_SHUTDOWN,
     GUEST_RESET
   }
@@ -33,6 +35,22 @@ public final class MachineEvents {
     }
   }
 
+  /** A machine was reset, by its guest's doing or not. */
+  public record Reset(boolean guest, ShutdownCause reason) {
+    static Reset of(boolean byGuest) {
+      return new Reset(
+          byGuest, byGuest ? ShutdownCause.GUEST_RESET : ShutdownCause.HOST_QMP_SYSTEM_RESET);
+    }
+  }
+
+  private static final QmpEvent<None> POWERDOWN =
+      new QmpEvent<>("POWERDOWN", "The power button has been pressed.", None.class);
+  private static final QmpEvent<Reset> RESET =
+      new QmpEvent<>(
+          "RESET",
+          "The machine has been reset. Difference: a running machine's STOP comes before and RESUME"
+              + " after it.",
+          Reset.class);
   private static final QmpEvent<None> STOP =
       new QmpEvent<>("STOP", "The guest has been stopped; its disks stand still.", None.class);
   private static final QmpEvent<None> RESUME =
@@ -44,7 +62,7 @@ public final class MachineEvents {
           Shutdown.class);
 
   /** The declarations. */
-  public static final List<QmpEvent<?>> ALL = List.of(STOP, RESUME, SHUTDOWN);
+  public static final List<QmpEvent<?>> ALL = List.of(STOP, RESUME, RESET, POWERDOWN, SHUTDOWN);
 
   private MachineEvents() {}
 
@@ -52,12 +70,28 @@ public final class MachineEvents {
   public static void tell(VirtualMachine machine, MonitorEvents monitors) {
     machine.control(
         "tell-run-state",
-        () ->
-            machine
-                .machine()
-                .addVmStateNotifier(
-                    LAST_TO_STOP,
-                    (running, state) -> monitors.tell(running ? RESUME : STOP, new None())));
+        () -> {
+          machine.machine().listen(listener(monitors));
+          return machine
+              .machine()
+              .addVmStateNotifier(
+                  LAST_TO_STOP,
+                  (running, state) -> monitors.tell(running ? RESUME : STOP, new None()));
+        });
     machine.machine().ending().thenAccept(ending -> monitors.tell(SHUTDOWN, Shutdown.of(ending)));
+  }
+
+  private static MachineListener listener(MonitorEvents monitors) {
+    return new MachineListener() {
+      @Override
+      public void powerButtonPressed() {
+        monitors.tell(POWERDOWN, new None());
+      }
+
+      @Override
+      public void reset(boolean byGuest) {
+        monitors.tell(RESET, Reset.of(byGuest));
+      }
+    };
   }
 }
