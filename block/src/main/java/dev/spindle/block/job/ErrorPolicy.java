@@ -3,7 +3,7 @@ package dev.spindle.block.job;
 
 import dev.spindle.linux.Errno;
 
-/** What a job does when its I/O fails: QAPI's BlockdevOnError. */
+/** What a job, or a disk, does when its I/O fails: QAPI's BlockdevOnError. */
 public enum ErrorPolicy {
   /** It fails. */
   REPORT,
@@ -19,7 +19,7 @@ public enum ErrorPolicy {
    *
    * @param errno positive
    */
-  ErrorAction action(int errno) {
+  public ErrorAction action(int errno) {
     return switch (this) {
       case REPORT -> ErrorAction.REPORT;
       case IGNORE -> ErrorAction.IGNORE;

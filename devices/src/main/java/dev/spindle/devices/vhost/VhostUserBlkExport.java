@@ -8,6 +8,7 @@ import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.devices.virtio.blk.ErrorPolicies;
 import dev.spindle.devices.virtio.blk.QueuePlacement;
 import dev.spindle.devices.virtio.blk.VirtioBlkModel;
 import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
@@ -114,7 +115,8 @@ final class VhostUserBlkExport implements BlockExport {
         0,
         0,
         -1,
-        true);
+        true,
+        ErrorPolicies.REPORT);
   }
 
   @Override

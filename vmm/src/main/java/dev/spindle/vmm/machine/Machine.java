@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -283,6 +284,11 @@ public final class Machine implements AutoCloseable {
    */
   public void requestStop(RunState reason) {
     requests.post("vm-stop", machine -> machine.stopIfRunning(reason));
+  }
+
+  /** Has {@code action} done as control work soon. Any thread; does not wait. */
+  void post(String what, Consumer<Machine> action) {
+    requests.post(what, action);
   }
 
   /** Presses the power button: a guest that listens shuts down. Any thread. */

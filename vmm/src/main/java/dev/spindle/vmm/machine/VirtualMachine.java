@@ -24,6 +24,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
@@ -47,6 +48,8 @@ public final class VirtualMachine implements AutoCloseable {
 
   /** The devices' ids by PCI slot. */
   private final Map<Integer, String> slots = new LinkedHashMap<>();
+
+  private final List<DiskErrorReports.Listener> errorListeners = new CopyOnWriteArrayList<>();
 
   /** What the devices were made from, by id. */
   private final Map<String, DeviceOption> devices = new LinkedHashMap<>();
@@ -133,6 +136,11 @@ public final class VirtualMachine implements AutoCloseable {
   /** Returns the id of the device in a PCI slot. Control side. */
   public Optional<String> deviceIn(int slot) {
     return Optional.ofNullable(slots.get(slot));
+  }
+
+  /** Has somebody told of I/O errors. Any thread. */
+  public void listen(DiskErrorReports.Listener listener) {
+    errorListeners.add(listener);
   }
 
   /** Returns the block nodes. */
@@ -378,6 +386,8 @@ public final class VirtualMachine implements AutoCloseable {
             "add-disk",
             () -> {
               VirtioBlkDevice disk = blockLayer.makeDisk(option);
+              DiskErrorReports reports = new DiskErrorReports(machine, disk, errorListeners);
+              disk.onIoError(reports);
               // It works while the machine runs, and the machine does not run yet.
               disk.quiesce();
               machine.addVmStateNotifier(
@@ -400,6 +410,7 @@ public final class VirtualMachine implements AutoCloseable {
   /** Each drive quiesces its own requests and nobody else's. */
   private static void followRunState(VirtioBlkDevice disk, boolean running) {
     if (running) {
+      disk.clearIoStatus();
       disk.resume();
     } else {
       disk.quiesce();

@@ -32,6 +32,7 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
   private final MainLoop mainLoop;
   private final VirtioBlkOptions options;
   private final BlockBackend backend;
+  private final DiskErrors errors;
   private final VirtioBlkModel model;
   private final int queueCount;
   private final VirtioBlkQueues queues;
@@ -57,7 +58,8 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
     this.mainLoop = mainLoop;
     this.options = options;
     this.queueCount = placement.queues();
-    this.queues = new VirtioBlkQueues(placement, this::needsReset);
+    this.errors = new DiskErrors(options.errors());
+    this.queues = new VirtioBlkQueues(placement, this::needsReset, errors);
     if (node.length() % options.logicalBlockSize() != 0) {
       throw new BlockException(
           "Device '%s': the length of node '%s' (%d bytes) is no multiple of logical_block_size %d"
@@ -90,6 +92,21 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
   /** Its hold on the disk. */
   public BlockBackend backend() {
     return backend;
+  }
+
+  /** Names who is told of requests that fail, and has the machine stopped where that is asked. */
+  public void onIoError(IoErrorListener listener) {
+    errors.listen(listener);
+  }
+
+  /** Whether an error has stopped it. Any thread. */
+  public IoStatus ioStatus() {
+    return errors.status();
+  }
+
+  /** It is about to go on after an error. Any thread. */
+  public void clearIoStatus() {
+    errors.clear();
   }
 
   /** How its moves went. Any thread. */

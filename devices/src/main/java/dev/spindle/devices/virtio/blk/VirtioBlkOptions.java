@@ -3,6 +3,7 @@ package dev.spindle.devices.virtio.blk;
 
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -24,6 +25,7 @@ import java.util.Map;
  * @param optIoSize most efficient request, 0 if unknown
  * @param discardGranularity alignment of discards, -1 to follow the logical block size
  * @param shareRw whether other writers of the node are tolerated
+ * @param errors what becomes of requests that fail
  */
 public record VirtioBlkOptions(
     String serial,
@@ -39,7 +41,8 @@ public record VirtioBlkOptions(
     int minIoSize,
     int optIoSize,
     long discardGranularity,
-    boolean shareRw) {
+    boolean shareRw,
+    ErrorPolicies errors) {
 
   /** BDRV_REQUEST_MAX_SECTORS of QEMU: just below 2 GiB. */
   private static final long MAX_SECTORS = Integer.MAX_VALUE >> VirtioBlkFeatures.SECTOR_SHIFT;
@@ -74,7 +77,8 @@ public record VirtioBlkOptions(
             multiple(options, "min_io_size", logical, 65535L * logical),
             multiple(options, "opt_io_size", logical, Integer.MAX_VALUE),
             options.size("discard_granularity", -1),
-            options.bool("share-rw", false));
+            options.bool("share-rw", false),
+            ErrorPolicies.from(options));
     if (result.discardGranularity >= 0 && result.discardGranularity % logical != 0) {
       throw new OptionException(
           options.owner() + ": discard_granularity must be a multiple of logical_block_size");
@@ -98,6 +102,8 @@ public record VirtioBlkOptions(
     properties.put("opt_io_size", (long) optIoSize);
     properties.put("discard_granularity", discardGranularity);
     properties.put("share-rw", shareRw);
+    properties.put("rerror", errors.reads().name().toLowerCase(Locale.ROOT));
+    properties.put("werror", errors.writes().name().toLowerCase(Locale.ROOT));
   }
 
   private static int blockSize(Options options, String key, int otherwise) throws OptionException {

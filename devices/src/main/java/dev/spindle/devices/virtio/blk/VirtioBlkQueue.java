@@ -11,6 +11,7 @@ import dev.spindle.devices.virtio.Virtqueue;
 import dev.spindle.devices.virtio.VirtqueueException;
 import dev.spindle.devices.virtio.blk.VirtioBlkStats.Counter;
 import dev.spindle.linux.Errno;
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.function.Consumer;
 
@@ -29,6 +30,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   private static final int PUBLISH_BATCH = 4;
 
   private final Consumer<String> broken;
+  private final DiskErrors errors;
   private final DeviceQueue queue;
   private final Virtqueue ring;
   private final RequestParser parser;
@@ -59,6 +61,9 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   /** Waits for all that was taken to be given back, if not null. */
   private Runnable whenEmpty;
 
+  /** Requests that have failed and are to be sent again; dropped with the queue. */
+  private final ArrayDeque<VirtioBlkRequest> kept = new ArrayDeque<>();
+
   private VirtioBlkRequest[] free = new VirtioBlkRequest[16];
   private int freeCount;
 
@@ -66,16 +71,19 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
    * Prepares a queue.
    *
    * @param broken told why the device needs a reset
+   * @param errors says what becomes of requests that fail
    * @param leftBehind the requests to begin with
    */
   VirtioBlkQueue(
       Consumer<String> broken,
+      DiskErrors errors,
       DeviceQueue queue,
       RequestParser parser,
       int maxBuffers,
       QueueTracker tracker,
       LeftBehind leftBehind) {
     this.broken = broken;
+    this.errors = errors;
     this.queue = queue;
     this.ring = queue.ring();
     this.parser = parser;
@@ -102,7 +110,15 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     context.addPollable(this);
     polling = false;
     running = !failed && !ring.isBroken();
+    sendKept();
     run();
+  }
+
+  /** What fails again is kept for the next time. */
+  private void sendKept() {
+    for (int left = kept.size(); left > 0 && running; left--) {
+      handle(kept.remove());
+    }
   }
 
   /**
@@ -309,9 +325,19 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
 
   /** The backend has carried a request out. */
   void completed(VirtioBlkRequest request, int result) {
-    count(request);
     boolean copied = request.detour != null;
     int end = copied ? detour.leave(request, result) : result;
+    if (end != 0) {
+      switch (errors.failed(request.operation, -end)) {
+        case REPORT -> {}
+        case IGNORE -> end = 0;
+        case STOP -> {
+          kept.add(request);
+          return;
+        }
+      }
+    }
+    count(request);
     try {
       answer(request, end == 0 ? VirtioBlkFeatures.S_OK : VirtioBlkFeatures.S_IOERR);
       tracker.settle();

@@ -22,6 +22,7 @@ public final class VirtioBlkQueues {
   private final Consumer<String> broken;
   private final MoveStats moveStats = new MoveStats();
   private final List<Slot> active = new ArrayList<>();
+  private final DiskErrors errors;
   private BlockBackend backend;
   private QueuePlacement placement;
 
@@ -58,6 +59,12 @@ public final class VirtioBlkQueues {
    * @param broken told, on any thread, why a queue has given up: a clause
    */
   public VirtioBlkQueues(QueuePlacement placement, Consumer<String> broken) {
+    this(placement, broken, new DiskErrors(ErrorPolicies.REPORT));
+  }
+
+  /** As the other one, with something else to be done about errors. */
+  VirtioBlkQueues(QueuePlacement placement, Consumer<String> broken, DiskErrors errors) {
+    this.errors = errors;
     this.placement = placement;
     this.broken = broken;
   }
@@ -91,7 +98,8 @@ public final class VirtioBlkQueues {
   void open(int index, DeviceQueue queue, RequestParser parser, int maxBuffers) {
     open(
         index,
-        new VirtioBlkQueue(broken, queue, parser, maxBuffers, QueueTracker.NONE, LeftBehind.NONE));
+        new VirtioBlkQueue(
+            broken, errors, queue, parser, maxBuffers, QueueTracker.NONE, LeftBehind.NONE));
   }
 
   private void open(int index, VirtioBlkQueue queue) {
@@ -120,6 +128,7 @@ public final class VirtioBlkQueues {
         index,
         new VirtioBlkQueue(
             broken,
+            errors,
             queue,
             model.parser(features),
             model.options().queueSize(),

@@ -80,7 +80,21 @@ class VirtqueueFuzzTest {
           size,
           new VirtioBlkModel(
               new VirtioBlkOptions(
-                  "serial", true, true, true, true, 8, 8, 64, size, size, 0, 0, -1, true),
+                  "serial",
+                  true,
+                  true,
+                  true,
+                  true,
+                  8,
+                  8,
+                  64,
+                  size,
+                  size,
+                  0,
+                  0,
+                  -1,
+                  true,
+                  ErrorPolicies.REPORT),
               backend,
               true,
               1));

@@ -9,6 +9,7 @@ import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
+import dev.spindle.devices.virtio.blk.IoStatus;
 import dev.spindle.devices.virtio.blk.MoveStats;
 import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
 import dev.spindle.vmm.machine.VirtualMachine;
@@ -31,6 +32,7 @@ public final class DiskCommands {
       String type,
       boolean removable,
       boolean locked,
+      IoStatus ioStatus,
       @QapiName("x-spindle-quiesced") boolean quiesced,
       BlockCommands.NodeInfo inserted) {}
 
@@ -106,6 +108,7 @@ public final class DiskCommands {
         "unknown",
         false,
         false,
+        disk.ioStatus(),
         backend.isQuiesced(),
         BlockCommands.node(backend.node()));
   }

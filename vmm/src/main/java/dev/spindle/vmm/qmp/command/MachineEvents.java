@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.qmp.command;
 
+import dev.spindle.block.graph.BlockRequest.Operation;
+import dev.spindle.block.job.ErrorAction;
+import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
+import dev.spindle.linux.Errno;
 import dev.spindle.vmm.machine.Machine;
 import dev.spindle.vmm.machine.MachineListener;
 import dev.spindle.vmm.machine.VirtualMachine;
@@ -43,6 +47,33 @@ public final class MachineEvents {
     }
   }
 
+  /** A request of a disk has failed. */
+  public record IoError(
+      String qomPath,
+      String device,
+      String nodeName,
+      JobEvents.Operation operation,
+      ErrorAction action,
+      boolean nospace,
+      String reason) {
+    static IoError of(VirtioBlkDevice disk, boolean read, ErrorAction action, int errno) {
+      return new IoError(
+          DiskCommands.path(disk),
+          "",
+          disk.backend().node().name(),
+          read ? JobEvents.Operation.READ : JobEvents.Operation.WRITE,
+          action,
+          errno == Errno.ENOSPC,
+          Errno.message(errno));
+    }
+  }
+
+  private static final QmpEvent<IoError> BLOCK_IO_ERROR =
+      new QmpEvent<>(
+          "BLOCK_IO_ERROR",
+          "A request of a disk has failed. Those that do not stop the machine are told once a"
+              + " second for each disk.",
+          IoError.class);
   private static final QmpEvent<None> POWERDOWN =
       new QmpEvent<>("POWERDOWN", "The power button has been pressed.", None.class);
   private static final QmpEvent<Reset> RESET =
@@ -62,12 +93,17 @@ public final class MachineEvents {
           Shutdown.class);
 
   /** The declarations. */
-  public static final List<QmpEvent<?>> ALL = List.of(STOP, RESUME, RESET, POWERDOWN, SHUTDOWN);
+  public static final List<QmpEvent<?>> ALL =
+      List.of(STOP, RESUME, RESET, POWERDOWN, SHUTDOWN, BLOCK_IO_ERROR);
 
   private MachineEvents() {}
 
   /** Tells these monitors from now on. */
   public static void tell(VirtualMachine machine, MonitorEvents monitors) {
+    machine.listen(
+        (disk, operation, action, errno) ->
+            monitors.tell(
+                BLOCK_IO_ERROR, IoError.of(disk, operation == Operation.READ, action, errno)));
     machine.control(
         "tell-run-state",
         () -> {
