@@ -2,6 +2,7 @@
 package dev.spindle.devices.vhost;
 
 import dev.spindle.block.graph.SharedMemory;
+import dev.spindle.linux.LinuxException;
 import java.io.IOException;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -73,14 +74,26 @@ final class FrontEndSharing {
   private void replace(SharedRegions regions, FrontEndConnection connection, FrontEndMemory own)
       throws IOException {
     try {
-      if (queues.pause(over)) {
+      if (queues.pause(() -> over.getAsBoolean() || isGone(connection))) {
         connection.replaceMemory(own, regions, queues.list());
+        queues.setShared(regions);
+      } else if (isGone(connection)) {
+        // Whoever comes next begins with that.
         queues.setShared(regions);
       } else {
         LOG.warn("{}: requests do not end, and so memory cannot be shared anew", nodeName);
       }
     } finally {
       queues.resume();
+    }
+  }
+
+  private static boolean isGone(FrontEndConnection connection) {
+    try {
+      return connection.isHungUp();
+    } catch (LinuxException e) {
+      LOG.debug("a connection cannot be looked at, and counts as gone", e);
+      return true;
     }
   }
 }

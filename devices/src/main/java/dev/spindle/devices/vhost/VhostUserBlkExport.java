@@ -178,6 +178,11 @@ final class VhostUserBlkExport implements BlockExport {
         LOG.warn("{} cannot serve a client: {}", describe(), e.getMessage());
         Thread.sleep(PAUSE);
       }
+    } catch (RejectedExecutionException e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      LOG.error("{}: a client could not be served for a fault of ours", describe(), e);
+      Thread.sleep(PAUSE);
     }
   }
 

@@ -69,8 +69,11 @@ final class VhostUserSession {
     } catch (RuntimeException | Error e) {
       LOG.error("{}: a client is disconnected for a fault of ours", export.describe(), e);
     } finally {
-      end();
-      socket.close();
+      try {
+        end();
+      } finally {
+        socket.close();
+      }
     }
     String reason = failure.get();
     if (reason != null) {

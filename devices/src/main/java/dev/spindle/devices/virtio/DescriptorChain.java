@@ -226,23 +226,6 @@ public final class DescriptorChain {
     }
   }
 
-  /** Sets writable bytes to zero; see {@link #writeByte}. */
-  public void writeZeroes(long position, long length) {
-    checkRange(position, length, writableBytes);
-    long skip = position;
-    long left = length;
-    for (int i = readableCount; left > 0; i++) {
-      if (skip >= lengths[i]) {
-        skip -= lengths[i];
-        continue;
-      }
-      long step = Math.min(left, lengths[i] - skip);
-      memory.asSlice(offsets[i] + skip, step).fill((byte) 0);
-      left -= step;
-      skip = 0;
-    }
-  }
-
   /**
    * Offset in memory of a position known to exist, counted from the start of piece {@code first}.
    */

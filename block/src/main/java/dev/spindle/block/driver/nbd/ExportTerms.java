@@ -21,7 +21,9 @@ record ExportTerms(long size, int flags, BlockSizes sizes, HeaderStyle style, lo
           | TransmissionFlags.SEND_FUA
           | TransmissionFlags.SEND_TRIM
           | TransmissionFlags.SEND_WRITE_ZEROES
-          | TransmissionFlags.SEND_FAST_ZERO;
+          | TransmissionFlags.SEND_FAST_ZERO
+          // With several connections, a flush by one is to cover what came by the others.
+          | TransmissionFlags.CAN_MULTI_CONN;
 
   boolean has(int flag) {
     return (flags & flag) != 0;

@@ -167,9 +167,11 @@ final class NbdExport implements BlockExport, OfferedExport {
         : flags | TransmissionFlags.READ_ONLY;
   }
 
+  /** The export has to consist of whole blocks: parts of the node's are written by the node. */
   @Override
   public BlockSizes blockSizes() {
-    int minimum = node().limits().requestAlignment();
+    int whole = (int) Math.min(Long.lowestOneBit(size() | 1L << 30), 1 << 30);
+    int minimum = Math.min(node().limits().requestAlignment(), whole);
     return new BlockSizes(
         minimum, Math.max(PREFERRED_BLOCK, minimum), BlockSizes.DEFAULT.maximumPayload());
   }

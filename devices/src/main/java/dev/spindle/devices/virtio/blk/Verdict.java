@@ -5,8 +5,8 @@ package dev.spindle.devices.virtio.blk;
 enum Verdict {
   /** It is ready for the backend. */
   SUBMIT,
-  /** It has been carried out already. */
-  OK,
+  /** It asked for the device's ID, which has been written. */
+  IDENTIFIED,
   /** It asks for what cannot be done: VIRTIO_BLK_S_IOERR. */
   IOERR,
   /** It asks for what this device does not know: VIRTIO_BLK_S_UNSUPP. */

@@ -46,6 +46,14 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
 
   private boolean running;
 
+  /** Whether {@link #goOn} is in the context's queue. */
+  private boolean pausing;
+
+  /** Waits until it is not, if not null. */
+  private Runnable whenPaused;
+
+  private final Runnable goOn = this::goOn;
+
   /** The driver has broken the rules: nothing more is taken until its reset, wherever we start. */
   private boolean failed;
 
@@ -138,7 +146,27 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     }
     FdWatch ending = watch;
     watch = null;
-    ending.end(stopped);
+    ending.end(() -> whenNotPausing(stopped));
+  }
+
+  /** What is in this context's queue must be done before another one has this. */
+  private void whenNotPausing(Runnable action) {
+    if (pausing) {
+      whenPaused = action;
+    } else {
+      action.run();
+    }
+  }
+
+  private void goOn() {
+    pausing = false;
+    if (whenPaused != null) {
+      Runnable action = whenPaused;
+      whenPaused = null;
+      action.run();
+    } else {
+      run();
+    }
   }
 
   /**
@@ -210,10 +238,13 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     broken.accept("queue " + ring.index() + ": memory is gone: " + cause.getMessage());
   }
 
-  /** Takes and sends all that is available. */
+  /**
+   * Takes and sends what is available, after a ring full of it others of the context have their
+   * turn first: a driver that is quick enough never lets its ring run dry.
+   */
   @Override
   public void run() {
-    if (!running) {
+    if (!running || pausing) {
       return;
     }
     try {
@@ -223,7 +254,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
       do {
         ring.disableNotifications();
         takeAvailable();
-      } while (running && !polling && ring.enableNotifications());
+      } while (running && !pausing && !polling && ring.enableNotifications());
       tracker.settle();
     } catch (InternalError e) {
       vanished(e);
@@ -266,7 +297,7 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
   }
 
   private void takeAvailable() throws VirtqueueException {
-    while (true) {
+    for (int count = 0; count < ring.size(); count++) {
       VirtioBlkRequest request = unused();
       boolean taken = false;
       try {
@@ -285,12 +316,14 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
         return;
       }
     }
+    pausing = true;
+    lane.context().execute(goOn);
   }
 
   private void handle(VirtioBlkRequest request) {
     switch (parser.parse(request)) {
       case SUBMIT -> submit(request);
-      case OK -> answer(request, VirtioBlkFeatures.S_OK);
+      case IDENTIFIED -> answerIdentified(request);
       case IOERR -> answer(request, VirtioBlkFeatures.S_IOERR);
       case UNSUPP -> answer(request, VirtioBlkFeatures.S_UNSUPP);
       case MALFORMED -> {
@@ -384,6 +417,13 @@ final class VirtioBlkQueue implements Pollable, TurnEnd {
     // written, nothing that the driver may count on was.
     boolean allWritten = status == VirtioBlkFeatures.S_OK || writable == 1;
     giveBack(request, allWritten ? writable : 0);
+  }
+
+  private void answerIdentified(VirtioBlkRequest request) {
+    long writable = request.chain.writableBytes();
+    request.chain.writeByte(writable - 1, VirtioBlkFeatures.S_OK);
+    boolean allWritten = writable - 1 <= VirtioBlkFeatures.ID_BYTES;
+    giveBack(request, allWritten ? writable : VirtioBlkFeatures.ID_BYTES);
   }
 
   private void giveBack(VirtioBlkRequest request, long usedLength) {
