@@ -155,7 +155,12 @@ final class VhostUserSeeds {
   }
 
   static Stream<byte[]> all() {
-    Stream<byte[]> sound = Stream.of(session(false), session(true), odds());
+    Stream<byte[]> sound =
+        Stream.of(
+            session(false, DEVICE_AREA),
+            session(true, DEVICE_AREA),
+            session(true, 1L << 40),
+            odds());
     return Stream.concat(sound, VhostUserWrongs.all());
   }
 
@@ -179,7 +184,7 @@ final class VhostUserSeeds {
   }
 
   /** A queue that works, and ends. */
-  private static byte[] session(boolean logged) {
+  private static byte[] session(boolean logged, long log) {
     ByteBuffer bytes = begin();
     Region region = TestFrontEnd.region(0, MEMORY_BYTES, 0);
     if (logged) {
@@ -198,7 +203,7 @@ final class VhostUserSeeds {
     } else {
       put(bytes, VhostUserRequest.SET_MEM_TABLE, new MemoryTable(List.of(region)), MEMORY);
     }
-    startQueue(bytes, logged);
+    startQueue(bytes, logged, log);
     put(bytes, VhostUserRequest.SET_STATUS, new Word(15));
     put(bytes, VhostUserRequest.SET_VRING_CALL, new VringFile(0, false));
     put(bytes, VhostUserRequest.GET_VRING_BASE, new VringState(0, 0));
@@ -210,6 +215,15 @@ final class VhostUserSeeds {
 
   /** Has queue 0 work. */
   static void startQueue(ByteBuffer bytes, boolean logged) {
+    startQueue(bytes, logged, DEVICE_AREA);
+  }
+
+  /**
+   * Has queue 0 work.
+   *
+   * @param log the guest's address for which the log says that the used ring has been written
+   */
+  private static void startQueue(ByteBuffer bytes, boolean logged, long log) {
     put(bytes, VhostUserRequest.SET_VRING_NUM, new VringState(0, QUEUE_SIZE));
     put(bytes, VhostUserRequest.SET_VRING_BASE, new VringState(0, 0));
     put(
@@ -221,7 +235,7 @@ final class VhostUserSeeds {
             TestFrontEnd.USER_BASE,
             TestFrontEnd.USER_BASE + DEVICE_AREA,
             TestFrontEnd.USER_BASE + DRIVER_AREA,
-            DEVICE_AREA));
+            log));
     put(bytes, VhostUserRequest.SET_VRING_CALL, new VringFile(0, true), CALL);
     put(bytes, VhostUserRequest.SET_VRING_ERR, new VringFile(0, true), CALL);
     put(bytes, VhostUserRequest.SET_VRING_KICK, new VringFile(0, true), KICK);

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -75,9 +76,14 @@ class ServerFuzzTest {
     return false;
   }
 
+  /** What a request ends with, which it does in a while at most. */
+  private static int result(TestRequest request) {
+    return request.result.orTimeout(1, TimeUnit.MINUTES).join();
+  }
+
   /** A read that has gone well has written all of its buffer. */
   private static void assertFilled(TestRequest read) {
-    if (read.result.join() == 0) {
+    if (result(read) == 0) {
       byte[] found = MEMORY.asSlice(read.offset, read.length).toArray(ValueLayout.JAVA_BYTE);
       assertFalse(contains(found, AROUND), "data that nobody has sent");
     }
@@ -124,7 +130,7 @@ class ServerFuzzTest {
           }
           channel.complete(entered);
         });
-    requests.forEach(request -> assertTrue(request.result.join() <= 0));
+    requests.forEach(request -> assertTrue(result(request) <= 0));
     if (!contains(bytes, AROUND)) {
       requests.subList(0, BUFFERS).forEach(ServerFuzzTest::assertFilled);
     }
