@@ -191,7 +191,7 @@ final class OpenCommands {
                 "Cannot change the option '" + option.value().replaceFirst("=.*", "") + "'");
       }
     }
-    if (wish.equals(before)) {
+    if (wish.writable() == before.writable() && wish.cache().equals(before.cache())) {
       session.awaitAll();
       return true;
     }
