@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -205,6 +206,29 @@ public final class StreamSocket implements AutoCloseable {
               value.byteSize(),
               0));
     }
+  }
+
+  /**
+   * Sends what there is room for at once.
+   *
+   * @param data native memory
+   * @param length how much of it, in bytes, from 1 on
+   * @return how many bytes were taken
+   * @throws LinuxException EAGAIN if there is no room at all, EPIPE or ECONNRESET if nobody
+   *     receives any more
+   */
+  public int sendNow(MemorySegment data, int length) throws LinuxException {
+    long result =
+        Syscall.invoke(
+            SyscallNumber.SENDTO,
+            fd.number(),
+            data.asSlice(0, length).address(),
+            length,
+            SocketConstants.MSG_DONTWAIT | SocketConstants.MSG_NOSIGNAL,
+            0,
+            0);
+    Reference.reachabilityFence(data);
+    return (int) LinuxException.check("send", fd.name(), result);
   }
 
   /** Ends the connection both ways: whoever waits on either end gets to know. */

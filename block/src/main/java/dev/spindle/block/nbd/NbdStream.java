@@ -3,6 +3,7 @@ package dev.spindle.block.nbd;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.linux.IoVector;
+import java.lang.foreign.MemorySegment;
 
 /**
  * The bytes to and from the other end in the transmission phase, plain or by TLS. Belongs to one
@@ -45,6 +46,13 @@ public interface NbdStream {
    *     elsewhere
    */
   void stop(Runnable stopped);
+
+  /**
+   * Sends the last bytes, as far as there is room for them; nothing is being sent. Does not wait.
+   *
+   * @param bytes native memory
+   */
+  void sendLast(MemorySegment bytes);
 
   /** Has both ends, and whoever waits there, get to know that this is the end. Does not wait. */
   void shutdown();

@@ -9,6 +9,7 @@ import dev.spindle.linux.LinuxException;
 import dev.spindle.linux.SocketMessage;
 import dev.spindle.linux.StreamSocket;
 import dev.spindle.linux.uring.SubmissionQueue;
+import java.lang.foreign.MemorySegment;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -67,6 +68,16 @@ public final class PlainStream implements NbdStream {
       Runnable stopped = whenStopped;
       whenStopped = null;
       stopped.run();
+    }
+  }
+
+  @Override
+  public void sendLast(MemorySegment bytes) {
+    try {
+      socket.sendNow(bytes, (int) bytes.byteSize());
+    } catch (LinuxException e) {
+      // Then the other end hears of the end by the end alone.
+      LOG.debug("{}", e.getMessage());
     }
   }
 

@@ -253,7 +253,27 @@ final class TlsStream implements NbdStream, NbdStream.Listener {
   }
 
   @Override
+  public void sendLast(MemorySegment bytes) {
+    throw new UnsupportedOperationException("the last words here are TLS's own");
+  }
+
+  /**
+   * Says that it is the end by TLS as well (close_notify): a mere end may be somebody else's doing.
+   */
+  @Override
   public void shutdown() {
+    if (!broken && !sendingBelow && outgoing.totalBytes() == 0 && !tls.engine.isOutboundDone()) {
+      tls.engine.closeOutbound();
+      tls.clearEncrypted();
+      try {
+        tls.encryptNothing();
+      } catch (SSLException e) {
+        fail(e);
+      }
+      if (tls.encryptedBytes() > 0) {
+        below.sendLast(tls.encryptedMemory.asSlice(0, tls.encryptedBytes()));
+      }
+    }
     below.shutdown();
   }
 

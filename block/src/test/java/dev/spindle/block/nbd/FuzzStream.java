@@ -121,6 +121,9 @@ public final class FuzzStream implements NbdStream {
   }
 
   @Override
+  public void sendLast(MemorySegment bytes) {}
+
+  @Override
   public void shutdown() {
     // The other end does not mind.
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.aio.ContextOptions;
@@ -38,6 +39,7 @@ class TlsStreamTest {
     private Listener listener;
     private IoVector receiving;
     private IoVector sending;
+    private MemorySegment last;
 
     @Override
     public void start(AioContext context, Listener listener) {
@@ -84,7 +86,14 @@ class TlsStreamTest {
     }
 
     @Override
-    public void shutdown() {}
+    public void sendLast(MemorySegment bytes) {
+      last = bytes;
+    }
+
+    @Override
+    public void shutdown() {
+      assertNotNull(last, "the end by TLS comes before the end");
+    }
 
     @Override
     public void close() {}
@@ -203,5 +212,12 @@ class TlsStreamTest {
     stream.send(vector(arena, WORDS));
     assertEquals(new String(WORDS, US_ASCII), new String(carrier.finishSend(peer), US_ASCII));
     assertFalse(peer.isClosed());
+
+    stream.shutdown();
+    int length = (int) carrier.last.byteSize();
+    MemorySegment.copy(carrier.last, 0, peer.receivedMemory, peer.receiveAt(), length);
+    peer.wereReceived(length);
+    assertEquals(0, decrypted(peer).length);
+    assertTrue(peer.isClosed());
   }
 }

@@ -55,6 +55,7 @@ final class Farewell implements NbdStream.Listener {
   @Override
   public void sent(int result) {
     limit.cancel();
+    link.stream().shutdown();
     link.stream().stop(this::end);
   }
 
