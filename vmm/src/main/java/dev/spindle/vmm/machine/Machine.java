@@ -459,7 +459,10 @@ public final class Machine implements AutoCloseable {
 
   /** The machine, stopped by now, has come to its end; a reset under way does not undo that. */
   private void end(Ending how) {
-    ended = true;
+    if (!ended) {
+      ended = true;
+      listeners.forEach(listener -> listener.ended(how));
+    }
     ending.complete(how);
   }
 

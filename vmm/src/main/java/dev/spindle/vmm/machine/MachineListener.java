@@ -12,4 +12,7 @@ public interface MachineListener {
    * @param byGuest whether the guest wanted it
    */
   default void reset(boolean byGuest) {}
+
+  /** The machine has come to its end, and whoever waits for it is about to hear. Control side. */
+  default void ended(Machine.Ending how) {}
 }

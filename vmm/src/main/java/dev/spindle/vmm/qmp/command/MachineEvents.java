@@ -114,7 +114,6 @@ public final class MachineEvents {
                   LAST_TO_STOP,
                   (running, state) -> monitors.tell(running ? RESUME : STOP, new None()));
         });
-    machine.machine().ending().thenAccept(ending -> monitors.tell(SHUTDOWN, Shutdown.of(ending)));
   }
 
   private static MachineListener listener(MonitorEvents monitors) {
@@ -127,6 +126,11 @@ public final class MachineEvents {
       @Override
       public void reset(boolean byGuest) {
         monitors.tell(RESET, Reset.of(byGuest));
+      }
+
+      @Override
+      public void ended(Machine.Ending how) {
+        monitors.tell(SHUTDOWN, Shutdown.of(how));
       }
     };
   }
