@@ -352,7 +352,8 @@ public final class DirtyBitmaps {
     }
   }
 
-  private void publish() {
+  /** Has writes mark what records now. */
+  void publish() {
     recording =
         bitmaps.stream()
             .map(DirtyBitmap::marked)

@@ -10,6 +10,7 @@ import dev.spindle.vmm.qmp.Monitors;
 import dev.spindle.vmm.qmp.VersionInfo;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.ChainCommands;
 import dev.spindle.vmm.qmp.command.DiskCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
 import dev.spindle.vmm.qmp.command.ExportEvents;
@@ -24,6 +25,7 @@ import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
 import dev.spindle.vmm.qmp.command.StatsCommands;
 import dev.spindle.vmm.qmp.command.ThrottleCommands;
+import dev.spindle.vmm.qmp.command.TransactionCommands;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -56,6 +58,8 @@ final class MachineMonitors implements AutoCloseable {
         .add(BlockCommands.all(), machine.blockLayer())
         .add(BitmapCommands.all(), machine.blockLayer())
         .add(NewJobCommands.all(), machine.blockLayer())
+        .add(ChainCommands.all(), machine.blockLayer())
+        .add(TransactionCommands.all(), machine.blockLayer())
         .add(JobCommands.all(), machine.blockLayer())
         .add(ExportCommands.all(), machine.blockLayer().exports())
         .addEvents(MachineEvents.ALL)

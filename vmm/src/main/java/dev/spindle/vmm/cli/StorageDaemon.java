@@ -16,6 +16,7 @@ import dev.spindle.vmm.qmp.Monitors;
 import dev.spindle.vmm.qmp.VersionInfo;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.ChainCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
 import dev.spindle.vmm.qmp.command.ExportEvents;
 import dev.spindle.vmm.qmp.command.JobCommands;
@@ -24,6 +25,7 @@ import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
 import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
+import dev.spindle.vmm.qmp.command.TransactionCommands;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
@@ -90,6 +92,8 @@ final class StorageDaemon implements AutoCloseable {
         .add(BlockCommands.all(), blockLayer)
         .add(BitmapCommands.all(), blockLayer)
         .add(NewJobCommands.all(), blockLayer)
+        .add(ChainCommands.all(), blockLayer)
+        .add(TransactionCommands.all(), blockLayer)
         .add(JobCommands.all(), blockLayer)
         .add(ExportCommands.all(), exports)
         .addEvents(JobEvents.ALL)

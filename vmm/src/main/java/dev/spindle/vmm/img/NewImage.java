@@ -2,22 +2,17 @@
 package dev.spindle.vmm.img;
 
 import dev.spindle.block.format.ImageCreator;
-import dev.spindle.block.format.ImageWriter;
 import dev.spindle.block.graph.BlockDriver;
-import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
-import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.image.CreateOption;
 import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.job.create.ImageCreation;
+import dev.spindle.block.job.create.NewImageFile;
 import dev.spindle.block.options.KeyValues;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.vmm.tool.ByteCount;
 import dev.spindle.vmm.tool.ToolBlocks;
 import dev.spindle.vmm.tool.ToolException;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -188,20 +183,7 @@ final class NewImage {
       return;
     }
     ImageCreator.NewImage image = wanted();
-    boolean isNew = !Files.exists(path);
-    createFile(blocks, path, 0, null);
-    try {
-      blocks.control(
-          () -> {
-            write(blocks.graph(), path, image);
-            return null;
-          });
-    } catch (ToolException e) {
-      if (isNew) {
-        delete(path);
-      }
-      throw e;
-    }
+    blocks.control(() -> NewImageFile.make(blocks.graph(), path, format, image));
   }
 
   private static void createFile(ToolBlocks blocks, Path path, long size, String preallocation)
@@ -264,28 +246,6 @@ final class NewImage {
     return refused.group(1).equals("refcount-bits")
         ? "Refcount width must be a power of two and may not exceed 64 bits"
         : "Parameter '%s' does not accept value '%s'".formatted(refused.group(1), refused.group(2));
-  }
-
-  /** Control side. */
-  private void write(BlockGraph graph, Path path, ImageCreator.NewImage image)
-      throws BlockException, OptionException {
-    BlockNode file =
-        graph.open(
-            new Options(
-                OWNER, Map.of("driver", "file", "filename", path.toString(), "discard", "unmap")));
-    try {
-      ImageWriter.write(graph, file, format, image);
-    } finally {
-      graph.close(file);
-    }
-  }
-
-  private static void delete(Path path) {
-    try {
-      Files.deleteIfExists(path);
-    } catch (IOException e) {
-      // What is told is why it was not made; that some of it is left is seen beside it.
-    }
   }
 
   private static String stripped(String filename) {

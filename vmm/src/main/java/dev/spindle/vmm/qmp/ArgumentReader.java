@@ -20,7 +20,7 @@ import tools.jackson.databind.node.ObjectNode;
  * record, a {@link List} of these, {@link ObjectNode} for an object that is looked at later, or
  * {@link JsonNode} for anything.
  */
-final class ArgumentReader {
+public final class ArgumentReader {
   private ArgumentReader() {}
 
   /**
@@ -39,7 +39,13 @@ final class ArgumentReader {
     return make(record, new Object[] {from});
   }
 
-  private static <R> R read(ObjectNode from, Class<R> record, String prefix) throws QmpException {
+  /**
+   * Reads an object within another one.
+   *
+   * @param prefix goes before the names of its members in errors
+   * @throws QmpException if a member is missing, unexpected or of a wrong type
+   */
+  public static <R> R read(ObjectNode from, Class<R> record, String prefix) throws QmpException {
     List<Members.Member> members = Members.of(record);
     Set<String> known = new HashSet<>();
     Object[] values = new Object[members.size()];

@@ -107,6 +107,11 @@ public record QmpCommand<C, A extends Record, R>(
         });
   }
 
+  /** The word of an enumeration as clients write it. */
+  public static String word(Enum<?> value) {
+    return Members.word(value);
+  }
+
   /** The same, elsewhere. */
   public QmpCommand<C, A, R> at(Place elsewhere) {
     return new QmpCommand<>(name, text, arguments, returns, elsewhere, handler);

@@ -65,10 +65,13 @@ class QmpPeerTest {
 
   @AfterEach
   void end() throws Exception {
-    daemon.destroyForcibly();
-    ours.close();
-    theirs.close();
-    world.close();
+    if (world != null) {
+      daemon.destroyForcibly().waitFor();
+      ours.close();
+      theirs.close();
+      world.close();
+      world = null;
+    }
   }
 
   private void assertSame(String text) throws IOException {
@@ -288,6 +291,141 @@ class QmpPeerTest {
     ByteBuffer buffer = ByteBuffer.allocate(bytes);
     while (buffer.hasRemaining() && client.read(buffer) >= 0) {}
     assertFalse(buffer.hasRemaining());
+  }
+
+  /** The same, of images in a folder that is each one's own. */
+  private void assertSameInFolder(String text) throws IOException {
+    sendInFolders(text);
+    assertEquals(theirs.reply(), ours.reply(), text);
+  }
+
+  private void sendInFolders(String text) throws IOException {
+    ours.send(text.replace("FOLDER", folder.resolve("ours").toString()));
+    theirs.send(text.replace("FOLDER", folder.resolve("theirs").toString()));
+  }
+
+  private void assertSameClassInFolder(String text) throws IOException {
+    sendInFolders(text);
+    JsonNode expected = theirs.reply().path("error").path("class");
+    JsonNode reply = ours.reply();
+    assertEquals(expected, reply.path("error").path("class"), text + reply);
+  }
+
+  private void assertSameEnd() throws IOException {
+    assertEquals(eventsUntil(theirs, "concluded"), eventsUntil(ours, "concluded"));
+    assertSame(call("job-dismiss", "'id': 'j'"));
+  }
+
+  @Test
+  void chainsChangeTheSame() throws Exception {
+    ChainImages our = ChainImages.make(folder.resolve("ours"));
+    ChainImages their = ChainImages.make(folder.resolve("theirs"));
+    assertSame("{'execute': 'qmp_capabilities'}");
+    assertSameInFolder(
+        call(
+            "blockdev-add",
+            "'driver': 'qcow2', 'node-name': 'top',"
+                + " 'file': {'driver': 'file', 'filename': 'FOLDER/top.qcow2'}"));
+    assertSameAtSocket(START);
+    // Nodes of a chain that nobody uses go at once there, when something covers them.
+    assertSame(
+        call("block-export-add", "'type': 'nbd', 'id': 'e', 'node-name': 'top', 'writable': true"));
+    chainsAreRefusedTheSame();
+    assertSameInFolder(
+        call(
+            "blockdev-snapshot-sync",
+            "'node-name': 'top', 'snapshot-node-name': 'over',"
+                + " 'snapshot-file': 'FOLDER/over.qcow2'"));
+    assertSameInFolder(
+        call(
+            "block-stream",
+            "'job-id': 'j', 'device': 'over', 'base': 'FOLDER/base.qcow2',"
+                + " 'backing-file': 'base.qcow2', 'auto-dismiss': false"));
+    assertSameEnd();
+    our.overlay("last.qcow2", "over.qcow2");
+    their.overlay("last.qcow2", "over.qcow2");
+    assertSameInFolder(
+        call(
+            "blockdev-add",
+            "'driver': 'qcow2', 'node-name': 'last', 'backing': null,"
+                + " 'file': {'driver': 'file', 'filename': 'FOLDER/last.qcow2'}"));
+    assertSame(
+        call(
+            "transaction",
+            "'actions': [{'type': 'blockdev-snapshot', 'data': {'node': 'over', 'overlay':"
+                + " 'last'}}, {'type': 'block-dirty-bitmap-add', 'data': {'node': 'last',"
+                + " 'name': 'b'}}]"));
+    assertSame(call("block-dirty-bitmap-remove", "'node': 'last', 'name': 'b'"));
+    assertSame(
+        call(
+            "block-commit",
+            "'job-id': 'j', 'device': 'last', 'top-node': 'over',"
+                + " 'backing-file': 'base.qcow2', 'auto-dismiss': false"));
+    assertSameEnd();
+    assertEquals(backing(their, "last.qcow2"), backing(our, "last.qcow2"));
+    assertSame(call("block-commit", "'job-id': 'j', 'device': 'last', 'auto-dismiss': false"));
+    assertEquals(eventsUntil(theirs, "BLOCK_JOB_READY"), eventsUntil(ours, "BLOCK_JOB_READY"));
+    assertSame(call("job-complete", "'id': 'j'"));
+    assertSameEnd();
+    end();
+    our.assertShowsAll("base.qcow2");
+    their.assertShowsAll("base.qcow2");
+  }
+
+  private void chainsAreRefusedTheSame() throws IOException {
+    assertSameClass(call("block-stream", "'job-id': 'j', 'device': 'none'"));
+    assertSame(
+        call("block-stream", "'job-id': 'j', 'device': 'top', 'base': 'x', 'base-node': 'y'"));
+    assertSame(call("block-stream", "'job-id': 'j', 'device': 'top', 'base': 'x'"));
+    assertSame(call("block-stream", "'job-id': 'j', 'device': 'top', 'backing-file': 'x'"));
+    assertSameClass(call("block-commit", "'job-id': 'j', 'device': 'none'"));
+    assertSameClass(call("block-commit", "'job-id': 'j', 'device': 'top', 'base-node': 'top'"));
+    assertSame(
+        call("block-commit", "'job-id': 'j', 'device': 'top', 'base': 'x', 'base-node': 'y'"));
+    assertSame(call("block-commit", "'job-id': 'j', 'device': 'top', 'base': 'x'"));
+    assertSame(call("block-commit", "'job-id': 'j', 'device': 'top', 'backing-file': 'x'"));
+    assertSameClass(
+        call(
+            "change-backing-file",
+            "'device': 'top', 'image-node-name': 'none', 'backing-file': 'x'"));
+    assertSameClass(call("blockdev-snapshot", "'node': 'top', 'overlay': 'none'"));
+    assertSameClass(call("blockdev-snapshot-sync", "'snapshot-file': '/none/x'"));
+    assertSameClassInFolder(
+        call("blockdev-snapshot-sync", "'node-name': 'top', 'snapshot-file': 'FOLDER/x'"));
+    assertSameInFolder(
+        call(
+            "blockdev-snapshot-sync",
+            "'node-name': 'top', 'snapshot-node-name': 'n', 'snapshot-file': 'FOLDER/x',"
+                + " 'format': 'raw'"));
+    assertSameClass(
+        call(
+            "blockdev-snapshot-sync",
+            "'node-name': 'top', 'snapshot-node-name': 'n', 'snapshot-file': '/none/x'"));
+    assertSame(call("transaction", "'actions': []"));
+    assertSame(call("transaction", "'actions': [{'type': 'abort', 'data': {}}]"));
+    assertSame(call("transaction", "'actions': [{'type': 'abort'}]"));
+    assertSameClass(call("transaction", "'actions': [{'type': 'x', 'data': {}}]"));
+    assertSame(
+        call(
+            "transaction",
+            "'actions': [{'type': 'block-dirty-bitmap-add', 'data': {'node': 'top', 'name': 'b'}},"
+                + " {'type': 'abort', 'data': {}}]"));
+    assertSame(call("block-dirty-bitmap-remove", "'node': 'top', 'name': 'b'"));
+    assertSame(
+        call(
+            "transaction",
+            "'actions': [{'type': 'block-dirty-bitmap-add', 'data': {'node': 'top', 'name': 'b'}}],"
+                + " 'properties': {'completion-mode': 'grouped'}"));
+  }
+
+  private static String backing(ChainImages images, String file) throws Exception {
+    return images
+        .info(file)
+        .lines()
+        .filter(line -> line.startsWith("backing file"))
+        .map(line -> line.replace(images.folder.toString(), "FOLDER"))
+        .toList()
+        .toString();
   }
 
   private static List<String> eventsUntil(QmpClient client, String last) throws IOException {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.ChainCommands;
 import dev.spindle.vmm.qmp.command.DiskCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
 import dev.spindle.vmm.qmp.command.ExportEvents;
@@ -19,6 +20,7 @@ import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
 import dev.spindle.vmm.qmp.command.StatsCommands;
 import dev.spindle.vmm.qmp.command.ThrottleCommands;
+import dev.spindle.vmm.qmp.command.TransactionCommands;
 import java.io.IOException;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
@@ -54,6 +56,8 @@ class QmpReferenceTest {
     commands("Nodes", BlockCommands.all());
     commands("Dirty bitmaps", BitmapCommands.all());
     commands("New jobs", NewJobCommands.all());
+    commands("Backing chains", ChainCommands.all());
+    commands("Transactions", TransactionCommands.all());
     commands("Jobs", JobCommands.all());
     commands("Exports", ExportCommands.all());
     text.append("## Events\n\n| event | what has happened | data |\n| --- | --- | --- |\n");
@@ -150,6 +154,9 @@ class QmpReferenceTest {
     }
     if (wanted == JsonNode.class) {
       return "any value";
+    }
+    if (wanted.isRecord()) {
+      return members(wanted);
     }
     return wanted == ObjectNode.class ? "object" : "number";
   }

@@ -8,6 +8,7 @@ import dev.spindle.vmm.machine.ObjectTree;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
+import dev.spindle.vmm.qmp.command.ChainCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
 import dev.spindle.vmm.qmp.command.ExportEvents;
 import dev.spindle.vmm.qmp.command.JobCommands;
@@ -16,6 +17,7 @@ import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
 import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
+import dev.spindle.vmm.qmp.command.TransactionCommands;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -47,6 +49,8 @@ final class QmpWorld implements AutoCloseable {
         .add(BlockCommands.all(), layer)
         .add(BitmapCommands.all(), layer)
         .add(NewJobCommands.all(), layer)
+        .add(ChainCommands.all(), layer)
+        .add(TransactionCommands.all(), layer)
         .add(JobCommands.all(), layer)
         .add(ExportCommands.all(), layer.exports())
         .add(

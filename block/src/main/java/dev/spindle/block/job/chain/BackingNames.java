@@ -26,6 +26,21 @@ final class BackingNames {
         given.isPresent() ? given.get() : name(overlay, backing), Optional.of(format(backing)));
   }
 
+  /**
+   * How an image that is not there yet is to name a node: by its absolute path.
+   *
+   * @throws BlockException if the node is no file of this host
+   */
+  static BackingName absolute(BlockNode backing) throws BlockException {
+    Optional<Path> file = BackingChain.file(backing);
+    if (file.isEmpty()) {
+      throw new BlockException(
+          "Node '%s' is no file of this host: a new image cannot name it as its backing file"
+              .formatted(backing.name()));
+    }
+    return new BackingName(file.get().toAbsolutePath().toString(), Optional.of(format(backing)));
+  }
+
   private static String format(BlockNode backing) {
     String driver = BackingChain.image(backing).driver();
     return driver.equals("file") ? "raw" : driver;

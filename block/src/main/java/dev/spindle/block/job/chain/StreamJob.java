@@ -77,8 +77,7 @@ public final class StreamJob extends JobDriver {
 
   @Override
   protected void open() throws BlockException {
-    options.check();
-    chain = chain();
+    findChain();
     for (BlockNode node : chain.nodes()) {
       claim(node);
     }
@@ -99,6 +98,12 @@ public final class StreamJob extends JobDriver {
       clean();
       throw e;
     }
+  }
+
+  /** Looks at what the user says. */
+  void findChain() throws BlockException {
+    options.check();
+    chain = chain();
   }
 
   /** Nobody may change what is copied, but where it cannot be told. */

@@ -2,6 +2,8 @@
 package dev.spindle.block.job.chain;
 
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.graph.BlockGraph;
+import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.job.JobOptions;
 import java.util.Optional;
 
@@ -43,6 +45,19 @@ public record StreamOptions(
   /** The same with the name that the image is to have for its backing file. */
   public StreamOptions naming(String file) {
     return new StreamOptions(job, base, baseNode, bottom, Optional.of(file), filterNodeName);
+  }
+
+  /**
+   * The job that does it. Control side.
+   *
+   * @param node what is streamed into, or a filter before it
+   * @throws BlockException if what is said does not go together, or the nodes are not in the node's
+   *     chain: nobody is told of a job, then
+   */
+  public StreamJob job(BlockGraph graph, BlockNode node) throws BlockException {
+    StreamJob stream = new StreamJob(graph, node, this);
+    stream.findChain();
+    return stream;
   }
 
   void check() throws BlockException {

@@ -106,23 +106,32 @@ public final class BitmapCommands {
 
   private static void add(BlockLayer layer, NewBitmap wanted) throws BlockException {
     DirtyBitmaps bitmaps = layer.graph().find(wanted.node()).bitmaps();
-    if (wanted.persistent().orElse(false)) {
-      throw new BlockException("Node '" + wanted.node() + "' cannot keep persistent bitmaps");
-    }
-    OptionalLong granularity =
-        wanted.granularity().map(OptionalLong::of).orElseGet(OptionalLong::empty);
-    DirtyBitmap bitmap = bitmaps.add(wanted.name(), granularity);
+    DirtyBitmap bitmap = bitmaps.add(wanted.name(), granularity(wanted));
     if (wanted.disabled().orElse(false)) {
       bitmaps.disable(bitmap);
     }
   }
 
+  /** What is wanted of a bitmap that can be had. */
+  static OptionalLong granularity(NewBitmap wanted) throws BlockException {
+    if (wanted.persistent().orElse(false)) {
+      throw new BlockException("Node '" + wanted.node() + "' cannot keep persistent bitmaps");
+    }
+    return wanted.granularity().map(OptionalLong::of).orElseGet(OptionalLong::empty);
+  }
+
   private static void merge(BlockLayer layer, MergeArguments given) throws BlockException {
     DirtyBitmaps bitmaps = layer.graph().find(given.node()).bitmaps();
+    bitmaps.merge(bitmaps.require(given.target()), sources(bitmaps, given));
+  }
+
+  /** The bitmaps that are to be joined. */
+  static List<DirtyBitmap> sources(DirtyBitmaps bitmaps, MergeArguments given)
+      throws BlockException {
     List<DirtyBitmap> sources = new ArrayList<>();
     for (String name : given.bitmaps()) {
       sources.add(bitmaps.require(name));
     }
-    bitmaps.merge(bitmaps.require(given.target()), sources);
+    return sources;
   }
 }

@@ -147,8 +147,8 @@ public final class NewJobCommands {
     return name.isPresent() ? Optional.of(SyncBitmap.of(source, name.get())) : Optional.empty();
   }
 
-  private static void start(BlockLayer layer, JobOptions options, JobDriver driver)
-      throws BlockException {
+  /** Has a job made, and begin. */
+  static void start(BlockLayer layer, JobOptions options, JobDriver driver) throws BlockException {
     layer.jobs().create(options, null, driver);
     layer.jobs().start(options.id());
   }
