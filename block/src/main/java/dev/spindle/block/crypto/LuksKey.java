@@ -3,10 +3,8 @@ package dev.spindle.block.crypto;
 
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.security.MessageDigest;
 
 /** The key of a LUKS disk, once a password has unlocked it. Immutable; any thread. */
@@ -39,7 +37,6 @@ public final class LuksKey {
    * @param start where it begins in the file, in bytes
    */
   public static LuksHeader readHeader(ImageFile file, long start) throws ImageException {
-    file.checkInside(start, LuksHeader.BYTES);
     return LuksHeader.read(ByteBuffer.wrap(read(file, start, LuksHeader.BYTES)));
   }
 
@@ -71,7 +68,6 @@ public final class LuksKey {
     byte[] slotKey =
         header.hash().pbkdf2(password, way.salt(), way.iterations(), header.keyBytes());
     long at = start + slot.materialSector() * SectorCipher.SECTOR;
-    file.checkInside(at, header.materialBytes());
     byte[] split = read(file, at, header.materialBytes());
     header.cipher().open(slotKey).decrypt(split);
     return AntiForensic.merge(header.hash(), split, LuksHeader.STRIPES);
@@ -86,10 +82,6 @@ public final class LuksKey {
   }
 
   private static byte[] read(ImageFile file, long offset, int bytes) throws ImageException {
-    try (Arena arena = Arena.ofShared()) {
-      MemorySegment memory = arena.allocate(bytes, 4096);
-      file.read(offset, memory);
-      return memory.toArray(ValueLayout.JAVA_BYTE);
-    }
+    return file.read(offset, bytes, ByteOrder.BIG_ENDIAN).bytes(0, bytes);
   }
 }

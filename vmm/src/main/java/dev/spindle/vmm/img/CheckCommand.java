@@ -45,12 +45,10 @@ final class CheckCommand implements ImgCommand {
       return 0;
     }
     Set<Repair> repairs = repairs(session, parsed.last("r"));
-    if (parsed.operands().size() != 1) {
-      throw session.misuse("Expecting one image file name");
-    }
+    String name = session.imageName(parsed);
     boolean json = ImgSession.wantsJson(parsed);
     ImageWish wish =
-        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+        ImageWish.reading(name, parsed.has("image-opts"), parsed.last("f"))
             .cache(ImgSession.cache(parsed.last("T"), CacheMode.WRITEBACK, "source cache"))
             .forceShare(parsed.has("U"));
     return session.run(

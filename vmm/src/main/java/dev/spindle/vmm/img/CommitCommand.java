@@ -39,12 +39,10 @@ final class CommitCommand implements ImgCommand {
       return 0;
     }
     long rate = parsed.last("r") == null ? 0 : ImgSession.bytes(parsed.last("r"), "rate limit");
-    if (parsed.operands().size() != 1) {
-      throw session.misuse("Expecting one image file name");
-    }
+    String name = session.imageName(parsed);
     CacheMode cache = ImgSession.cache(parsed.last("t"), CacheMode.WRITEBACK, "cache");
     ImageWish wish =
-        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+        ImageWish.reading(name, parsed.has("image-opts"), parsed.last("f"))
             .cache(cache)
             // The commit closes what nobody uses and nobody has named, and this is needed after it.
             .more(Map.of("node-name", "committed"));

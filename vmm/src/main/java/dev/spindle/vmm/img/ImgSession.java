@@ -38,6 +38,18 @@ final class ImgSession {
         message + "\n|Try '" + output.program() + " --help' for more information");
   }
 
+  /**
+   * The image of a command that takes one.
+   *
+   * @throws ToolException if none is given, or several are
+   */
+  String imageName(Parsed parsed) throws ToolException {
+    if (parsed.operands().size() != 1) {
+      throw misuse("Expecting one image file name");
+    }
+    return parsed.operands().getFirst();
+  }
+
   /** Reads a command line; null if it asks for help, which has been given. */
   Parsed parse(OptionParser parser, List<String> arguments) throws ToolException {
     try {

@@ -41,13 +41,11 @@ final class InfoCommand implements ImgCommand {
     if (parsed == null) {
       return 0;
     }
-    if (parsed.operands().size() != 1) {
-      throw session.misuse("Expecting one image file name");
-    }
+    String name = session.imageName(parsed);
     boolean json = ImgSession.wantsJson(parsed);
     boolean chain = parsed.has("backing-chain");
     ImageWish wish =
-        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+        ImageWish.reading(name, parsed.has("image-opts"), parsed.last("f"))
             .forceShare(parsed.has("U"));
     session.blocks().graph().openForDescribing();
     return session.run(

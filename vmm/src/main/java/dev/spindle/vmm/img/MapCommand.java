@@ -63,12 +63,10 @@ final class MapCommand implements ImgCommand {
     long start = from == null ? 0 : ImgSession.bytes(from, "start offset");
     String most = parsed.last("l");
     long length = most == null ? Long.MAX_VALUE : ImgSession.bytes(most, "max length");
-    if (parsed.operands().size() != 1) {
-      throw session.misuse("Expecting one image file name");
-    }
+    String name = session.imageName(parsed);
     boolean json = ImgSession.wantsJson(parsed);
     ImageWish wish =
-        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+        ImageWish.reading(name, parsed.has("image-opts"), parsed.last("f"))
             .forceShare(parsed.has("U"));
     return session.run(
         () -> {

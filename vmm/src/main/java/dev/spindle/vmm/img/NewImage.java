@@ -36,12 +36,17 @@ final class NewImage {
               "preallocation", Kind.TEXT, "space taken at once: off, falloc (asked for), full"));
 
   private final String format;
+
+  /** Null for a file without a format. */
+  private final ImageCreator creator;
+
   private final List<CreateOption> known;
   private final Map<String, String> given = new LinkedHashMap<>();
 
-  private NewImage(String format, List<CreateOption> known) {
+  private NewImage(String format, ImageCreator creator) {
     this.format = format;
-    this.known = known;
+    this.creator = creator;
+    this.known = creator == null ? FILE : creator.toolOptions();
   }
 
   /**
@@ -54,19 +59,14 @@ final class NewImage {
     if (!drivers.containsKey(format)) {
       throw new ToolException("Unknown file format '" + format + "'");
     }
-    List<CreateOption> known = toolOptions(format);
-    if (!known.isEmpty()) {
-      return new NewImage(format, known);
-    }
-    throw new ToolException("Format driver '" + format + "' does not support image creation");
-  }
-
-  private static List<CreateOption> toolOptions(String format) {
     if (format.equals("raw") || format.equals("file")) {
-      return FILE;
+      return new NewImage(format, null);
     }
     ImageCreator creator = ImageCreator.load().get(format);
-    return creator == null ? List.of() : creator.toolOptions();
+    if (creator == null) {
+      throw new ToolException("Format driver '" + format + "' does not support image creation");
+    }
+    return new NewImage(format, creator);
   }
 
   String format() {
@@ -210,10 +210,6 @@ final class NewImage {
   private ImageCreator.NewImage wanted() throws ToolException {
     if (given.containsKey("backing_fmt") && !given.containsKey("backing_file")) {
       throw new ToolException("Backing format cannot be used without backing file");
-    }
-    ImageCreator creator = ImageCreator.load().get(format);
-    if (creator == null) {
-      throw new ToolException("Format driver '" + format + "' does not support image creation");
     }
     Map<String, String> words = new LinkedHashMap<>();
     for (CreateOption option : known) {

@@ -34,9 +34,7 @@ final class RebaseCommand implements ImgCommand {
     if (parsed == null) {
       return 0;
     }
-    if (parsed.operands().size() != 1) {
-      throw session.misuse("Expecting one image file name");
-    }
+    String name = session.imageName(parsed);
     boolean unsafe = parsed.has("u");
     String base = parsed.last("b");
     if (!unsafe && base == null) {
@@ -45,8 +43,7 @@ final class RebaseCommand implements ImgCommand {
     CacheMode cache = ImgSession.cache(parsed.last("t"), CacheMode.WRITEBACK, "cache");
     CacheMode source = ImgSession.cache(parsed.last("T"), CacheMode.WRITEBACK, "source cache");
     ImageWish wish =
-        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
-            .cache(cache);
+        ImageWish.reading(name, parsed.has("image-opts"), parsed.last("f")).cache(cache);
     String format = parsed.last("F");
     return session.run(
         () -> {

@@ -31,12 +31,9 @@ final class SnapshotCommand implements ImgCommand {
     if (actions.size() > 1) {
       throw session.misuse("Cannot mix '-l', '-a', '-c', '-d'");
     }
-    if (parsed.operands().size() != 1) {
-      throw session.misuse("Expecting one image file name");
-    }
+    String name = session.imageName(parsed);
     // As with qemu-img: without any of them the image is opened, and that is all.
     Option action = actions.isEmpty() ? new Option("", "") : actions.getFirst();
-    String name = parsed.operands().getFirst();
     ImageWish wish =
         ImageWish.reading(name, parsed.has("image-opts"), null).forceShare(parsed.has("U"));
     boolean changes = !action.name().equals("l");

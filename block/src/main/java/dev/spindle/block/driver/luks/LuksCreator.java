@@ -3,13 +3,12 @@ package dev.spindle.block.driver.luks;
 
 import dev.spindle.block.crypto.NewLuks;
 import dev.spindle.block.format.ImageCreator;
-import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.image.CreateOption;
 import dev.spindle.block.image.CreateOption.Kind;
-import dev.spindle.block.object.Secret;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.List;
+import java.util.Optional;
 
 /** Makes LUKS disks of version 1, with one password. */
 public final class LuksCreator implements ImageCreator {
@@ -35,15 +34,12 @@ public final class LuksCreator implements ImageCreator {
   public NewImage read(Options options) throws OptionException {
     long size = ImageCreator.takeSize(options);
     NewLuks wanted = NewLuks.take(options);
-    String secret = options.string("key-secret").orElse(null);
+    Optional<String> secret = options.string(LuksDriver.KEY_SECRET);
     if (size > Long.MAX_VALUE - wanted.payloadOffset()) {
       throw new OptionException(options.owner() + ": parameter 'size' is too large");
     }
     return (file, objects) -> {
-      if (secret == null) {
-        throw new BlockException("Parameter 'key-secret' is required for cipher");
-      }
-      byte[] password = objects.require(secret, Secret.class, "secret").data();
+      byte[] password = LuksDriver.password(objects, secret);
       file.resize(wanted.payloadOffset() + size);
       wanted.write(file, 0, password);
     };

@@ -10,6 +10,7 @@ import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.image.ImageProbe;
 import dev.spindle.block.object.Secret;
+import dev.spindle.block.object.UserObjects;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.lang.foreign.MemorySegment;
@@ -21,7 +22,7 @@ import java.util.Optional;
  * with it, too, unless that says otherwise.
  */
 public final class LuksDriver implements BlockDriver, ImageProbe {
-  private static final String KEY_SECRET = "key-secret";
+  static final String KEY_SECRET = "key-secret";
 
   @Override
   public String name() {
@@ -44,13 +45,17 @@ public final class LuksDriver implements BlockDriver, ImageProbe {
   /** Empty where nobody is to see the data. */
   private static Optional<byte[]> password(BlockGraph graph, Optional<String> secret)
       throws BlockException {
+    return secret.isEmpty() && graph.isForDescribing()
+        ? Optional.empty()
+        : Optional.of(password(graph.objects(), secret));
+  }
+
+  /** The password that {@code key-secret} names. */
+  static byte[] password(UserObjects objects, Optional<String> secret) throws BlockException {
     if (secret.isEmpty()) {
-      if (graph.isForDescribing()) {
-        return Optional.empty();
-      }
       throw new BlockException("Parameter 'key-secret' is required for cipher");
     }
-    return Optional.of(graph.objects().require(secret.get(), Secret.class, "secret").data());
+    return objects.require(secret.get(), Secret.class, "secret").data();
   }
 
   @Override

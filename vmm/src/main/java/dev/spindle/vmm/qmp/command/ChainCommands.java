@@ -34,7 +34,8 @@ public final class ChainCommands {
       Optional<ErrorPolicy> onError,
       Optional<String> filterNodeName,
       Optional<Boolean> autoFinalize,
-      Optional<Boolean> autoDismiss) {}
+      Optional<Boolean> autoDismiss)
+      implements NewJobArguments {}
 
   /** Arguments of {@code block-commit}. */
   public record CommitArguments(
@@ -50,7 +51,8 @@ public final class ChainCommands {
       Optional<ErrorPolicy> onError,
       Optional<String> filterNodeName,
       Optional<Boolean> autoFinalize,
-      Optional<Boolean> autoDismiss) {}
+      Optional<Boolean> autoDismiss)
+      implements NewJobArguments {}
 
   /** An overlay that is there: QAPI's BlockdevSnapshot. */
   public record Snapshot(String node, String overlay) {}
@@ -133,13 +135,7 @@ public final class ChainCommands {
   /** Images name a file's format raw in any case, which is all that the mask is for. */
   private static void stream(BlockLayer layer, StreamArguments given) throws BlockException {
     BlockNode node = layer.graph().find(given.device());
-    JobOptions job =
-        job(
-            given.jobId().orElse(given.device()),
-            given.autoFinalize(),
-            given.autoDismiss(),
-            given.speed(),
-            given.onError());
+    JobOptions job = given.job(given.onError(), given.onError());
     StreamOptions options =
         new StreamOptions(
             job,
@@ -154,13 +150,7 @@ public final class ChainCommands {
   private static void commit(BlockLayer layer, CommitArguments given)
       throws BlockException, QmpException {
     BlockNode disk = device(layer, given.device());
-    JobOptions job =
-        job(
-            given.jobId().orElse(given.device()),
-            given.autoFinalize(),
-            given.autoDismiss(),
-            given.speed(),
-            given.onError());
+    JobOptions job = given.job(given.onError(), given.onError());
     CommitOptions options =
         new CommitOptions(
             job,
@@ -180,16 +170,5 @@ public final class ChainCommands {
     } catch (BlockException e) {
       throw new QmpException(QmpErrorClass.DEVICE_NOT_FOUND, e.getMessage());
     }
-  }
-
-  private static JobOptions job(
-      String id,
-      Optional<Boolean> autoFinalize,
-      Optional<Boolean> autoDismiss,
-      Optional<Long> speed,
-      Optional<ErrorPolicy> onError) {
-    ErrorPolicy policy = onError.orElse(ErrorPolicy.REPORT);
-    return new JobOptions(
-        id, autoFinalize.orElse(true), autoDismiss.orElse(true), speed.orElse(0L), policy, policy);
   }
 }

@@ -44,7 +44,8 @@ public final class NewJobCommands {
       Optional<String> bitmap,
       Optional<BitmapMode> bitmapMode,
       Optional<Boolean> autoFinalize,
-      Optional<Boolean> autoDismiss) {}
+      Optional<Boolean> autoDismiss)
+      implements NewJobArguments {}
 
   /** Arguments of {@code blockdev-backup}. */
   public record BackupArguments(
@@ -59,7 +60,8 @@ public final class NewJobCommands {
       Optional<ErrorPolicy> onTargetError,
       Optional<String> filterNodeName,
       Optional<Boolean> autoFinalize,
-      Optional<Boolean> autoDismiss) {}
+      Optional<Boolean> autoDismiss)
+      implements NewJobArguments {}
 
   /** Arguments of {@code blockdev-create}; the options are QAPI's BlockdevCreateOptions. */
   public record CreateArguments(String jobId, ObjectNode options) {}
@@ -90,14 +92,7 @@ public final class NewJobCommands {
   private static void mirror(BlockLayer layer, MirrorArguments given) throws BlockException {
     BlockNode source = layer.graph().find(given.device());
     BlockNode target = layer.graph().find(given.target());
-    JobOptions job =
-        new JobOptions(
-            given.jobId().orElse(given.device()),
-            given.autoFinalize().orElse(true),
-            given.autoDismiss().orElse(true),
-            given.speed().orElse(0L),
-            given.onSourceError().orElse(ErrorPolicy.REPORT),
-            given.onTargetError().orElse(ErrorPolicy.REPORT));
+    JobOptions job = given.job(given.onSourceError(), given.onTargetError());
     MirrorOptions defaults =
         MirrorOptions.of(job, given.sync(), given.copyMode().orElse(CopyMode.BACKGROUND));
     MirrorOptions options =
@@ -116,14 +111,7 @@ public final class NewJobCommands {
   private static void backup(BlockLayer layer, BackupArguments given) throws BlockException {
     BlockNode source = layer.graph().find(given.device());
     BlockNode target = layer.graph().find(given.target());
-    JobOptions job =
-        new JobOptions(
-            given.jobId().orElse(given.device()),
-            given.autoFinalize().orElse(true),
-            given.autoDismiss().orElse(true),
-            given.speed().orElse(0L),
-            given.onSourceError().orElse(ErrorPolicy.REPORT),
-            given.onTargetError().orElse(ErrorPolicy.REPORT));
+    JobOptions job = given.job(given.onSourceError(), given.onTargetError());
     BackupOptions options =
         new BackupOptions(
             job,
