@@ -19,6 +19,9 @@ final class SocketAddresses {
   /** Bytes that hold any of them. */
   static final int LONGEST = SockaddrUn.SIZE;
 
+  /** Bytes that the path of a local socket can have; a zero byte follows. */
+  static final int LONGEST_PATH = SockaddrUn.SIZE - SockaddrUn.SUN_PATH - 1;
+
   /** Ports are big-endian. */
   private static final ValueLayout.OfShort PORT =
       ValueLayout.JAVA_SHORT.withOrder(ByteOrder.BIG_ENDIAN);
@@ -49,8 +52,7 @@ final class SocketAddresses {
   private static MemorySegment encode(Endpoint.Unix unix, String call, Arena arena)
       throws LinuxException {
     byte[] name = unix.path().toString().getBytes(StandardCharsets.UTF_8);
-    // The path is followed by a zero byte.
-    if (name.length >= SockaddrUn.SIZE - SockaddrUn.SUN_PATH) {
+    if (name.length > LONGEST_PATH) {
       throw new LinuxException(call, unix.path().toString(), Errno.ENAMETOOLONG);
     }
     MemorySegment bytes = arena.allocate(SockaddrUn.SIZE, 8);

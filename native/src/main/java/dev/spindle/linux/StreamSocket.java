@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.linux;
 
-import dev.spindle.linux.internal.StatxConstants;
 import dev.spindle.linux.internal.Syscall;
 import dev.spindle.linux.internal.SyscallNumber;
 import java.io.IOException;
@@ -10,7 +9,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 
@@ -45,10 +43,10 @@ public final class StreamSocket implements AutoCloseable {
    * @param backlog how many connections may wait to be accepted
    */
   public static StreamSocket listen(Endpoint endpoint, int backlog) throws LinuxException {
-    return listen(endpoint, backlog, false);
+    return listen(endpoint, backlog, ListeningSocket.Access.UMASK);
   }
 
-  private static StreamSocket listen(Endpoint endpoint, int backlog, boolean ownerOnly)
+  static StreamSocket listen(Endpoint endpoint, int backlog, ListeningSocket.Access access)
       throws LinuxException {
     StreamSocket socket = create(endpoint);
     try (Arena arena = Arena.ofConfined()) {
@@ -61,7 +59,7 @@ public final class StreamSocket implements AutoCloseable {
           "bind",
           Syscall.invoke(
               SyscallNumber.BIND, socket.fd.number(), address.address(), address.byteSize()));
-      if (ownerOnly && endpoint instanceof Endpoint.Unix(var path)) {
+      if (access == ListeningSocket.Access.OWNER && endpoint instanceof Endpoint.Unix(var path)) {
         // Nobody can connect before it listens.
         restrict(path);
       }
@@ -73,34 +71,6 @@ public final class StreamSocket implements AutoCloseable {
     }
   }
 
-  /**
-   * As {@link #listen}, but where a path is in the way that a process which was killed has left, it
-   * is removed. One that somebody listens at, or that is no socket, is not.
-   */
-  public static StreamSocket listenAgain(Endpoint endpoint, int backlog) throws LinuxException {
-    return listenAgain(endpoint, backlog, false);
-  }
-
-  /**
-   * As {@link #listenAgain}; only the user of this process, and who may do everything, can connect
-   * to a local one (mode 0600).
-   */
-  public static StreamSocket listenPrivately(Endpoint endpoint, int backlog) throws LinuxException {
-    return listenAgain(endpoint, backlog, true);
-  }
-
-  private static StreamSocket listenAgain(Endpoint endpoint, int backlog, boolean ownerOnly)
-      throws LinuxException {
-    try {
-      return listen(endpoint, backlog, ownerOnly);
-    } catch (LinuxException e) {
-      if (e.errno() != Errno.EADDRINUSE || !removeStale(endpoint)) {
-        throw e;
-      }
-      return listen(endpoint, backlog, ownerOnly);
-    }
-  }
-
   private static void restrict(Path path) throws LinuxException {
     try {
       Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
@@ -109,25 +79,8 @@ public final class StreamSocket implements AutoCloseable {
     }
   }
 
-  private static boolean removeStale(Endpoint endpoint) {
-    try {
-      return endpoint instanceof Endpoint.Unix(var path)
-          && isStale(path)
-          && Files.deleteIfExists(path);
-    } catch (IOException e) {
-      return false; // it stays in the way
-    }
-  }
-
-  /**
-   * Whether a path is that of a local socket which nobody listens at any more: left behind by a
-   * process that was killed. What is no socket is not, although connecting to it is refused alike.
-   */
-  public static boolean isStale(Path path) throws LinuxException {
-    if (!isSocket(path)) {
-      return false;
-    }
-    Endpoint endpoint = new Endpoint.Unix(path);
+  /** Whether a connection is refused because nobody listens. Does not wait. */
+  static boolean isRefused(Endpoint endpoint) throws LinuxException {
     try (StreamSocket probe = create(endpoint);
         Arena arena = Arena.ofConfined()) {
       // Where many wait to be accepted this one would, too.
@@ -136,15 +89,6 @@ public final class StreamSocket implements AutoCloseable {
       return Syscall.invoke(
               SyscallNumber.CONNECT, probe.fd.number(), address.address(), address.byteSize())
           == -Errno.ECONNREFUSED;
-    }
-  }
-
-  private static boolean isSocket(Path path) {
-    try {
-      int mode = (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
-      return (mode & StatxConstants.S_IFMT) == StatxConstants.S_IFSOCK;
-    } catch (IOException e) {
-      return false; // there is nothing, or nothing to be seen
     }
   }
 

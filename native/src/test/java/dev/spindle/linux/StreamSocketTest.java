@@ -3,7 +3,6 @@ package dev.spindle.linux;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -22,7 +21,6 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -215,29 +213,5 @@ class StreamSocketTest {
     LinuxException e =
         assertThrows(LinuxException.class, () -> StreamSocket.listen(new Endpoint.Unix(path), 5));
     assertEquals("bind " + path + ": ENAMETOOLONG (File name too long)", e.getMessage());
-  }
-
-  /** A file in the way must not be taken for what a killed process has left. */
-  @Test
-  void onlyASocketIsLeftBehind() throws Exception {
-    Path file = Files.write(directory.resolve("image"), new byte[1]);
-    assertFalse(StreamSocket.isStale(file));
-    assertFalse(StreamSocket.isStale(directory));
-    assertFalse(StreamSocket.isStale(directory.resolve("nothing")));
-    Path path = directory.resolve("socket");
-    try (StreamSocket listener = StreamSocket.listen(new Endpoint.Unix(path), 5)) {
-      assertFalse(StreamSocket.isStale(path));
-    }
-    assertTrue(StreamSocket.isStale(path));
-    Path link = Files.createSymbolicLink(directory.resolve("link"), path);
-    assertFalse(StreamSocket.isStale(link));
-    try (StreamSocket again = StreamSocket.listenAgain(new Endpoint.Unix(path), 5)) {
-      LinuxException taken =
-          assertThrows(
-              LinuxException.class, () -> StreamSocket.listenAgain(new Endpoint.Unix(path), 5));
-      assertEquals(Errno.EADDRINUSE, taken.errno());
-    }
-    assertThrows(LinuxException.class, () -> StreamSocket.listenAgain(new Endpoint.Unix(file), 5));
-    assertTrue(Files.exists(file));
   }
 }

@@ -154,7 +154,7 @@ class UnixSocketTest {
               });
       assertEquals(Errno.EAGAIN, full.errno());
       assertFalse(clients.isEmpty());
-      assertFalse(StreamSocket.isStale(path));
+      assertFalse(ListeningSocket.isStale(path));
       clients.forEach(UnixSocket::close);
       assertTrue(server.isListeningStream());
     }

@@ -7,7 +7,9 @@ import dev.spindle.linux.Endpoint;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
-import dev.spindle.linux.StreamSocket;
+import dev.spindle.linux.ListenException;
+import dev.spindle.linux.ListeningSocket;
+import dev.spindle.linux.ListeningSocket.Access;
 import dev.spindle.linux.UnixSocket;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -35,23 +37,33 @@ final class Listener {
   /**
    * Begins to listen.
    *
+   * @param export whose clients come, by its id
    * @throws BlockException if that is not possible there
    */
-  static Listener open(Address address) throws BlockException {
+  static Listener open(String export, Address address) throws BlockException {
     try {
       return switch (address) {
         case Address.Unix(Path at) ->
             new Listener(
-                UnixSocket.adopt(StreamSocket.listenAgain(new Endpoint.Unix(at), BACKLOG).fd()),
+                UnixSocket.adopt(
+                    ListeningSocket.open(new Endpoint.Unix(at), BACKLOG, Access.UMASK).fd()),
                 Optional.of(at));
-        case Address.Inherited(int number) -> new Listener(inherited(number), Optional.empty());
+        case Address.Inherited(int number) ->
+            new Listener(inherited(export, number), Optional.empty());
       };
-    } catch (IOException e) {
-      throw new BlockException("Cannot listen: " + e.getMessage(), e);
+    } catch (ListenException e) {
+      throw refusal(export, e.getMessage(), e);
+    } catch (LinuxException e) {
+      throw refusal(export, "cannot listen: " + e.getMessage(), e);
     }
   }
 
-  private static UnixSocket inherited(int number) throws LinuxException, BlockException {
+  private static BlockException refusal(String export, String reason, IOException cause) {
+    return new BlockException("Export '%s': %s".formatted(export, reason), cause);
+  }
+
+  private static UnixSocket inherited(String export, int number)
+      throws LinuxException, BlockException {
     String name = "descriptor " + number;
     try {
       if (UnixSocket.adopt(Fd.borrowed(number, name)).isListeningStream()) {
@@ -62,7 +74,8 @@ final class Listener {
         throw e;
       }
     }
-    throw new BlockException("Cannot listen: " + name + " is no local stream socket that listens");
+    throw new BlockException(
+        "Export '%s': %s is no local stream socket that listens".formatted(export, name));
   }
 
   /** Waits for a client. */

@@ -72,7 +72,7 @@ final class VhostUserBlkExport implements BlockExport {
               .formatted(id(), node.name(), node.length(), block));
     }
     this.queues = new VirtioBlkQueues(QueuePlacement.all(queueCount, node.context()), this::broken);
-    this.listener = Listener.open(options.address());
+    this.listener = Listener.open(id(), options.address());
     try {
       this.backend = site.openBackend(this);
     } catch (BlockException | RuntimeException e) {

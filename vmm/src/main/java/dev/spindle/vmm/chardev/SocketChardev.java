@@ -4,8 +4,12 @@ package dev.spindle.vmm.chardev;
 import dev.spindle.devices.serial.SerialSink;
 import dev.spindle.devices.serial.StreamSink;
 import dev.spindle.devices.serial.Uart16550;
+import dev.spindle.linux.Endpoint;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.ListenException;
+import dev.spindle.linux.ListeningSocket;
+import dev.spindle.linux.StreamSocket;
 import dev.spindle.linux.UnixSocket;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -63,28 +67,26 @@ final class SocketChardev implements Chardev {
       UnixSocket peer = UnixSocket.connect(path, UnixSocket.Type.STREAM);
       return new SocketChardev(name, path, null, new SharedSocket(peer), false);
     } catch (LinuxException e) {
-      throw refusal("connect to", path, e);
+      throw new IOException(
+          "--serial unix: cannot connect to '%s': %s".formatted(path, Errno.message(e.errno())), e);
     }
   }
 
   /**
-   * Listens at a path where nothing is yet.
+   * Listens at a path where nobody else does.
    *
    * @param wait whether it is {@link #ready} only when the first peer has connected
    * @throws IOException with a sentence for the user
    */
   static SocketChardev listenAt(String name, Path path, boolean wait) throws IOException {
     try {
-      UnixSocket server = UnixSocket.listen(path, UnixSocket.Type.STREAM, BACKLOG);
-      return new SocketChardev(name, path, new SharedSocket(server), null, wait);
-    } catch (LinuxException e) {
-      throw refusal("listen at", path, e);
+      StreamSocket server =
+          ListeningSocket.open(new Endpoint.Unix(path), BACKLOG, ListeningSocket.Access.UMASK);
+      SharedSocket shared = new SharedSocket(UnixSocket.adopt(server.fd()));
+      return new SocketChardev(name, path, shared, null, wait);
+    } catch (ListenException e) {
+      throw new IOException("--serial unix: " + e.getMessage(), e);
     }
-  }
-
-  private static IOException refusal(String what, Path path, LinuxException e) {
-    return new IOException(
-        "--serial unix: cannot " + what + " '" + path + "': " + Errno.message(e.errno()), e);
   }
 
   @Override

@@ -2,8 +2,7 @@
 package dev.spindle.vmm.qmp;
 
 import dev.spindle.linux.Endpoint;
-import dev.spindle.linux.Errno;
-import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.ListeningSocket;
 import dev.spindle.linux.StreamSocket;
 import dev.spindle.linux.UnixSocket;
 import dev.spindle.vmm.chardev.SharedSocket;
@@ -55,12 +54,11 @@ public final class QmpServer implements AutoCloseable {
   public static QmpServer listen(String name, Endpoint endpoint, MonitorSite site)
       throws IOException {
     try {
-      StreamSocket socket = StreamSocket.listenPrivately(endpoint, BACKLOG);
+      StreamSocket socket = ListeningSocket.open(endpoint, BACKLOG, ListeningSocket.Access.OWNER);
       Endpoint bound = endpoint instanceof Endpoint.Unix ? endpoint : socket.localEndpoint();
       return new QmpServer(name, bound, new SharedSocket(UnixSocket.adopt(socket.fd())), site);
-    } catch (LinuxException e) {
-      throw new IOException(
-          "%s: cannot listen at %s: %s".formatted(name, endpoint, Errno.message(e.errno())), e);
+    } catch (IOException e) {
+      throw new IOException(name + ": " + e.getMessage(), e);
     }
   }
 

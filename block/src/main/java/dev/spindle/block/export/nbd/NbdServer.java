@@ -17,6 +17,7 @@ import dev.spindle.linux.Endpoint;
 import dev.spindle.linux.Errno;
 import dev.spindle.linux.Fd;
 import dev.spindle.linux.LinuxException;
+import dev.spindle.linux.ListeningSocket;
 import dev.spindle.linux.StreamSocket;
 import java.io.EOFException;
 import java.io.IOException;
@@ -96,11 +97,8 @@ public final class NbdServer implements ExportServer {
     }
     try {
       exports.addServer(start(exports.mainLoop(), wanted, credentials(exports, wanted, options)));
-    } catch (LinuxException e) {
-      throw new BlockException(
-          "%s: cannot listen at %s: %s"
-              .formatted(options.owner(), wanted.endpoint(), Errno.message(e.errno())),
-          e);
+    } catch (IOException e) {
+      throw new BlockException(options.owner() + ": " + e.getMessage(), e);
     }
   }
 
@@ -144,11 +142,12 @@ public final class NbdServer implements ExportServer {
    * Starts to listen. Control side.
    *
    * @param tls what clients have to use, or null for none
-   * @throws LinuxException if the endpoint cannot be listened at
+   * @throws IOException with a sentence for the user, if the endpoint cannot be listened at
    */
   static NbdServer start(MainLoop mainLoop, NbdServerOptions options, X509Credentials tls)
-      throws LinuxException {
-    StreamSocket socket = StreamSocket.listenAgain(options.endpoint(), BACKLOG);
+      throws IOException {
+    StreamSocket socket =
+        ListeningSocket.open(options.endpoint(), BACKLOG, ListeningSocket.Access.UMASK);
     try {
       NbdServer server = new NbdServer(mainLoop, options, tls, socket);
       server.context.execute(server.accepting::submit);
