@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.linux;
 
+import dev.spindle.linux.internal.StatfsConstants;
+import dev.spindle.linux.internal.StatfsLayout;
 import dev.spindle.linux.internal.Syscall;
 import dev.spindle.linux.internal.SyscallNumber;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * Anonymous memory with a descriptor (memfd_create(2)), so that it can be mapped here, given to KVM
@@ -66,16 +70,30 @@ public final class MemFd implements AutoCloseable {
   }
 
   /**
-   * Sees to it that a file of somebody else's cannot be cut off under a mapping.
+   * Sees to it that pages of a file of somebody else's are there for whoever maps it. Asks no file
+   * system that could make us wait.
    *
    * @param fd any file, open for writing
-   * @return whether it cannot: only memory made for being sealed can promise that
+   * @return whether they are: only memory made for being sealed can promise that, and only of
+   *     ordinary pages. Huge ones come from a pool that may be empty when a hole that somebody has
+   *     made is touched again.
    */
-  public static boolean sealAgainstShrinking(Fd fd) {
+  public static boolean sealAgainstLoss(Fd fd) {
     Syscall.invoke(
         SyscallNumber.FCNTL, fd.number(), FileConstants.F_ADD_SEALS, FileConstants.F_SEAL_SHRINK);
     long seals = Syscall.invoke(SyscallNumber.FCNTL, fd.number(), FileConstants.F_GET_SEALS, 0);
-    return seals >= 0 && (seals & FileConstants.F_SEAL_SHRINK) != 0;
+    return seals >= 0 && (seals & FileConstants.F_SEAL_SHRINK) != 0 && !isOfHugePages(fd);
+  }
+
+  /** Of memory that has seals, which is on tmpfs or hugetlbfs. */
+  private static boolean isOfHugePages(Fd fd) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment about = arena.allocate(StatfsLayout.SIZE, 8);
+      long result = Syscall.invoke(SyscallNumber.FSTATFS, fd.number(), about.address());
+      return result < 0
+          || about.get(ValueLayout.JAVA_INT, StatfsLayout.F_TYPE)
+              == StatfsConstants.HUGETLBFS_MAGIC;
+    }
   }
 
   /**

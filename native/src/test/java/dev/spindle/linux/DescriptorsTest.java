@@ -217,6 +217,20 @@ class DescriptorsTest {
     }
   }
 
+  /** A hole that somebody makes in huge pages may find the pool empty when it is touched. */
+  @Test
+  void onlyOrdinaryPagesAreSafeFromLoss() throws Exception {
+    assumeTrue(Files.exists(Path.of("/sys/kernel/mm/hugepages")), "no huge pages at all");
+    try (MemFd ordinary = MemFd.create("ordinary", 4096, MemFd.Pages.NORMAL);
+        MemFd huge = MemFd.create("huge", 2 << 20, MemFd.Pages.HUGE_2M);
+        EventFd event = EventFd.create()) {
+      assertTrue(MemFd.sealAgainstLoss(ordinary.fd()));
+      assertFalse(MemFd.sealAgainstLoss(huge.fd()));
+      assertTrue(MemFd.isMemory(huge.fd()));
+      assertFalse(MemFd.sealAgainstLoss(event.fd()));
+    }
+  }
+
   @Test
   void impossibleSizesAreRefused() {
     assertThrows(IllegalArgumentException.class, () -> MemFd.create("none", 0, MemFd.Pages.NORMAL));

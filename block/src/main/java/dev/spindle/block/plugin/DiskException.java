@@ -5,8 +5,9 @@ import dev.spindle.linux.Errno;
 import java.io.IOException;
 
 /**
- * A request that fails with an error of the plugin's choice; it is not logged. Anything else that a
- * plugin throws is logged, and is {@link Errno#EIO} to whoever sent the request.
+ * A request that fails with an error of the plugin's choice; it is logged for who asks for it
+ * ({@code SPINDLE_LOG=debug}). Anything else that a plugin throws is logged in any case, and is
+ * {@link Errno#EIO} to whoever sent the request.
  */
 public final class DiskException extends IOException {
   private static final long serialVersionUID = 1;
@@ -20,7 +21,7 @@ public final class DiskException extends IOException {
    * Fails a request.
    *
    * @param errno which error: one of {@link Errno}, such as {@link Errno#ENOSPC}; from 1 to 4095
-   * @param message what happened
+   * @param message what happened, for the log
    */
   public DiskException(int errno, String message) {
     super(message);

@@ -185,13 +185,13 @@ final class ClientMemory implements DeviceMemory, AutoCloseable {
    * about it: that might never answer, nor let an access to a page of it return.
    */
   private void checkKind(Fd fd) throws VhostUserException {
-    if (MemFd.sealAgainstShrinking(fd)) {
+    if (MemFd.sealAgainstLoss(fd)) {
       return;
     }
     if (!unsealedAllowed) {
       throw new VhostUserException(
-          "memory that its owner could cut off: it must be a memfd that can be sealed, unless the"
-              + " export has unsealed-memory=on");
+          "memory that its owner could take away: it must be a memfd of ordinary pages that can be"
+              + " sealed, unless the export has unsealed-memory=on");
     }
     if (!MemFd.isMemory(fd)) {
       throw new VhostUserException(

@@ -168,9 +168,11 @@ final class SharedLogs implements AutoCloseable {
   private static Mapping map(String what, long bytes, long offset, Fd fd)
       throws VhostUserException, LinuxException {
     // First of all, and before any file system is asked: it might never answer.
-    if (!MemFd.sealAgainstShrinking(fd)) {
+    if (!MemFd.sealAgainstLoss(fd)) {
       throw new VhostUserException(
-          "the memory for " + what + " could be cut off: it must be a memfd that can be sealed");
+          "the memory for "
+              + what
+              + " could vanish: it must be a memfd of ordinary pages that can be sealed");
     }
     long size = LinuxFile.adopt(fd, Path.of(what)).size();
     if (bytes <= 0 || bytes > MOST_BYTES || offset < 0 || offset > size - bytes) {

@@ -36,6 +36,7 @@ public final class SyscallNumber {
   public static final int FTRUNCATE = 77;
   public static final int SETSID = 112;
   public static final int RT_SIGTIMEDWAIT = 128;
+  public static final int FSTATFS = 138;
   public static final int MLOCK = 149;
   public static final int GETTID = 186;
   public static final int TGKILL = 234;

@@ -33,6 +33,12 @@ final class PluginFailures {
   /** The error number for whoever sent the request. */
   int errno(Operation operation, Throwable thrown) {
     if (thrown instanceof DiskException meant) {
+      LOG.debug(
+          "node '{}': the driver fails a {}: {} ({})",
+          node,
+          operation,
+          meant.getMessage(),
+          Errno.name(meant.errno()));
       return meant.errno();
     }
     if (!failing) {

@@ -25,6 +25,11 @@ sealed interface MetaContext {
    */
   Extent extent(BackendLane lane, long offset, long length);
 
+  /**
+   * The status of a block of which parts have one and another: what holds for all that is there.
+   */
+  int join(int one, int another);
+
   /** {@code base:allocation}. */
   record Allocation(int number) implements MetaContext {
     @Override
@@ -39,6 +44,12 @@ sealed interface MetaContext {
       int zero = status.zero() ? MetaContexts.STATE_ZERO : 0;
       return new Extent(status.length(), hole | zero);
     }
+
+    /** A hole, or zeroes, are so throughout. */
+    @Override
+    public int join(int one, int another) {
+      return one & another;
+    }
   }
 
   /** {@code qemu:allocation-depth}. */
@@ -52,6 +63,12 @@ sealed interface MetaContext {
     public Extent extent(BackendLane lane, long offset, long length) {
       BlockStatus status = lane.blockStatus(offset, length);
       return new Extent(status.length(), status.depth());
+    }
+
+    /** The uppermost layer that has some of it. */
+    @Override
+    public int join(int one, int another) {
+      return one == 0 || another == 0 ? one + another : Math.min(one, another);
     }
   }
 
@@ -72,6 +89,12 @@ sealed interface MetaContext {
       return dirty.offset() > offset
           ? new Extent(dirty.offset() - offset, 0)
           : new Extent(dirty.bytes(), MetaContexts.STATE_DIRTY);
+    }
+
+    /** What is dirty in part is dirty. */
+    @Override
+    public int join(int one, int another) {
+      return one | another;
     }
   }
 }

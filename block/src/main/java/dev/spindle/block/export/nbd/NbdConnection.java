@@ -90,7 +90,7 @@ final class NbdConnection implements TurnEnd, NbdStream.Listener {
     this.terms = terms;
     this.check = new RequestCheck(terms, size);
     this.head = new ReplyHead(terms.style());
-    this.status = new StatusQuery(terms.style(), head, terms.contexts());
+    this.status = new StatusQuery(terms, head);
     this.payloads = new PayloadMemory();
     this.idleMemory = new IdleMemory(payloads);
     this.memory = payloads.segment();

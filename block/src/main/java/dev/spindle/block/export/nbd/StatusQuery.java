@@ -28,13 +28,18 @@ final class StatusQuery {
   private final HeaderStyle style;
   private final ReplyHead head;
   private final List<MetaContext> contexts;
+
+  /** What the lengths of extents are multiples of, as requests are. Bytes. */
+  private final int block;
+
   private final int pieceHead;
   private final int extentBytes;
 
-  StatusQuery(HeaderStyle style, ReplyHead head, List<MetaContext> contexts) {
-    this.style = style;
+  StatusQuery(ClientTerms terms, ReplyHead head) {
+    this.style = terms.style();
     this.head = head;
-    this.contexts = contexts;
+    this.contexts = terms.contexts();
+    this.block = terms.sizes().minimum();
     boolean extended = style == HeaderStyle.EXTENDED;
     this.pieceHead = extended ? 8 : 4;
     this.extentBytes = extended ? 16 : 8;
@@ -109,7 +114,7 @@ final class StatusQuery {
       if (looked % EXTENTS_AT_ONCE == 0) {
         Thread.yield();
       }
-      MetaContext.Extent extent = context.extent(lane, offset, left);
+      MetaContext.Extent extent = wholeBlocks(context, lane, offset, left);
       if (run > 0 && extent.status() != status) {
         write(memory, first + count * extentBytes, run, status);
         run = 0;
@@ -124,6 +129,23 @@ final class StatusQuery {
     }
     write(memory, first + count * extentBytes, run, status);
     return count + 1;
+  }
+
+  /** The extent at the start of a range of whole blocks; of a block of several, what joins them. */
+  private MetaContext.Extent wholeBlocks(
+      MetaContext context, BackendLane lane, long offset, long length) {
+    MetaContext.Extent first = context.extent(lane, offset, length);
+    long whole = first.length() & -block;
+    if (whole > 0) {
+      return new MetaContext.Extent(whole, first.status());
+    }
+    int status = first.status();
+    for (long known = first.length(); known < block; ) {
+      MetaContext.Extent next = context.extent(lane, offset + known, block - known);
+      status = context.join(status, next.status());
+      known += next.length();
+    }
+    return new MetaContext.Extent(block, status);
   }
 
   private void write(MemorySegment memory, long at, long length, int status) {
