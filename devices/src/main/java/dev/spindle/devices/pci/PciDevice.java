@@ -2,6 +2,7 @@
 package dev.spindle.devices.pci;
 
 import dev.spindle.devices.bus.BusDevice;
+import dev.spindle.devices.irq.IrqLine;
 import dev.spindle.devices.irq.MsiRouter;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -66,7 +67,7 @@ public abstract class PciDevice implements AutoCloseable {
   private volatile int command;
 
   private final Object pinLock = new Object();
-  private PciPin pin = PciPin.UNCONNECTED; // with pinLock
+  private IrqLine pin = IrqLine.UNCONNECTED; // with pinLock
   private boolean hasPin;
 
   protected PciDevice(PciIdentity identity) {
@@ -244,6 +245,12 @@ public abstract class PciDevice implements AutoCloseable {
   }
 
   /**
+   * Waits until the device has nothing in flight, and takes up nothing more until the guest starts
+   * it anew. Comes before {@link #reset}, and without the host bridge's lock.
+   */
+  public void comeToRest() {}
+
+  /**
    * Goes back to the state after power-on: nothing decoded, MSI-X off. A subclass resets itself and
    * calls this. The BARs are taken off the buses by the host bridge.
    */
@@ -267,7 +274,7 @@ public abstract class PciDevice implements AutoCloseable {
     return bars;
   }
 
-  final void connect(PciPin pin) {
+  final void connect(IrqLine pin) {
     synchronized (pinLock) {
       this.pin.set(false);
       this.pin = pin;

@@ -4,9 +4,14 @@ package dev.spindle.devices.pci;
 import dev.spindle.devices.bus.AddressRange;
 import dev.spindle.devices.bus.Bus;
 import dev.spindle.devices.irq.IrqLine;
+import dev.spindle.devices.irq.SharedIrqLine;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
 
 /**
  * The PCI host bridge: bus 0 with 32 slots of one function each, itself in slot 0.
@@ -30,7 +35,7 @@ public final class PciHostBridge {
   private final Bus ports;
   private final Bus memory;
   private final PciWindows windows;
-  private final List<PciPin.Line> interruptLines;
+  private final IrqLine[] pins = new IrqLine[SLOTS];
   private final PciDevice[] slots = new PciDevice[SLOTS]; // with this object's lock
 
   /**
@@ -42,8 +47,26 @@ public final class PciHostBridge {
     this.ports = ports;
     this.memory = memory;
     this.windows = windows;
-    this.interruptLines = interruptLines.stream().map(PciPin.Line::new).toList();
+    List<SharedIrqLine> lines = interruptLines.stream().map(SharedIrqLine::new).toList();
+    for (int slot = 0; slot < SLOTS; slot++) {
+      pins[slot] = lines.get(slot % lines.size()).addWire();
+    }
     attach(0, new Itself());
+  }
+
+  /**
+   * Whether nothing is in a slot.
+   *
+   * @param slot 0 to 31
+   */
+  public synchronized boolean isFree(int slot) {
+    checkSlot(slot);
+    return slots[slot] == null;
+  }
+
+  /** The lowest free slot, or nothing if all are taken. */
+  public synchronized OptionalInt freeSlot() {
+    return IntStream.range(0, SLOTS).filter(slot -> slots[slot] == null).findFirst();
   }
 
   /**
@@ -53,13 +76,12 @@ public final class PciHostBridge {
    * @throws IllegalStateException if all are taken
    */
   public synchronized int attach(PciDevice device) {
-    for (int slot = 0; slot < SLOTS; slot++) {
-      if (slots[slot] == null) {
-        attach(slot, device);
-        return slot;
-      }
-    }
-    throw new IllegalStateException("all %d PCI slots are taken".formatted(SLOTS));
+    int slot =
+        freeSlot()
+            .orElseThrow(
+                () -> new IllegalStateException("all %d PCI slots are taken".formatted(SLOTS)));
+    attach(slot, device);
+    return slot;
   }
 
   /**
@@ -74,7 +96,7 @@ public final class PciHostBridge {
       throw new IllegalArgumentException("PCI slot %d is taken".formatted(slot));
     }
     slots[slot] = device;
-    device.connect(PciPin.of(interruptLines, slot));
+    device.connect(pins[slot]);
     updateMappings();
   }
 
@@ -92,7 +114,7 @@ public final class PciHostBridge {
     for (PciBar bar : device.bars()) {
       unmap(device, bar);
     }
-    device.connect(PciPin.UNCONNECTED);
+    device.connect(IrqLine.UNCONNECTED);
     slots[slot] = null;
     updateMappings();
   }
@@ -157,13 +179,23 @@ public final class PciHostBridge {
     return infos;
   }
 
-  /** Resets every device: nothing is decoded until {@link #assignResources} or the guest say so. */
-  public synchronized void reset() {
-    for (PciDevice device : slots) {
-      if (device != null) {
-        device.reset();
-      }
-    }
+  /**
+   * Resets every device, once it has come to rest: nothing is decoded until {@link
+   * #assignResources} or the guest say so. No vCPU runs. Not from control work, which some devices
+   * need for coming to rest.
+   */
+  public void reset() {
+    // Without the lock: what they need for that may be asking what is in the slots.
+    devices().forEach(PciDevice::comeToRest);
+    resetSlots();
+  }
+
+  private synchronized List<PciDevice> devices() {
+    return Arrays.stream(slots).filter(Objects::nonNull).toList();
+  }
+
+  private synchronized void resetSlots() {
+    devices().forEach(PciDevice::reset);
     updateMappings();
   }
 

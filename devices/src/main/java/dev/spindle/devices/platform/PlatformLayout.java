@@ -39,6 +39,12 @@ public final class PlatformLayout {
   /** ACPI's power management timer. */
   public static final AddressRange PM_TIMER = new AddressRange(0x608, 4);
 
+  /** ACPI's general-purpose event block GPE0. */
+  public static final AddressRange GPE0 = new AddressRange(0x610, 4);
+
+  /** The registers by which PCI devices come and go. */
+  public static final AddressRange PCI_HOTPLUG = new AddressRange(0x620, 12);
+
   /** PCI configuration mechanism #1. */
   public static final AddressRange PCI_CONFIG = new AddressRange(0xCF8, 8);
 
@@ -65,6 +71,9 @@ public final class PlatformLayout {
 
   /** How many GSIs PCI interrupt pins share. */
   public static final int PCI_INTERRUPT_LINES = 4;
+
+  /** The general-purpose event that tells the guest of PCI devices which come and go. */
+  public static final int GPE_PCI_HOTPLUG = 1;
 
   private PlatformLayout() {}
 

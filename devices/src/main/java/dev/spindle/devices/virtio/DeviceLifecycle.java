@@ -63,6 +63,9 @@ final class DeviceLifecycle {
   /** Completed when the reset under way is done; null if there is none. */
   private CompletableFuture<Void> resetting;
 
+  /** The last reset, after which no driver reaches the device any more; null before. */
+  private CompletableFuture<Void> end;
+
   /** One activation: what the device reports through it counts until the reset that ends it. */
   private final class Running implements VirtioTransport {
     private boolean live = true;
@@ -158,7 +161,7 @@ final class DeviceLifecycle {
   }
 
   private synchronized void addStatus(int bits) {
-    if (resetting != null) {
+    if (resetting != null || end != null) {
       return; // A driver has to wait until it reads 0 back.
     }
     int added = bits & ~status.get();
@@ -241,6 +244,24 @@ final class DeviceLifecycle {
     resetting = done;
     quieten().whenComplete((nothing, failure) -> finishReset(done, failure));
     return done;
+  }
+
+  /** As {@link #reset}, for good: no driver starts the device again, and nobody resets it again. */
+  synchronized CompletableFuture<Void> end() {
+    if (end == null) {
+      // Before the reset, which may be done on return.
+      end = new CompletableFuture<>();
+      reset()
+          .whenComplete(
+              (nothing, failure) -> {
+                if (failure == null) {
+                  end.complete(null);
+                } else {
+                  end.completeExceptionally(failure);
+                }
+              });
+    }
+    return end;
   }
 
   private CompletableFuture<Void> quieten() {

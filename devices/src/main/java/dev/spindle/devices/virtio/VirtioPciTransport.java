@@ -347,29 +347,36 @@ public final class VirtioPciTransport extends PciDevice {
   }
 
   /**
-   * Resets the virtio device, the PCI function apart: the start of a machine's reset for those who
-   * must not wait with locks held. Any thread.
+   * Ends the device for good: whatever its driver writes from now on has no effect. It must be off
+   * the bus. Any thread, a vCPU's too; does not wait.
    *
-   * @return completed when the device is quiet; {@link #reset} then does not wait
+   * @return completed when the device is quiet; exceptionally if that cannot be had
    */
-  public CompletableFuture<Void> resetDevice() {
-    return lifecycle.reset();
+  public CompletableFuture<Void> end() {
+    return lifecycle.end();
   }
 
-  /**
-   * Resets the device and waits until it is quiet. Not for the device's own threads, and not with a
-   * lock held that the device needs for coming to rest: see {@link #resetDevice}.
-   */
+  /** Not for the device's own threads, nor with a lock held that it needs for coming to rest. */
+  @Override
+  public void comeToRest() {
+    lifecycle.reset().join();
+  }
+
+  /** As {@link #comeToRest}, unless the device is quiet already. */
   @Override
   public void reset() {
-    lifecycle.reset().join();
+    comeToRest();
     super.reset();
   }
 
-  /** Resets the device and gives back its eventfds and vectors. It must be off the bus. */
+  /**
+   * Ends the device and gives back its eventfds and vectors. It must be off the bus, and no vCPU
+   * may be at an access that found it there. Waits, as {@link #comeToRest} does, unless {@link
+   * #end} has been completed before.
+   */
   @Override
   public void close() {
-    lifecycle.reset().join();
+    lifecycle.end().exceptionally(failure -> null).join(); // It has been logged.
     super.close();
     closeFds();
   }

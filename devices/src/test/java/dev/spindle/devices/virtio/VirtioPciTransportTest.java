@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.devices.virtio.PciGuestDriver.Structure;
@@ -20,6 +21,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -340,10 +342,26 @@ class VirtioPciTransportTest {
     device.quiet = CompletableFuture.failedFuture(new IllegalStateException("on purpose"));
     guest.setStatus(0);
     assertEquals(RUNNING, guest.status());
-    assertTrue(guest.transport.resetDevice().isCompletedExceptionally());
+    assertThrows(CompletionException.class, guest.transport::comeToRest);
     device.quiet = CompletableFuture.completedFuture(null);
     guest.setStatus(0);
     assertEquals(0, guest.status(), "unless it manages later");
+  }
+
+  @Test
+  void aDeviceThatHasComeToItsEndIsStartedByNobody() {
+    guest.start(BASIC);
+    CompletableFuture<Void> quiet = new CompletableFuture<>();
+    device.quiet = quiet;
+    CompletableFuture<Void> ended = guest.transport.end();
+    assertFalse(ended.isDone());
+    assertNull(device.active);
+    quiet.complete(null);
+    assertTrue(ended.isDone());
+    guest.start(BASIC);
+    assertNull(device.active);
+    assertEquals(0, guest.status());
+    assertTrue(guest.transport.end().isDone());
   }
 
   @Test

@@ -10,11 +10,18 @@ import java.util.List;
  * @param ioApicId APIC id of the I/O APIC
  * @param power the power-management registers
  * @param pci the PCI host bridge
+ * @param hotplug how its devices come and go
  * @param serialPorts 16550 ports, COM1 first
  * @param rtc first port and interrupt of the CMOS real-time clock
  */
 public record AcpiPlatform(
-    int cpus, int ioApicId, Power power, Pci pci, List<IsaDevice> serialPorts, IsaDevice rtc) {
+    int cpus,
+    int ioApicId,
+    Power power,
+    Pci pci,
+    PciHotplug hotplug,
+    List<IsaDevice> serialPorts,
+    IsaDevice rtc) {
 
   public AcpiPlatform {
     serialPorts = List.copyOf(serialPorts);
@@ -26,6 +33,7 @@ public record AcpiPlatform(
    * @param eventBlock PM1a event block: 16-bit status, 16-bit enable
    * @param controlBlock PM1a control block, 16 bits
    * @param timer PM timer, 32 bits wide
+   * @param generalEvents GPE0 block: 16-bit status, 16-bit enable
    * @param sciIrq the global system interrupt of the SCI, level-triggered and active high
    * @param resetPort the port of the reset register
    * @param resetValue the byte that resets the machine when written to it
@@ -35,6 +43,7 @@ public record AcpiPlatform(
       int eventBlock,
       int controlBlock,
       int timer,
+      int generalEvents,
       int sciIrq,
       int resetPort,
       int resetValue,
@@ -52,6 +61,16 @@ public record AcpiPlatform(
    */
   public record Pci(
       long ecamBase, int buses, Window window32, Window window64, int firstInterrupt) {}
+
+  /**
+   * How devices come to slots and are taken out of them while the guest runs.
+   *
+   * @param event the general-purpose event that tells of it
+   * @param registers first port of three registers of 32 bits, with one bit for each slot: those
+   *     that a device has come to, those whose devices are to go (both cleared by reading), and
+   *     those to be emptied now (written)
+   */
+  public record PciHotplug(int event, int registers) {}
 
   /** A range of guest-physical addresses, in bytes. */
   public record Window(long base, long length) {}

@@ -98,8 +98,8 @@ public final class AcpiTables {
     image.u16(power.sciIrq());
     image.u32(0).u8(0).u8(0).u8(0).u8(0); // No SMI command port: ACPI mode is always on.
     image.u32(power.eventBlock()).u32(0).u32(power.controlBlock()).u32(0).u32(0);
-    image.u32(power.timer()).u32(0).u32(0);
-    image.u8(4).u8(2).u8(0).u8(4).u8(0).u8(0).u8(0).u8(0);
+    image.u32(power.timer()).u32(power.generalEvents()).u32(0);
+    image.u8(4).u8(2).u8(0).u8(4).u8(4).u8(0).u8(0).u8(0);
     image.u16(0x65).u16(0x3E9); // Latencies that say: no C2, no C3.
     image.zeros(6).u8(0).u8(0).u8(0x32); // No alarm bytes; the century is CMOS byte 0x32.
     image.u16(BOOT_LEGACY_DEVICES | BOOT_NO_VGA).u8(0);
@@ -114,7 +114,8 @@ public final class AcpiTables {
     image.u64(0).u64(addressOf("DSDT"));
     port(power.eventBlock(), 32).zeros(12);
     port(power.controlBlock(), 16).zeros(12).zeros(12);
-    port(power.timer(), 32).zeros(12).zeros(12);
+    port(power.timer(), 32);
+    port(power.generalEvents(), 32).zeros(12);
     image.zeros(24); // Sleep registers exist on hardware-reduced machines only.
     image.ascii("SPINDLE", 8, '\0');
   }

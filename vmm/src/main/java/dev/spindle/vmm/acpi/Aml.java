@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.acpi;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
@@ -27,15 +28,25 @@ public final class Aml {
   private static final int DWORD_PREFIX = 0x0C;
   private static final int STRING_PREFIX = 0x0D;
   private static final int QWORD_PREFIX = 0x0E;
+  private static final int LOCAL0_OP = 0x60;
   private static final int ARG0_OP = 0x68;
+  private static final int STORE_OP = 0x70;
   private static final int AND_OP = 0x7B;
   private static final int OR_OP = 0x7D;
+  private static final int OPERATION_REGION_OP = 0x80;
+  private static final int FIELD_OP = 0x81;
+  private static final int NOTIFY_OP = 0x86;
   private static final int CREATE_DWORD_FIELD_OP = 0x8A;
   private static final int NOT_OP = 0x92;
   private static final int EQUAL_OP = 0x93;
   private static final int IF_OP = 0xA0;
   private static final int ELSE_OP = 0xA1;
   private static final int RETURN_OP = 0xA4;
+
+  private static final int SERIALIZED = 1 << 3;
+  private static final int SYSTEM_IO = 1;
+  private static final int DWORD_ACCESS = 3;
+  private static final int WRITE_AS_ZEROS = 2 << 5;
 
   private Aml() {}
 
@@ -64,15 +75,89 @@ public final class Aml {
     if (argumentCount < 0 || argumentCount > 7) {
       throw new IllegalArgumentException("a method takes 0 to 7 arguments, not " + argumentCount);
     }
+    return methodWith(argumentCount, name, terms);
+  }
+
+  /** {@code Method (name, 0, Serialized) { terms }}: runs once at a time. */
+  public static AmlTerm serializedMethod(String name, AmlTerm... terms) {
+    return methodWith(SERIALIZED, name, terms);
+  }
+
+  private static AmlTerm methodWith(int flags, String name, AmlTerm... terms) {
     AmlTerm path = path(name);
     return packaged(
         METHOD_OP,
         false,
         out -> {
           path.writeTo(out);
-          out.u8(argumentCount);
+          out.u8(flags);
         },
         terms);
+  }
+
+  /** {@code OperationRegion (name, SystemIO, port, length)}. */
+  public static AmlTerm portRegion(String name, int port, int length) {
+    AmlTerm path = path(name);
+    return out -> {
+      out.u8(EXTENDED_PREFIX).u8(OPERATION_REGION_OP);
+      path.writeTo(out);
+      out.u8(SYSTEM_IO);
+      integer(port).writeTo(out);
+      integer(length).writeTo(out);
+    };
+  }
+
+  /**
+   * {@code Field (region, DWordAcc, NoLock, WriteAsZeros) { name, 32, … }}: registers one after the
+   * other.
+   *
+   * @param names of four characters each
+   */
+  public static AmlTerm dwordFields(String region, String... names) {
+    AmlTerm path = path(region);
+    List<AmlTerm> fields = Arrays.stream(names).map(Aml::path).toList();
+    return packaged(
+        FIELD_OP,
+        true,
+        out -> {
+          path.writeTo(out);
+          out.u8(DWORD_ACCESS | WRITE_AS_ZEROS);
+          for (AmlTerm field : fields) {
+            field.writeTo(out);
+            out.u8(Integer.SIZE); // In the encoding of package lengths, which is itself below 64.
+          }
+        });
+  }
+
+  /** {@code Store (value, target)}. */
+  public static AmlTerm store(AmlTerm value, AmlTerm target) {
+    return out -> {
+      out.u8(STORE_OP);
+      value.writeTo(out);
+      target.writeTo(out);
+    };
+  }
+
+  /** {@code Notify (object, value)}. */
+  public static AmlTerm notify(AmlTerm object, int value) {
+    return out -> {
+      out.u8(NOTIFY_OP);
+      object.writeTo(out);
+      integer(value).writeTo(out);
+    };
+  }
+
+  /** {@code Local0} to {@code Local7}. */
+  public static AmlTerm local(int index) {
+    if (index < 0 || index > 7) {
+      throw new IllegalArgumentException("no Local" + index);
+    }
+    return out -> out.u8(LOCAL0_OP + index);
+  }
+
+  /** What a result that nobody wants is stored to. */
+  public static AmlTerm nowhere() {
+    return out -> out.u8(0);
   }
 
   /** {@code Return (value)}. */

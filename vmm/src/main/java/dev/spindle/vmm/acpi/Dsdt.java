@@ -42,7 +42,7 @@ final class Dsdt {
     for (int cpu = 0; cpu < platform.cpus(); cpu++) {
       devices.add(processor(cpu));
     }
-    devices.add(hostBridge(platform.pci()));
+    devices.add(hostBridge(platform));
     devices.add(motherboard(platform));
     for (int i = 0; i < platform.serialPorts().size(); i++) {
       devices.add(serialPort(i + 1, platform.serialPorts().get(i)));
@@ -51,6 +51,7 @@ final class Dsdt {
 
     ByteWriter out = new ByteWriter();
     scope("\\_SB", devices.toArray(AmlTerm[]::new)).writeTo(out);
+    PciHotplugAml.ofEvent("\\_SB.PCI0", platform.hotplug()).writeTo(out);
     AmlTerm sleepType = integer(platform.power().s5SleepType());
     name("\\_S5", packageOf(List.of(sleepType, sleepType, integer(0), integer(0)))).writeTo(out);
     return out.toByteArray();
@@ -63,7 +64,8 @@ final class Dsdt {
         name("_UID", integer(cpu)));
   }
 
-  private static AmlTerm hostBridge(AcpiPlatform.Pci pci) {
+  private static AmlTerm hostBridge(AcpiPlatform platform) {
+    AcpiPlatform.Pci pci = platform.pci();
     List<AmlResource> windows = new ArrayList<>();
     windows.add(new AmlResource.BusWindow(0, pci.buses()));
     windows.add(new AmlResource.Ports(0xCF8, 8));
@@ -80,7 +82,8 @@ final class Dsdt {
         name("_UID", integer(0)),
         name("_CRS", resourceTemplate(windows.toArray(AmlResource[]::new))),
         name("_PRT", interruptRouting(pci)),
-        osControl());
+        osControl(),
+        PciHotplugAml.inHostBridge(platform.hotplug()));
   }
 
   /** Where INTA# of each slot leads: straight to an I/O APIC input, without link devices. */
@@ -125,7 +128,9 @@ final class Dsdt {
                 new AmlResource.FixedMemory(pci.ecamBase(), (long) pci.buses() << 20),
                 new AmlResource.Ports(platform.power().eventBlock(), 4),
                 new AmlResource.Ports(platform.power().controlBlock(), 2),
-                new AmlResource.Ports(platform.power().timer(), 4))));
+                new AmlResource.Ports(platform.power().timer(), 4),
+                new AmlResource.Ports(platform.power().generalEvents(), 4),
+                new AmlResource.Ports(platform.hotplug().registers(), 12))));
   }
 
   private static AmlTerm serialPort(int number, AcpiPlatform.IsaDevice port) {

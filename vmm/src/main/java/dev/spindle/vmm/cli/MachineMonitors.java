@@ -11,6 +11,7 @@ import dev.spindle.vmm.qmp.VersionInfo;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
 import dev.spindle.vmm.qmp.command.ChainCommands;
+import dev.spindle.vmm.qmp.command.DeviceCommands;
 import dev.spindle.vmm.qmp.command.DiskCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
 import dev.spindle.vmm.qmp.command.ExportEvents;
@@ -53,8 +54,11 @@ final class MachineMonitors implements AutoCloseable {
         .add(DiskCommands.all(), machine)
         .add(StatsCommands.all(), machine)
         .add(ThrottleCommands.all(), machine)
+        .add(DeviceCommands.all(), machine)
         .add(ObjectCommands.all(), machine.blockLayer())
-        .add(QomCommands.all(), new ObjectTree(machine.blockLayer().objects(), machine::devices))
+        .add(
+            QomCommands.all(),
+            new ObjectTree(machine.blockLayer().objects(), machine.peripherals()::options))
         .add(BlockCommands.all(), machine.blockLayer())
         .add(BitmapCommands.all(), machine.blockLayer())
         .add(NewJobCommands.all(), machine.blockLayer())

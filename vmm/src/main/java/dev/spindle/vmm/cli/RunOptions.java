@@ -89,7 +89,7 @@ final class RunOptions {
     ObjectOptions objects = ObjectOptions.parse(list("--object"));
     BlockdevOptions nodes = BlockdevOptions.parse(list("--blockdev"));
     List<String> threadNames = objects.ioThreads().stream().map(IoThreadOption::id).toList();
-    DeviceOptions deviceOptions = new DeviceOptions(cpus, nodes.names(), threadNames);
+    DeviceOptions deviceOptions = new DeviceOptions(cpus, nodes.names(), threadNames, List.of());
     List<DeviceOption> devices = new ArrayList<>();
     for (String argument : list("--device")) {
       Options options = KeyValueOptions.parse("--device", argument, "driver");

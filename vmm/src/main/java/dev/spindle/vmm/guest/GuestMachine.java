@@ -19,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Describes the machine around a guest of {@code guest-images}: two iothreads, disks on the first
@@ -113,6 +114,7 @@ public final class GuestMachine {
     devices.add(
         new DeviceOption.Disk(
             id,
+            OptionalInt.empty(),
             nodeName,
             QueueMapping.all(queues, IO_THREADS.getFirst()),
             packed,

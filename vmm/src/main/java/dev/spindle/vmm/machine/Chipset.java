@@ -4,13 +4,16 @@ package dev.spindle.vmm.machine;
 import dev.spindle.devices.bus.AddressRange;
 import dev.spindle.devices.bus.Bus;
 import dev.spindle.devices.irq.IrqLine;
+import dev.spindle.devices.irq.SharedIrqLine;
 import dev.spindle.devices.pci.PciConfigPorts;
 import dev.spindle.devices.pci.PciEcam;
 import dev.spindle.devices.pci.PciHostBridge;
 import dev.spindle.devices.pci.PciWindows;
 import dev.spindle.devices.platform.AcpiPower;
 import dev.spindle.devices.platform.CmosRtc;
+import dev.spindle.devices.platform.GeneralPurposeEvents;
 import dev.spindle.devices.platform.I8042;
+import dev.spindle.devices.platform.PciHotplug;
 import dev.spindle.devices.platform.PlatformLayout;
 import dev.spindle.devices.platform.PostCodePort;
 import dev.spindle.devices.platform.PowerControl;
@@ -45,6 +48,8 @@ final class Chipset implements AutoCloseable {
   private final PciWindows pciWindows;
   private final PciHostBridge bridge;
   private final AcpiPower power;
+  private final GeneralPurposeEvents events;
+  private final PciHotplug hotplug;
   private final CmosRtc clock;
   private final RtcTicker ticker;
   private final I8042 keyboard;
@@ -74,7 +79,10 @@ final class Chipset implements AutoCloseable {
             IntStream.range(0, PlatformLayout.PCI_INTERRUPT_LINES)
                 .mapToObj(pin -> lines.apply(PlatformLayout.GSI_PCI + pin))
                 .toList());
-    this.power = new AcpiPower(lines.apply(PlatformLayout.GSI_SCI), control, guestTime);
+    SharedIrqLine sci = new SharedIrqLine(lines.apply(PlatformLayout.GSI_SCI));
+    this.power = new AcpiPower(sci.addWire(), control, guestTime);
+    this.events = new GeneralPurposeEvents(sci.addWire());
+    this.hotplug = new PciHotplug(events, PlatformLayout.GPE_PCI_HOTPLUG);
     Clock hostClock = Clock.systemUTC();
     this.clock = new CmosRtc(hostClock, lines.apply(PlatformLayout.GSI_RTC));
     this.ticker = new RtcTicker(clock, hostClock);
@@ -88,6 +96,8 @@ final class Chipset implements AutoCloseable {
     ports.add(PlatformLayout.PM1A_EVENT, power.eventBlock());
     ports.add(PlatformLayout.PM1A_CONTROL, power.controlBlock());
     ports.add(PlatformLayout.PM_TIMER, power.timer());
+    ports.add(PlatformLayout.GPE0, events);
+    ports.add(PlatformLayout.PCI_HOTPLUG, hotplug);
     ports.add(PlatformLayout.PCI_CONFIG, new PciConfigPorts(bridge, resetRegister));
     memory.add(PlatformLayout.PCI_ECAM, new PciEcam(bridge));
   }
@@ -106,6 +116,10 @@ final class Chipset implements AutoCloseable {
 
   AcpiPower power() {
     return power;
+  }
+
+  PciHotplug hotplug() {
+    return hotplug;
   }
 
   /**
@@ -130,6 +144,8 @@ final class Chipset implements AutoCloseable {
    */
   void reset() {
     bridge.reset();
+    hotplug.reset();
+    events.reset();
     power.reset();
     clock.reset();
     keyboard.reset();
@@ -137,9 +153,10 @@ final class Chipset implements AutoCloseable {
     serialPorts.forEach(Uart16550::reset);
   }
 
-  /** Gives every PCI device its addresses, as firmware would. */
+  /** Gives every PCI device its addresses, as firmware would before the guest starts. */
   void assignResources() {
     bridge.assignResources();
+    hotplug.guestStarts();
   }
 
   /** Describes the chipset to ACPI. */
@@ -158,6 +175,7 @@ final class Chipset implements AutoCloseable {
             (int) PlatformLayout.PM1A_EVENT.base(),
             (int) PlatformLayout.PM1A_CONTROL.base(),
             (int) PlatformLayout.PM_TIMER.base(),
+            (int) PlatformLayout.GPE0.base(),
             PlatformLayout.GSI_SCI,
             PlatformLayout.RESET_PORT,
             PlatformLayout.RESET_VALUE,
@@ -168,6 +186,8 @@ final class Chipset implements AutoCloseable {
             window(pciWindows.memory32()),
             window(pciWindows.memory64()),
             PlatformLayout.GSI_PCI),
+        new AcpiPlatform.PciHotplug(
+            PlatformLayout.GPE_PCI_HOTPLUG, (int) PlatformLayout.PCI_HOTPLUG.base()),
         serial,
         isaDevice(PlatformLayout.RTC, PlatformLayout.GSI_RTC));
   }

@@ -4,6 +4,7 @@ package dev.spindle.vmm.machine;
 import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /** A PCI device to be made, in the form of {@code --device}. */
 public sealed interface DeviceOption {
@@ -12,6 +13,9 @@ public sealed interface DeviceOption {
 
   /** Returns its kind, as {@code driver} says it. */
   String driver();
+
+  /** Returns the PCI slot that it is to have; nothing for the lowest free one. */
+  OptionalInt slot();
 
   /** Returns its properties, under the names in which {@code --device} takes them. */
   Map<String, Object> properties();
@@ -24,7 +28,13 @@ public sealed interface DeviceOption {
    * @param packed whether packed virtqueues are offered
    * @param blk its other properties
    */
-  record Disk(String id, String drive, QueueMapping queues, boolean packed, VirtioBlkOptions blk)
+  record Disk(
+      String id,
+      OptionalInt slot,
+      String drive,
+      QueueMapping queues,
+      boolean packed,
+      VirtioBlkOptions blk)
       implements DeviceOption {
     /** As users write it. */
     public static final String DRIVER = "virtio-blk-pci";
@@ -50,7 +60,7 @@ public sealed interface DeviceOption {
    *
    * @param packed whether packed virtqueues are offered
    */
-  record Rng(String id, boolean packed) implements DeviceOption {
+  record Rng(String id, OptionalInt slot, boolean packed) implements DeviceOption {
     /** As users write it. */
     public static final String DRIVER = "virtio-rng-pci";
 

@@ -6,6 +6,7 @@ import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
+import dev.spindle.devices.pci.PciHostBridge;
 import dev.spindle.devices.virtio.blk.VirtioBlkOptions;
 import java.util.Collection;
 import java.util.Collections;
@@ -13,7 +14,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Reads the arguments of {@code --device}, which may refer to nodes and iothreads. */
 public final class DeviceOptions {
@@ -21,13 +25,18 @@ public final class DeviceOptions {
   private static final String RNG = DeviceOption.Rng.DRIVER;
   private static final int MOST_QUEUES = 1023;
 
+  /** The only one there is, of a name that QEMU gives to such. */
+  private static final String BUS = "pcie.0";
+
+  private static final Pattern ADDRESS = Pattern.compile("(0x)?(?<slot>[0-9a-fA-F]{1,2})(\\.0)?");
+
   /** The devices there are, and what reads their options. */
   public static final Map<String, OptionList.Reader> KINDS = Collections.unmodifiableMap(kinds());
 
   private final int cpus;
   private final Collection<String> nodeNames;
   private final Collection<String> ioThreads;
-  private final Set<String> descriptions = new HashSet<>();
+  private final Set<String> descriptions;
 
   /**
    * Prepares to read.
@@ -35,8 +44,14 @@ public final class DeviceOptions {
    * @param cpus the machine's vCPUs, each of which gets a queue of its own unless told otherwise
    * @param nodeNames the block nodes there will be
    * @param ioThreads the iothreads there will be
+   * @param ids of devices there are already
    */
-  public DeviceOptions(int cpus, Collection<String> nodeNames, Collection<String> ioThreads) {
+  public DeviceOptions(
+      int cpus,
+      Collection<String> nodeNames,
+      Collection<String> ioThreads,
+      Collection<String> ids) {
+    this.descriptions = new HashSet<>(ids);
     this.cpus = cpus;
     this.nodeNames = nodeNames;
     this.ioThreads = ioThreads;
@@ -70,6 +85,7 @@ public final class DeviceOptions {
   /** What a user says of a disk, not yet compared with anything else. */
   private record DiskWords(
       Optional<String> id,
+      OptionalInt slot,
       String drive,
       int queues,
       Optional<String> ioThread,
@@ -79,6 +95,7 @@ public final class DeviceOptions {
     static DiskWords take(Options options, int defaultQueues) throws OptionException {
       return new DiskWords(
           options.string("id"),
+          takeSlot(options),
           options.require("drive"),
           (int) options.number("num-queues", defaultQueues, 1, MOST_QUEUES),
           options.string("iothread"),
@@ -89,10 +106,36 @@ public final class DeviceOptions {
   }
 
   /** What a user says of an entropy source. */
-  private record RngWords(Optional<String> id, boolean packed) {
+  private record RngWords(Optional<String> id, OptionalInt slot, boolean packed) {
     static RngWords take(Options options) throws OptionException {
-      return new RngWords(options.string("id"), options.bool("packed", false));
+      return new RngWords(options.string("id"), takeSlot(options), options.bool("packed", false));
     }
+  }
+
+  /** As in QEMU: {@code addr=SLOT} or {@code addr=SLOT.FUNCTION}, in hexadecimal digits. */
+  private static OptionalInt takeSlot(Options options) throws OptionException {
+    String bus = options.string("bus").orElse(BUS);
+    Optional<String> address = options.string("addr");
+    if (options.isNoting()) {
+      return OptionalInt.empty();
+    }
+    if (!bus.equals(BUS)) {
+      throw new OptionException(
+          options.owner() + ": there is no bus '" + bus + "': devices are on '" + BUS + "'");
+    }
+    if (address.isEmpty()) {
+      return OptionalInt.empty();
+    }
+    Matcher parts = ADDRESS.matcher(address.get());
+    int slot = parts.matches() ? Integer.parseInt(parts.group("slot"), 16) : 0;
+    if (slot < 1 || slot >= PciHostBridge.SLOTS) {
+      throw new OptionException(
+          options.owner()
+              + ": parameter 'addr' is a slot from 1 to 1f and function 0, not '"
+              + address.get()
+              + "'");
+    }
+    return OptionalInt.of(slot);
   }
 
   private DeviceOption disk(Options options) throws OptionException {
@@ -107,12 +150,12 @@ public final class DeviceOptions {
     }
     QueueMapping placement = place(options.owner(), words.queues, words.ioThread, words.mapping);
     String id = words.id.orElseGet(() -> describe(BLK + ",drive=" + words.drive));
-    return new DeviceOption.Disk(id, words.drive, placement, words.packed, words.blk);
+    return new DeviceOption.Disk(id, words.slot, words.drive, placement, words.packed, words.blk);
   }
 
   private DeviceOption rng(Options options) throws OptionException {
     RngWords words = RngWords.take(options);
-    return new DeviceOption.Rng(words.id.orElseGet(() -> describe(RNG)), words.packed);
+    return new DeviceOption.Rng(words.id.orElseGet(() -> describe(RNG)), words.slot, words.packed);
   }
 
   /** What messages call a device that has no id; a comma or a blank is in no id. */

@@ -7,6 +7,7 @@ import dev.spindle.devices.irq.IoEventFds;
 import dev.spindle.devices.irq.MsiRouter;
 import dev.spindle.devices.memory.GuestMemory;
 import dev.spindle.devices.pci.PciHostBridge;
+import dev.spindle.devices.platform.PciHotplug;
 import dev.spindle.devices.platform.PlatformLayout;
 import dev.spindle.devices.serial.SerialSink;
 import dev.spindle.devices.serial.Uart16550;
@@ -32,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * A virtual machine: memory, vCPUs, chipset, and the devices added to it.
  *
  * <p>Except where a method says otherwise, everything here is control work of the {@link MainLoop}.
- * Devices are added before {@link #start}.
+ * Serial ports are added before {@link #start}.
  */
 public final class Machine implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Machine.class);
@@ -163,6 +164,23 @@ public final class Machine implements AutoCloseable {
   /** Returns the bridge to attach PCI devices to. Any thread. */
   public PciHostBridge pci() {
     return chipset.bridge();
+  }
+
+  /** Returns what tells the guest of PCI devices that come and go. Any thread. */
+  PciHotplug hotplug() {
+    return chipset.hotplug();
+  }
+
+  /**
+   * Waits until no vCPU is any more at an access that it has begun: none then uses a device that
+   * has been taken off its bus before.
+   */
+  void awaitAccesses() {
+    loop.assertControl();
+    if (state.isRunning()) {
+      hardware.pause();
+      hardware.resume();
+    }
   }
 
   /** Returns the way from devices to message-signalled interrupts. Any thread. */

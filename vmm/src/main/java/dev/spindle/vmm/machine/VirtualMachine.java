@@ -9,22 +9,16 @@ import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.SharedMemory;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.devices.serial.Uart16550;
-import dev.spindle.devices.virtio.VirtioDevice;
-import dev.spindle.devices.virtio.VirtioPciOptions;
-import dev.spindle.devices.virtio.VirtioPciTransport;
 import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
-import dev.spindle.devices.virtio.rng.VirtioRngDevice;
 import dev.spindle.vmm.chardev.Chardev;
 import dev.spindle.vmm.chardev.ChardevOption;
 import dev.spindle.vmm.chardev.Chardevs;
 import java.io.IOException;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
@@ -36,28 +30,16 @@ import org.slf4j.LoggerFactory;
  */
 public final class VirtualMachine implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(VirtualMachine.class);
-  private static final int CLASS_DISK = 0x01_0000;
-  private static final int CLASS_OTHER = 0x00_FF00;
-  private static final int DISK_PRIORITY = 0;
 
   /** Set once, by the first who closes. */
   private final AtomicBoolean closed = new AtomicBoolean();
 
   private final Closer closer = new Closer();
-  private final Map<String, VirtioBlkDevice> disks = new LinkedHashMap<>();
-
-  /** The devices' ids by PCI slot. */
-  private final Map<Integer, String> slots = new LinkedHashMap<>();
-
-  private final List<DiskErrorReports.Listener> errorListeners = new CopyOnWriteArrayList<>();
-
-  /** What the devices were made from, by id. */
-  private final Map<String, DeviceOption> devices = new LinkedHashMap<>();
-
   private final Map<Chardev, Uart16550> serialPorts = new LinkedHashMap<>();
   private final BlockLayer blockLayer;
   private final MainLoop mainLoop;
   private final Machine machine;
+  private final Peripherals peripherals;
 
   private VirtualMachine(VirtualMachineConfig config) throws IOException, OptionException {
     try {
@@ -84,8 +66,9 @@ public final class VirtualMachine implements AutoCloseable {
         registerMemory();
       }
       shareMemory();
+      peripherals = closer.add(new Peripherals(machine, blockLayer));
       for (DeviceOption device : config.devices()) {
-        addDevice(device);
+        plug(device);
       }
       for (int i = 0; i < config.serialPorts().size(); i++) {
         addSerialPort("serial" + i, config.serialPorts().get(i));
@@ -123,24 +106,9 @@ public final class VirtualMachine implements AutoCloseable {
     return blockLayer;
   }
 
-  /** Returns the disks, in the order given. */
-  public List<VirtioBlkDevice> disks() {
-    return List.copyOf(disks.values());
-  }
-
-  /** Returns what the devices were made from, in the order of making. Control side. */
-  public List<DeviceOption> devices() {
-    return List.copyOf(devices.values());
-  }
-
-  /** Returns the id of the device in a PCI slot. Control side. */
-  public Optional<String> deviceIn(int slot) {
-    return Optional.ofNullable(slots.get(slot));
-  }
-
-  /** Has somebody told of I/O errors. Any thread. */
-  public void listen(DiskErrorReports.Listener listener) {
-    errorListeners.add(listener);
+  /** Returns the devices on PCI. */
+  public Peripherals peripherals() {
+    return peripherals;
   }
 
   /** Returns the block nodes. */
@@ -155,11 +123,9 @@ public final class VirtualMachine implements AutoCloseable {
    * @throws BlockException if there is none
    */
   public VirtioBlkDevice disk(String id) throws BlockException {
-    VirtioBlkDevice disk = disks.get(id);
-    if (disk == null) {
-      throw new BlockException("Device '" + id + "' not found");
-    }
-    return disk;
+    return peripherals
+        .disk(id)
+        .orElseThrow(() -> new BlockException("Device '" + id + "' not found"));
   }
 
   /**
@@ -338,7 +304,7 @@ public final class VirtualMachine implements AutoCloseable {
 
   /** A queue whose driver has not come yet is nobody else's to tell of. */
   private Optional<String> queueOn(IoThread thread) {
-    return disks.values().stream()
+    return peripherals.disks().stream()
         .filter(disk -> disk.placement().contexts().contains(thread.context()))
         .findFirst()
         .map(disk -> disk.describe() + " has queues there");
@@ -369,63 +335,13 @@ public final class VirtualMachine implements AutoCloseable {
     return null;
   }
 
-  private void addDevice(DeviceOption option) throws IOException {
-    devices.put(option.id(), option);
-    switch (option) {
-      case DeviceOption.Disk disk -> addDisk(disk);
-      case DeviceOption.Rng(String id, boolean packed) -> {
-        VirtioDevice rng = new VirtioRngDevice(mainLoop.context());
-        attach(rng, VirtioPciOptions.of(id, CLASS_OTHER, rng).withPacked(packed));
-      }
-    }
-  }
-
-  private void addDisk(DeviceOption.Disk option) throws IOException {
-    VirtioBlkDevice device =
-        mainLoop.<VirtioBlkDevice, BlockException>control(
-            "add-disk",
-            () -> {
-              VirtioBlkDevice disk = blockLayer.makeDisk(option);
-              DiskErrorReports reports = new DiskErrorReports(machine, disk, errorListeners);
-              disk.onIoError(reports);
-              // It works while the machine runs, and the machine does not run yet.
-              disk.quiesce();
-              machine.addVmStateNotifier(
-                  DISK_PRIORITY, (running, state) -> followRunState(disk, running));
-              return disk;
-            });
-    closer.add(
-        () ->
-            mainLoop.control(
-                "close-disk",
-                () -> {
-                  device.close();
-                  return null;
-                }));
-    disks.put(option.id(), device);
-    attach(
-        device, VirtioPciOptions.of(option.id(), CLASS_DISK, device).withPacked(option.packed()));
-  }
-
-  /** Each drive quiesces its own requests and nobody else's. */
-  private static void followRunState(VirtioBlkDevice disk, boolean running) {
-    if (running) {
-      disk.clearIoStatus();
-      disk.resume();
-    } else {
-      disk.quiesce();
-    }
-  }
-
-  private void attach(VirtioDevice device, VirtioPciOptions options) throws IOException {
-    VirtioPciTransport transport =
-        new VirtioPciTransport(
-            device, options, machine.memory(), machine.msiRouter(), machine.ioEventFds());
-    closer.add(transport);
-    int slot = machine.pci().attach(transport);
-    closer.add(() -> machine.pci().detach(slot));
-    slots.put(slot, options.name());
-    LOG.debug("{} is in PCI slot {}", options.name(), slot);
+  private void plug(DeviceOption option) throws IOException {
+    mainLoop.<Void, IOException>control(
+        "plug",
+        () -> {
+          peripherals.plug(option);
+          return null;
+        });
   }
 
   private void addSerialPort(String name, ChardevOption option) throws IOException {

@@ -31,13 +31,14 @@ class AcpiTablesTest {
     return new AcpiPlatform(
         cpus,
         0,
-        new AcpiPlatform.Power(0x600, 0x604, 0x608, 9, 0x64, 0xFE, 5),
+        new AcpiPlatform.Power(0x600, 0x604, 0x608, 0x610, 9, 0x64, 0xFE, 5),
         new AcpiPlatform.Pci(
             0xE000_0000L,
             256,
             new AcpiPlatform.Window(0xC000_0000L, 0x2000_0000L),
             new AcpiPlatform.Window(0x8_0000_0000L, 0x8_0000_0000L),
             16),
+        new AcpiPlatform.PciHotplug(1, 0x620),
         List.of(new AcpiPlatform.IsaDevice(0x3F8, 8, 4), new AcpiPlatform.IsaDevice(0x2F8, 8, 3)),
         new AcpiPlatform.IsaDevice(0x70, 2, 8));
   }
@@ -94,6 +95,14 @@ class AcpiTablesTest {
     assertTrue(dsdt.contains("PCI Host Bridge Device"), dsdt);
     assertEquals(cpus, dsdt.split("ACPI0007", -1).length - 1);
     assertTrue(dsdt.contains("Name (_PRT, Package (0x20)  // _PRT: PCI Routing Table"), dsdt);
+    assertEquals(31, dsdt.split("Method \\(_EJ0, 1, Not", -1).length - 1);
+    assertTrue(dsdt.contains("Name (_ADR, 0x001F0000)  // _ADR: Address"), dsdt);
+    assertTrue(dsdt.contains("PHEJ = 0x80000000"), dsdt);
+    assertTrue(dsdt.contains("OperationRegion (PHPR, SystemIO, 0x0620, 0x0C)"), dsdt);
+    assertTrue(dsdt.contains("Method (_E01, 0, NotSerialized)"), dsdt);
+    assertTrue(dsdt.contains("Notify (S01F, 0x03) // Eject Request"), dsdt);
+    String fadt = Files.readString(directory.resolve("FACP.dsl"));
+    assertTrue(fadt.contains("GPE0 Block Address : 00000610"), fadt);
     String madt = Files.readString(directory.resolve("APIC.dsl"));
     assertEquals(cpus, madt.split("\\[Processor Local APIC\\]", -1).length - 1);
   }

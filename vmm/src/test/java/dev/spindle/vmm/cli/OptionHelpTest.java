@@ -91,7 +91,8 @@ class OptionHelpTest {
   @Test
   void theCommandsHelpNamesTheKinds() {
     assertEquals(0, execute("run", "--help"));
-    assertTrue(out.toString().contains("\n  virtio-rng-pci: id, packed\n"), out::toString);
+    assertTrue(
+        out.toString().contains("\n  virtio-rng-pci: id, bus, addr, packed\n"), out::toString);
     assertTrue(out.toString().contains("\n  iothread: id, poll-max-ns"), out::toString);
     assertTrue(
         out.toString().contains("\n  driver=quorum: read-only, children.N, "), out::toString);

@@ -14,6 +14,7 @@ import dev.spindle.vmm.machine.VirtualMachine;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -45,7 +46,7 @@ class GuestDiskTest {
           2,
           packed);
       guest.addDisk("vd2", "read-only=on", "serial=fixed", 1, packed);
-      guest.description().addDevice(new DeviceOption.Rng("rng0", packed));
+      guest.description().addDevice(new DeviceOption.Rng("rng0", OptionalInt.empty(), packed));
       VirtualMachine machine = guest.boot("quiet spindle.job=selftest spindle.selftest.disk=vdb");
       try (Mover mover = new Mover(machine, "vd1")) {
         guest.follow(

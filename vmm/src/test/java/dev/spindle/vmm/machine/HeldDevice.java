@@ -18,9 +18,8 @@ final class HeldDevice extends PciDevice {
   }
 
   @Override
-  public void reset() {
+  public void comeToRest() {
     resetBegun.complete(null);
     goOn.join();
-    super.reset();
   }
 }

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
@@ -122,7 +123,8 @@ abstract class TinyGuestContract {
   void devicesAreWhereTheGuestLooksForThem() throws Exception {
     // Vendor and device of slot 1, in the configuration space of bus 0.
     Code32 code = new Code32().loadEax(0xE000_8000).outEax().powerOff();
-    try (VirtualMachine machine = machine(code, 1, true, new DeviceOption.Rng("rng0", false))) {
+    try (VirtualMachine machine =
+        machine(code, 1, true, new DeviceOption.Rng("rng0", OptionalInt.empty(), false))) {
       machine.start();
       assertEquals(Machine.Ending.POWER_OFF, machine.awaitEnd());
     }

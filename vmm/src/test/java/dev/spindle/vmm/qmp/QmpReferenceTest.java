@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.spindle.vmm.qmp.command.BitmapCommands;
 import dev.spindle.vmm.qmp.command.BlockCommands;
 import dev.spindle.vmm.qmp.command.ChainCommands;
+import dev.spindle.vmm.qmp.command.DeviceCommands;
 import dev.spindle.vmm.qmp.command.DiskCommands;
 import dev.spindle.vmm.qmp.command.ExportCommands;
 import dev.spindle.vmm.qmp.command.ExportEvents;
@@ -51,6 +52,7 @@ class QmpReferenceTest {
     commands("Disks (`run` alone)", DiskCommands.all());
     commands("What disks have been asked for (`run` alone)", StatsCommands.all());
     commands("Limits of disks (`run` alone)", ThrottleCommands.all());
+    commands("Devices that come and go (`run` alone)", DeviceCommands.all());
     commands("Objects", ObjectCommands.all());
     commands("What there is, and its properties", QomCommands.all());
     commands("Nodes", BlockCommands.all());
@@ -100,7 +102,9 @@ class QmpReferenceTest {
       String option =
           record == BlockCommands.BlockdevOptions.class
               ? "blockdev"
-              : record == ObjectCommands.NewObject.class ? "object" : "export";
+              : record == ObjectCommands.NewObject.class
+                  ? "object"
+                  : record == DeviceCommands.NewDevice.class ? "device" : "export";
       return "as `--%s` takes them".formatted(option);
     }
     return Members.of(record).stream()

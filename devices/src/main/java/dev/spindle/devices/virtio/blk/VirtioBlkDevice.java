@@ -80,7 +80,12 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
     this.model = new VirtioBlkModel(options, backend, true, queueCount);
     // A node follows its first user home; one that others use already stays where it is.
     if (node.parents().size() == 1) {
-      ContextChange.run(node, placement.of(0));
+      try {
+        ContextChange.run(node, placement.of(0));
+      } catch (BlockException | RuntimeException e) {
+        backend.close();
+        throw e;
+      }
     }
   }
 

@@ -64,7 +64,7 @@ public final class DiskCommands {
             listOf(DiskInfo.class),
             "Lists the disks. x-spindle-quiesced tells whether a disk's requests are held back, as"
                 + " they are while the machine is stopped.",
-            machine -> machine.disks().stream().map(DiskCommands::disk).toList()),
+            machine -> machine.peripherals().disks().stream().map(DiskCommands::disk).toList()),
         action(
             "block_resize",
             ResizeArguments.class,
@@ -75,7 +75,7 @@ public final class DiskCommands {
             listOf(MoveInfo.class),
             "Tells how often each disk has moved, and how long that held its requests back: a bin"
                 + " of the histogram counts moves from one boundary up to the next.",
-            machine -> machine.disks().stream().map(DiskCommands::moves).toList()),
+            machine -> machine.peripherals().disks().stream().map(DiskCommands::moves).toList()),
         action(
             "x-spindle-set-iothread-vq-mapping",
             MappingArguments.class,
@@ -86,12 +86,12 @@ public final class DiskCommands {
 
   /** QOM's path of a device. */
   static String path(VirtioBlkDevice disk) {
-    return "/machine/peripheral/" + disk.id();
+    return DeviceCommands.path(disk.id());
   }
 
   /** Finds a disk by its id or QOM's path. */
   static VirtioBlkDevice find(VirtualMachine machine, String name) throws QmpException {
-    return machine.disks().stream()
+    return machine.peripherals().disks().stream()
         .filter(disk -> disk.id().equals(name) || path(disk).equals(name))
         .findFirst()
         .orElseThrow(

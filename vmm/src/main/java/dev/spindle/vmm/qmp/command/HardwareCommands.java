@@ -106,7 +106,7 @@ public final class HardwareCommands {
         new PciId(info.deviceId(), info.vendorId(), info.subsystemId(), info.subsystemVendorId()),
         info.interruptPin() == 0 ? Optional.empty() : Optional.of((long) info.interruptLine()),
         info.interruptPin(),
-        machine.deviceIn(info.slot()).orElse(""),
+        machine.peripherals().in(info.slot()).orElse(""),
         info.regions().stream().map(HardwareCommands::region).toList());
   }
 

@@ -35,7 +35,7 @@ final class HumanMonitor {
 
   private static String blocks(VirtualMachine machine) {
     StringBuilder text = new StringBuilder();
-    for (VirtioBlkDevice disk : machine.disks()) {
+    for (VirtioBlkDevice disk : machine.peripherals().disks()) {
       BlockNode node = disk.backend().node();
       CacheUse cache = node.cacheUse();
       text.append(node.name())

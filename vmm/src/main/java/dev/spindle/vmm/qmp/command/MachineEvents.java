@@ -68,6 +68,15 @@ public final class MachineEvents {
     }
   }
 
+  /** A device is gone. */
+  public record Deleted(String device, String path) {}
+
+  private static final QmpEvent<Deleted> DEVICE_DELETED =
+      new QmpEvent<>(
+          "DEVICE_DELETED",
+          "A device is gone, and what it used is free: the guest has ejected it, or was reset when"
+              + " it had been asked to.",
+          Deleted.class);
   private static final QmpEvent<IoError> BLOCK_IO_ERROR =
       new QmpEvent<>(
           "BLOCK_IO_ERROR",
@@ -94,16 +103,21 @@ public final class MachineEvents {
 
   /** The declarations. */
   public static final List<QmpEvent<?>> ALL =
-      List.of(STOP, RESUME, RESET, POWERDOWN, SHUTDOWN, BLOCK_IO_ERROR);
+      List.of(STOP, RESUME, RESET, POWERDOWN, SHUTDOWN, DEVICE_DELETED, BLOCK_IO_ERROR);
 
   private MachineEvents() {}
 
   /** Tells these monitors from now on. */
   public static void tell(VirtualMachine machine, MonitorEvents monitors) {
-    machine.listen(
-        (disk, operation, action, errno) ->
-            monitors.tell(
-                BLOCK_IO_ERROR, IoError.of(disk, operation == Operation.READ, action, errno)));
+    machine
+        .peripherals()
+        .onDeleted(id -> monitors.tell(DEVICE_DELETED, new Deleted(id, DeviceCommands.path(id))));
+    machine
+        .peripherals()
+        .listen(
+            (disk, operation, action, errno) ->
+                monitors.tell(
+                    BLOCK_IO_ERROR, IoError.of(disk, operation == Operation.READ, action, errno)));
     machine.control(
         "tell-run-state",
         () -> {

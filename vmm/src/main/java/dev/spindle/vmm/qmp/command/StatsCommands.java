@@ -76,7 +76,7 @@ public final class StatsCommands {
   private static List<Stats> stats(VirtualMachine machine, StatsArguments given) {
     return given.queryNodes().orElse(false)
         ? machine.graph().nodes().stream().map(StatsCommands::node).toList()
-        : machine.disks().stream().map(StatsCommands::disk).toList();
+        : machine.peripherals().disks().stream().map(StatsCommands::disk).toList();
   }
 
   private static Stats disk(VirtioBlkDevice disk) {
