@@ -26,9 +26,14 @@ public final class BitmapChange {
     this.transaction = transaction;
   }
 
-  /** As {@link DirtyBitmaps#add}; it records nothing if it is {@code disabled}. */
-  public void add(String name, OptionalLong granularity, boolean disabled) throws BlockException {
-    DirtyBitmap bitmap = bitmaps.add(name, granularity);
+  /**
+   * As {@link DirtyBitmaps#add}, or {@link DirtyBitmaps#addPersistent}; it records nothing if it is
+   * {@code disabled}.
+   */
+  public void add(String name, OptionalLong granularity, boolean persistent, boolean disabled)
+      throws BlockException {
+    DirtyBitmap bitmap =
+        persistent ? bitmaps.addPersistent(name, granularity) : bitmaps.add(name, granularity);
     transaction.add(
         new Transaction.Action() {
           @Override
@@ -41,9 +46,10 @@ public final class BitmapChange {
     }
   }
 
-  /** As {@link DirtyBitmaps#remove}. */
+  /** As {@link DirtyBitmaps#remove}, but that the image goes on listing it until it is stored. */
   public void remove(DirtyBitmap bitmap) throws BlockException {
     bitmap.checkRemovable();
+    bitmaps.willChange(bitmap);
     bitmap.busy = true;
     transaction.add(
         new Transaction.Action() {
@@ -67,7 +73,7 @@ public final class BitmapChange {
 
   private void forget(DirtyBitmap bitmap) {
     try {
-      bitmaps.remove(bitmap);
+      bitmaps.drop(bitmap);
     } catch (BlockException e) {
       throw new IllegalStateException("a bitmap that nobody uses cannot be removed", e);
     }
@@ -89,6 +95,7 @@ public final class BitmapChange {
 
   /** Has the bitmap work on a copy of what it holds. */
   private void keepBits(DirtyBitmap bitmap) throws BlockException {
+    bitmaps.willChange(bitmap);
     HierarchicalBitmap before = bitmap.bits;
     HierarchicalBitmap copy = new HierarchicalBitmap(bitmap.size(), bitmap.granularity());
     copy.merge(before);

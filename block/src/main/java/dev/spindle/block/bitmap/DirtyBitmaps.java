@@ -31,6 +31,7 @@ public final class DirtyBitmaps {
   private final LongSupplier length;
   private final long clusterSize;
   private final PresenceChange presenceChange;
+  private final BitmapStore store;
 
   /** What writes mark. Written on the control side, read by any thread. */
   private volatile HierarchicalBitmap[] recording = NONE;
@@ -52,11 +53,14 @@ public final class DirtyBitmaps {
    * @param length of the node in bytes, asked for when there is a first bitmap
    * @param clusterSize of its format in bytes, 0 if it has none
    * @param presenceChange called when there is a first bitmap, and when there is none any more
+   * @param store where persistent bitmaps live on
    */
-  public DirtyBitmaps(LongSupplier length, long clusterSize, PresenceChange presenceChange) {
+  public DirtyBitmaps(
+      LongSupplier length, long clusterSize, PresenceChange presenceChange, BitmapStore store) {
     this.length = length;
     this.clusterSize = clusterSize;
     this.presenceChange = presenceChange;
+    this.store = store;
   }
 
   /** Of the bitmaps, in bytes; of the node, if there is none. */
@@ -92,6 +96,24 @@ public final class DirtyBitmaps {
    *     power of two from 512 to 2 GiB, or if it would take too much memory
    */
   public DirtyBitmap add(String name, OptionalLong granularity) throws BlockException {
+    return install(new DirtyBitmap(name, newBits(name, granularity)));
+  }
+
+  /**
+   * As {@link #add}, of a bitmap that the node's image is to keep.
+   *
+   * @throws BlockException also if the image cannot keep it
+   */
+  public DirtyBitmap addPersistent(String name, OptionalLong granularity) throws BlockException {
+    HierarchicalBitmap bits = newBits(name, granularity);
+    store.checkAddable(name, bits.granularity());
+    store.willChange();
+    DirtyBitmap bitmap = new DirtyBitmap(name, bits);
+    bitmap.persistent = true;
+    return install(bitmap);
+  }
+
+  private HierarchicalBitmap newBits(String name, OptionalLong granularity) throws BlockException {
     if (name.isEmpty()) {
       throw new BlockException("Bitmap name cannot be empty");
     }
@@ -109,7 +131,22 @@ public final class DirtyBitmaps {
       throw new BlockException(
           "Granularity must be at most " + HierarchicalBitmap.MOST_GRANULARITY);
     }
-    return install(new DirtyBitmap(name, new HierarchicalBitmap(size(), bytes)));
+    return new HierarchicalBitmap(size(), bytes);
+  }
+
+  /**
+   * Adds a persistent bitmap as the node's image has it. Of a node that nobody has a lane to yet.
+   *
+   * @param name unique within the node
+   * @param recording whether what is written is to be recorded
+   */
+  public DirtyBitmap restore(String name, HierarchicalBitmap bits, boolean recording) {
+    DirtyBitmap bitmap = new DirtyBitmap(name, bits);
+    bitmap.persistent = true;
+    bitmap.enabled = recording;
+    bitmaps.add(bitmap);
+    publish();
+    return bitmap;
   }
 
   /**
@@ -176,13 +213,25 @@ public final class DirtyBitmaps {
   }
 
   /**
-   * Removes a bitmap; an image file that holds it is not touched.
+   * Removes a bitmap; a persistent one from the image as well.
    *
-   * @throws BlockException if it is busy or read-only
+   * @throws BlockException if it is busy or read-only, or the image cannot be written
    */
   public void remove(DirtyBitmap bitmap) throws BlockException {
     check(bitmap);
     bitmap.checkRemovable();
+    if (bitmap.persistent) {
+      store.remove(bitmap.name());
+    }
+    drop(bitmap);
+  }
+
+  /**
+   * Removes a bitmap, and leaves the image to the next {@link #store}.
+   *
+   * @throws BlockException if the node's way cannot be made anew
+   */
+  void drop(DirtyBitmap bitmap) throws BlockException {
     bitmaps.remove(bitmap);
     publish();
     if (bitmaps.isEmpty()) {
@@ -198,6 +247,7 @@ public final class DirtyBitmaps {
   public void clear(DirtyBitmap bitmap) throws BlockException {
     check(bitmap);
     bitmap.checkModifiable();
+    willChange(bitmap);
     bitmap.bits.clear();
   }
 
@@ -222,8 +272,26 @@ public final class DirtyBitmaps {
   private void setEnabled(DirtyBitmap bitmap, boolean enabled) throws BlockException {
     check(bitmap);
     bitmap.checkUsable();
+    willChange(bitmap);
     bitmap.enabled = enabled;
     publish();
+  }
+
+  /** To be called before a job, or its user, changes what a bitmap holds or does. */
+  void willChange(DirtyBitmap bitmap) throws BlockException {
+    if (bitmap.persistent) {
+      store.willChange();
+    }
+  }
+
+  /**
+   * Has the node's image hold its persistent bitmaps as they are. Nobody writes to the node. May
+   * wait.
+   *
+   * @throws BlockException if that is not possible
+   */
+  public void store() throws BlockException {
+    store.store();
   }
 
   /**
@@ -246,6 +314,7 @@ public final class DirtyBitmaps {
                 + ") and can't be merged");
       }
     }
+    willChange(target);
     for (DirtyBitmap source : sources) {
       target.bits.merge(source.bits);
     }
@@ -261,6 +330,7 @@ public final class DirtyBitmaps {
   public void freeze(DirtyBitmap bitmap) throws BlockException {
     check(bitmap);
     bitmap.checkUsable();
+    willChange(bitmap);
     bitmap.successor = new HierarchicalBitmap(bitmap.size(), bitmap.granularity());
     bitmap.busy = true;
     publish();
@@ -290,13 +360,26 @@ public final class DirtyBitmaps {
   }
 
   /**
-   * Keeps everybody else off a bitmap, which goes on recording, until {@link #release}.
+   * Keeps everybody else off a bitmap, which goes on recording, until {@link #release}. Who is
+   * going to change what it holds calls {@link #reserveForChange}.
    *
    * @throws BlockException if somebody holds it, or it is inconsistent
    */
   public void reserve(DirtyBitmap bitmap) throws BlockException {
     check(bitmap);
     bitmap.checkUsable();
+    bitmap.busy = true;
+  }
+
+  /**
+   * As {@link #reserve}, for who changes what the bitmap holds.
+   *
+   * @throws BlockException also if the image of a persistent one cannot be written
+   */
+  public void reserveForChange(DirtyBitmap bitmap) throws BlockException {
+    check(bitmap);
+    bitmap.checkUsable();
+    willChange(bitmap);
     bitmap.busy = true;
   }
 
@@ -307,12 +390,6 @@ public final class DirtyBitmaps {
       throw new IllegalStateException("bitmap '" + bitmap.name() + "' is frozen");
     }
     bitmap.busy = false;
-  }
-
-  /** Whether it lives on in the image file. */
-  public void setPersistent(DirtyBitmap bitmap, boolean persistent) {
-    check(bitmap);
-    bitmap.persistent = persistent;
   }
 
   /** Forbids that a bitmap changes, and that the node is written to; or ends that. */
@@ -333,22 +410,42 @@ public final class DirtyBitmaps {
    * The node gets another size: what is new is clean, what is gone is forgotten. A node that grows
    * calls it before anybody writes to the new part, one that shrinks afterwards.
    *
-   * @throws BlockException if a bitmap is busy, or there is not enough memory; nothing has changed
-   *     then
+   * @return takes it back, while nobody has written
+   * @throws BlockException if a bitmap is not {@link #checkResizable resizable}, or there is not
+   *     enough memory; nothing has changed then
    */
-  public void resize(long newSize) throws BlockException {
+  public Runnable resize(long newSize) throws BlockException {
+    checkResizable();
     List<HierarchicalBitmap> resized = new ArrayList<>();
     for (DirtyBitmap bitmap : bitmaps) {
-      bitmap.checkNotBusy();
       resized.add(new HierarchicalBitmap(newSize, bitmap.granularity()));
     }
     List<HierarchicalBitmap> old = bitmaps.stream().map(DirtyBitmap::bits).toList();
-    for (int i = 0; i < resized.size(); i++) {
-      bitmaps.get(i).bits = resized.get(i);
-    }
-    publish();
+    replaceBits(resized);
     for (int i = 0; i < resized.size(); i++) {
       resized.get(i).merge(old.get(i));
+    }
+    return () -> replaceBits(old);
+  }
+
+  private void replaceBits(List<HierarchicalBitmap> next) {
+    for (int i = 0; i < next.size(); i++) {
+      bitmaps.get(i).bits = next.get(i);
+    }
+    publish();
+  }
+
+  /**
+   * Refuses another size while somebody holds a bitmap, or one is not consistent.
+   *
+   * @throws BlockException why
+   */
+  public void checkResizable() throws BlockException {
+    for (DirtyBitmap bitmap : bitmaps) {
+      if (bitmap.name() == null) {
+        throw new BlockException("A job needs the node to keep its size");
+      }
+      bitmap.checkUsable();
     }
   }
 

@@ -8,7 +8,9 @@ import dev.spindle.block.options.NearNames;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.block.throttle.ThrottleGroups;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -270,14 +272,22 @@ public final class BlockGraph {
     }
     try (DrainedSection section = DrainedSection.begin(List.of(node))) {
       long before = node.length();
-      node.resize(length);
-      GraphChange change = new GraphChange();
       Set<BlockNode> below = new LinkedHashSet<>();
       node.addSubtree(below);
-      below.forEach(change::touch);
+      Set<BlockNode> concerned = new LinkedHashSet<>();
+      below.forEach(one -> one.addAncestry(concerned));
+      node.checkBitmapsResizable();
+      node.resize(length);
+      Deque<Runnable> undo = new ArrayDeque<>();
       try {
+        for (BlockNode one : concerned) {
+          undo.push(one.resizeBitmaps());
+        }
+        GraphChange change = new GraphChange();
+        below.forEach(change::touch);
         change.run();
       } catch (BlockException e) {
+        undo.forEach(Runnable::run);
         node.resize(before);
         throw e;
       }

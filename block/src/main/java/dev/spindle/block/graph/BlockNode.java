@@ -2,6 +2,7 @@
 package dev.spindle.block.graph;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.bitmap.BitmapStore;
 import dev.spindle.block.bitmap.DirtyBitmaps;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
@@ -132,9 +133,35 @@ public abstract non-sealed class BlockNode implements BlockParent {
   /** Its dirty bitmaps, which all that is written to it marks, from any context. Control side. */
   public final DirtyBitmaps bitmaps() {
     if (bitmaps == null) {
-      bitmaps = new DirtyBitmaps(this::length, 0, this::relink);
+      bitmaps = new DirtyBitmaps(this::length, bitmapUnit(), this::relink, bitmapStore());
     }
     return bitmaps;
+  }
+
+  /** What new bitmaps follow in their granularity: the format's clusters, bytes; 0 for none. */
+  protected long bitmapUnit() {
+    return 0;
+  }
+
+  /** Where its persistent bitmaps live on. */
+  protected BitmapStore bitmapStore() {
+    return BitmapStore.none(name);
+  }
+
+  /** Whether bitmaps allow another length. */
+  final void checkBitmapsResizable() throws BlockException {
+    if (bitmaps != null) {
+      bitmaps.checkResizable();
+    }
+  }
+
+  /**
+   * Has the bitmaps follow the node's length; what is added to them is clean.
+   *
+   * @return takes it back
+   */
+  final Runnable resizeBitmaps() throws BlockException {
+    return bitmaps == null || bitmaps.size() == length() ? () -> {} : bitmaps.resize(length());
   }
 
   /**
@@ -156,6 +183,14 @@ public abstract non-sealed class BlockNode implements BlockParent {
     change.touch(this);
     change.run();
   }
+
+  /**
+   * Writes what the node still holds back, since it may be for reading alone from now on. Called
+   * before it is reopened, if it is writable, with nothing on its way to it.
+   *
+   * @throws BlockException if that cannot be written; the node is not reopened then
+   */
+  protected void writeBack() throws BlockException {}
 
   /** What tells it from others of its driver, in a few words for a picture, or nothing. */
   protected String detail() {

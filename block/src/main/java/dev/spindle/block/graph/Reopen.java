@@ -116,5 +116,8 @@ final class Reopen {
       throw new BlockException(
           "Error flushing node '%s': %s".formatted(node.name(), Errno.message(-result)));
     }
+    if (!node.readOnly()) {
+      node.writeBack();
+    }
   }
 }

@@ -39,7 +39,7 @@ public final class HeldBitmap {
    * @throws BlockException as {@link #ofMoment}
    */
   public static HeldBitmap ongoing(SyncBitmap given, BitmapMode mode) throws BlockException {
-    given.bitmaps().reserve(given.bitmap());
+    given.bitmaps().reserveForChange(given.bitmap());
     return new HeldBitmap(given, mode);
   }
 

@@ -110,7 +110,7 @@ final class ConcurrentMarksTest {
     }
     versions = new AtomicLongArray(count);
     copies = new AtomicLongArray(count);
-    return new DirtyBitmaps(() -> count * UNIT, 0, () -> {});
+    return new DirtyBitmaps(() -> count * UNIT, 0, () -> {}, BitmapStore.none("node"));
   }
 
   /** Runs {@code pass} again and again until the writers have ended. */

@@ -24,7 +24,8 @@ final class DirtyBitmapsTest {
   private static final String READ_ONLY = "Bitmap 'b' is readonly and cannot be modified";
   private static final String INCONSISTENT = "Bitmap 'b' is inconsistent and cannot be used";
 
-  private final DirtyBitmaps bitmaps = new DirtyBitmaps(() -> SIZE, 0, () -> {});
+  private final DirtyBitmaps bitmaps =
+      new DirtyBitmaps(() -> SIZE, 0, () -> {}, BitmapStore.none("node"));
 
   @Test
   void writesMarkEveryEnabledBitmap() throws Exception {
@@ -49,8 +50,8 @@ final class DirtyBitmapsTest {
 
   @Test
   void tellsWhatQapiTells() throws Exception {
-    DirtyBitmap bitmap = bitmaps.add("b", FINE);
-    bitmaps.setPersistent(bitmap, true);
+    DirtyBitmap bitmap =
+        bitmaps.restore("b", new HierarchicalBitmap(SIZE, FINE.orElseThrow()), true);
     bitmaps.mark(0, 513);
     DirtyBitmap job = bitmaps.addAnonymous(65536);
     assertNull(job.name());
@@ -68,7 +69,7 @@ final class DirtyBitmapsTest {
   @ParameterizedTest
   @CsvSource({"0,65536", "512,4096", "4096,4096", "16384,16384", "65536,65536", "2097152,65536"})
   void granularityFollowsTheClusterSize(long clusterSize, long granularity) throws Exception {
-    DirtyBitmaps of = new DirtyBitmaps(() -> SIZE, clusterSize, () -> {});
+    DirtyBitmaps of = new DirtyBitmaps(() -> SIZE, clusterSize, () -> {}, BitmapStore.none("node"));
     assertEquals(granularity, of.add("b", OptionalLong.empty()).granularity());
   }
 
@@ -162,7 +163,8 @@ final class DirtyBitmapsTest {
   void mergesAllOrNothing() throws Exception {
     DirtyBitmap target = bitmaps.add("target", OptionalLong.of(4096));
     DirtyBitmap bitmap = bitmaps.add("b", FINE);
-    DirtyBitmap small = new DirtyBitmaps(() -> SIZE / 2, 0, () -> {}).add("small", FINE);
+    DirtyBitmap small =
+        new DirtyBitmaps(() -> SIZE / 2, 0, () -> {}, BitmapStore.none("node")).add("small", FINE);
     bitmaps.mark(5000, 1);
     bitmaps.clear(target);
     refused(
@@ -236,7 +238,8 @@ final class DirtyBitmapsTest {
 
   @Test
   void anotherNodesBitmapIsAProgrammersMistake() throws Exception {
-    DirtyBitmap bitmap = new DirtyBitmaps(() -> SIZE, 0, () -> {}).add("b", FINE);
+    DirtyBitmap bitmap =
+        new DirtyBitmaps(() -> SIZE, 0, () -> {}, BitmapStore.none("node")).add("b", FINE);
     assertThrows(IllegalArgumentException.class, () -> bitmaps.clear(bitmap));
     assertThrows(IllegalArgumentException.class, () -> bitmaps.remove(bitmap));
   }

@@ -12,6 +12,9 @@ import java.util.function.Consumer;
  * lock, read by any thread.
  */
 final class HeaderFile {
+  /** What reaches the disk as a whole, bytes. */
+  private static final int SECTOR = Qcow2Header.LEAST;
+
   private volatile Qcow2Header header;
 
   HeaderFile(Qcow2Header header) {
@@ -74,7 +77,46 @@ final class HeaderFile {
    */
   void nameBacking(Storage file, Optional<String> name, Optional<String> format)
       throws Qcow2Exception {
-    Qcow2Header next = header.withBacking(name, format);
+    rewrite(file, header.withBacking(name, format));
+  }
+
+  /**
+   * Has the header lead to a bitmap directory that is on stable storage, or to none. Where that
+   * takes more than a write of one sector, the image says meanwhile that it has no bitmaps.
+   *
+   * @param data of the header extension
+   */
+  void setBitmaps(Storage file, Optional<byte[]> data) throws Qcow2Exception {
+    Qcow2Header now = header;
+    Qcow2Header next = now.withBitmaps(data);
+    boolean had = (now.autoclear() & Features.BITMAPS) != 0;
+    byte[] cluster = Bytes.read(file, 0, 1 << now.clusterBits());
+    byte[] wanted = Arrays.copyOf(next.encode(), cluster.length);
+    int first = Arrays.mismatch(cluster, wanted) / SECTOR;
+    int last = cluster.length / SECTOR - 1;
+    while (last > first && sameSector(cluster, wanted, last)) {
+      last--;
+    }
+    if (had && (data.isEmpty() || last > first)) {
+      setFeatures(file, now.incompatible(), now.autoclear() & ~Features.BITMAPS);
+      // Its sector has changed with that.
+      first = 0;
+      wanted = Arrays.copyOf(header.withBitmaps(data).encode(), cluster.length);
+    }
+    Bytes.write(file, (long) first * SECTOR, wanted, first * SECTOR, (last - first + 1) * SECTOR);
+    file.flush();
+    header = header.withBitmaps(data);
+    if (data.isPresent()) {
+      setFeatures(file, now.incompatible(), now.autoclear() | Features.BITMAPS);
+    }
+  }
+
+  private static boolean sameSector(byte[] one, byte[] other, int sector) {
+    int from = sector * SECTOR;
+    return Arrays.equals(one, from, from + SECTOR, other, from, from + SECTOR);
+  }
+
+  private void rewrite(Storage file, Qcow2Header next) throws Qcow2Exception {
     byte[] cluster = Arrays.copyOf(next.encode(), 1 << next.clusterBits());
     Bytes.write(file, 0, cluster);
     file.flush();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.qcow2;
 
-import dev.spindle.linux.Errno;
 import java.util.Arrays;
 import java.util.function.Consumer;
 
@@ -57,10 +56,6 @@ final class ImageCheck {
   static CheckResult run(
       Qcow2Image image, Qcow2Io io, boolean fixLeaks, boolean fixErrors, Consumer<String> messages)
       throws Qcow2Exception {
-    if (HeaderExtension.find(image.header().extensions(), HeaderExtension.BITMAPS).isPresent()) {
-      throw new Qcow2Exception(
-          Errno.EOPNOTSUPP, "Images with persistent bitmaps cannot be checked");
-    }
     return image.locked(
         io, () -> new ImageCheck(image, io.file(), fixLeaks, fixErrors, messages).run());
   }
@@ -79,6 +74,7 @@ final class ImageCheck {
       addL1(Bytes.readLongs(file, snapshot.l1Offset(), snapshot.l1Size()), false);
     }
     addTable(header.snapshotsOffset(), tableBytes);
+    addBitmaps(image.bitmaps());
     addRefcounts();
     long end = compare();
     checkFlags(l1);
@@ -114,6 +110,16 @@ final class ImageCheck {
     long last = (offset + bytes - 1) >>> geometry.clusterBits();
     for (long cluster = offset >>> geometry.clusterBits(); cluster <= last; cluster++) {
       references.add(cluster);
+    }
+  }
+
+  private void addBitmaps(BitmapDirectory bitmaps) throws Qcow2Exception {
+    addTable(bitmaps.offset(), bitmaps.bytes());
+    for (BitmapEntry bitmap : bitmaps.entries()) {
+      addTable(bitmap.tableOffset(), 8L * bitmap.tableSize());
+      for (long cluster : BitmapTable.read(file, geometry, bitmap).clusters()) {
+        addTable(cluster, geometry.clusterSize());
+      }
     }
   }
 

@@ -3,6 +3,7 @@ package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.block.image.ImageDescription;
 import dev.spindle.block.image.SnapshotDescription;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +14,8 @@ import java.util.OptionalLong;
 final class ImageReport {
   private ImageReport() {}
 
-  static ImageDescription of(Qcow2Header header, List<Snapshot> snapshots) {
+  static ImageDescription of(
+      Qcow2Header header, List<Snapshot> snapshots, List<BitmapEntry> bitmaps) {
     return new ImageDescription(
         OptionalInt.of(1 << header.clusterBits()),
         false,
@@ -22,7 +24,7 @@ final class ImageReport {
         header.backingName(),
         header.text(HeaderExtension.BACKING_FORMAT),
         snapshots.stream().map(ImageReport::describe).toList(),
-        specific(header));
+        specific(header, bitmaps));
   }
 
   private static SnapshotDescription describe(Snapshot snapshot) {
@@ -39,7 +41,7 @@ final class ImageReport {
   }
 
   /** QAPI's ImageInfoSpecificQCow2. */
-  private static Map<String, Object> specific(Qcow2Header header) {
+  private static Map<String, Object> specific(Qcow2Header header, List<BitmapEntry> bitmaps) {
     Map<String, Object> words = new LinkedHashMap<>();
     boolean old = header.version() == 2;
     words.put("compat", old ? "0.10" : "1.1");
@@ -52,8 +54,27 @@ final class ImageReport {
       words.put("lazy-refcounts", (header.compatible() & Features.LAZY_REFCOUNTS) != 0);
       words.put("corrupt", header.has(Features.CORRUPT));
     }
+    if (!bitmaps.isEmpty()) {
+      words.put("bitmaps", bitmaps.stream().map(ImageReport::describe).toList());
+    }
     words.put("refcount-bits", 1L << header.refcountOrder());
     words.put("compression-type", header.compressionType() == 0 ? "zlib" : "zstd");
+    return words;
+  }
+
+  /** QAPI's Qcow2BitmapInfo. */
+  private static Map<String, Object> describe(BitmapEntry bitmap) {
+    List<String> flags = new ArrayList<>();
+    if (bitmap.inUse()) {
+      flags.add("in-use");
+    }
+    if (bitmap.auto()) {
+      flags.add("auto");
+    }
+    Map<String, Object> words = new LinkedHashMap<>();
+    words.put("flags", flags);
+    words.put("name", bitmap.name());
+    words.put("granularity", bitmap.granularity());
     return words;
   }
 }

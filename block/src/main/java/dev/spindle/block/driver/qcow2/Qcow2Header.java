@@ -220,16 +220,24 @@ record Qcow2Header(
     return HeaderExtension.find(extensions, extensionType).map(HeaderExtension::text);
   }
 
+  private int fieldsLength() {
+    return version == 2 ? V2_LENGTH : NEW_LENGTH + moreFields.length;
+  }
+
+  private int encodedLength() {
+    int extensionBytes = extensions.stream().mapToInt(HeaderExtension::size).sum() + 8;
+    return fieldsLength() + extensionBytes + backingName.orElse("").getBytes(UTF_8).length;
+  }
+
   /**
    * The first cluster's contents, as far as the header fills it.
    *
    * @throws Qcow2Exception if it does not fit
    */
   byte[] encode() throws Qcow2Exception {
-    int length = version == 2 ? V2_LENGTH : NEW_LENGTH + moreFields.length;
     byte[] name = backingName.orElse("").getBytes(UTF_8);
-    int extensionBytes = extensions.stream().mapToInt(HeaderExtension::size).sum() + 8;
-    int end = length + extensionBytes + name.length;
+    int length = fieldsLength();
+    int end = encodedLength();
     if (end > 1 << clusterBits) {
       throw new Qcow2Exception(
           Errno.ENOSPC,
@@ -320,6 +328,29 @@ record Qcow2Header(
           draft.newExtensions = next;
           draft.newBackingName = name;
         });
+  }
+
+  /** With the extension that leads to bitmaps, or without; features' names give way to it. */
+  Qcow2Header withBitmaps(Optional<byte[]> data) {
+    Optional<HeaderExtension> wanted =
+        data.map(bytes -> new HeaderExtension(HeaderExtension.BITMAPS, bytes));
+    List<HeaderExtension> next = new ArrayList<>();
+    for (HeaderExtension extension : extensions) {
+      if (extension.type() != HeaderExtension.BITMAPS) {
+        next.add(extension);
+      } else if (wanted.isPresent() && !next.contains(wanted.get())) {
+        next.add(wanted.get());
+      }
+    }
+    if (wanted.isPresent() && !next.contains(wanted.get())) {
+      next.add(wanted.get());
+    }
+    Qcow2Header changed = with(draft -> draft.newExtensions = next);
+    if (changed.encodedLength() <= 1 << clusterBits) {
+      return changed;
+    }
+    next.removeIf(extension -> extension.type() == HeaderExtension.FEATURE_NAMES);
+    return with(draft -> draft.newExtensions = next);
   }
 
   Qcow2Header withRefcountTable(long offset, int clusters) {

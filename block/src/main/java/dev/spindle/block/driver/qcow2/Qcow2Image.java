@@ -32,6 +32,7 @@ final class Qcow2Image {
   private final Metadata metadata;
   private final Epochs epochs;
   private final Decompressor decompressor;
+  private final BitmapDirectory bitmaps;
 
   /** Replaced with the lock held, while nobody else uses the image. */
   private volatile List<Snapshot> snapshots;
@@ -54,7 +55,8 @@ final class Qcow2Image {
       ClusterMap map,
       Metadata metadata,
       Epochs epochs,
-      List<Snapshot> snapshots) {
+      List<Snapshot> snapshots,
+      BitmapDirectory bitmaps) {
     this.warnings = warnings;
     this.geometry = Geometry.of(header.get());
     this.header = header;
@@ -63,6 +65,7 @@ final class Qcow2Image {
     this.epochs = epochs;
     this.decompressor = new Decompressor(header.get());
     this.snapshots = snapshots;
+    this.bitmaps = bitmaps;
   }
 
   /**
@@ -91,6 +94,7 @@ final class Qcow2Image {
       refcounts.checkBlocks();
     }
     add(clusters, geometry, found, l1, snapshots);
+    BitmapDirectory bitmaps = BitmapDirectory.read(file, found, clusters);
     long wanted = Math.max(1, geometry.clusters(found.size()) >>> geometry.sliceBits());
     long most =
         (options.l2CacheBytes() < 0 ? MOST_L2_CACHE : options.l2CacheBytes())
@@ -103,7 +107,7 @@ final class Qcow2Image {
             new L2Cache(Math.min(wanted + 8, Math.max(8, most))));
     Epochs epochs = new Epochs();
     Metadata metadata = new Metadata(header, map, refcounts, clusters, epochs, options);
-    Qcow2Image image = new Qcow2Image(warnings, header, map, metadata, epochs, snapshots);
+    Qcow2Image image = new Qcow2Image(warnings, header, map, metadata, epochs, snapshots, bitmaps);
     if (writable && found.has(Features.DIRTY)) {
       image.mend(new Qcow2Io(file, file, null));
     }
@@ -155,11 +159,6 @@ final class Qcow2Image {
     if (found.has(Features.CORRUPT)) {
       throw new Qcow2Exception(Errno.EACCES, "Image is corrupt; cannot be opened read/write");
     }
-    if (HeaderExtension.find(found.extensions(), HeaderExtension.BITMAPS).isPresent()) {
-      throw new Qcow2Exception(
-          Errno.EOPNOTSUPP,
-          "The image has persistent bitmaps, which would miss what is written; open it read-only");
-    }
   }
 
   /** Has the header name another backing file, or none, with its format if that is to be there. */
@@ -187,8 +186,11 @@ final class Qcow2Image {
 
   /** With the lock. */
   private void tellBegun(Qcow2Io io) throws Qcow2Exception {
+    bitmaps.begin(io.file(), header);
     Qcow2Header now = header();
-    long known = now.has(Features.DATA_FILE) ? Features.RAW_DATA_FILE : 0;
+    long known =
+        (now.has(Features.DATA_FILE) ? Features.RAW_DATA_FILE : 0)
+            | (bitmaps.entries().isEmpty() ? 0 : Features.BITMAPS);
     header.setFeatures(io.file(), now.incompatible(), now.autoclear() & known);
     begun = true;
   }
@@ -241,6 +243,10 @@ final class Qcow2Image {
     return decompressor;
   }
 
+  BitmapDirectory bitmaps() {
+    return bitmaps;
+  }
+
   List<Snapshot> snapshots() {
     return snapshots;
   }
@@ -252,6 +258,19 @@ final class Qcow2Image {
   /** With the lock. */
   void setSnapshots(List<Snapshot> now) {
     snapshots = List.copyOf(now);
+  }
+
+  /**
+   * The image is as one that nobody writes, until it is written again; no requests are on their
+   * way.
+   */
+  void end() {
+    begun = false;
+  }
+
+  /** Whether metadata have contradicted each other, so that nothing is written any more. */
+  boolean isBroken() {
+    return broken;
   }
 
   /** Runs something with the lock held. */

@@ -2,6 +2,7 @@
 package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.block.aio.AioContext;
+import dev.spindle.block.bitmap.BitmapStore;
 import dev.spindle.block.format.BackingName;
 import dev.spindle.block.format.BackingOption;
 import dev.spindle.block.format.ImageFile;
@@ -66,6 +67,7 @@ final class Qcow2Node extends BlockNode
   private Qcow2Image image;
 
   private ImageWriter writer;
+  private final NodeBitmaps persistentBitmaps = new NodeBitmaps(this);
 
   /**
    * Makes a node that {@link #open} has to complete.
@@ -99,6 +101,7 @@ final class Qcow2Node extends BlockNode
       if (below.isPresent()) {
         attachChild(below.get(), BackingOption.NAME, ChildRole.BACKING);
       }
+      persistentBitmaps.load();
     } catch (BlockException | OptionException | RuntimeException | Error e) {
       detachChildren();
       throw e;
@@ -136,11 +139,11 @@ final class Qcow2Node extends BlockNode
 
   /** What control work does with the file, while no user's requests go to the image. */
   @FunctionalInterface
-  private interface FileWork<T> {
+  interface FileWork<T> {
     T run(Qcow2Io io) throws Qcow2Exception;
   }
 
-  private <T> T onFile(FileWork<T> work) throws Qcow2Exception {
+  <T> T onFile(FileWork<T> work) throws Qcow2Exception {
     return run(work, false);
   }
 
@@ -188,7 +191,7 @@ final class Qcow2Node extends BlockNode
     return options;
   }
 
-  private void warn(String words) {
+  void warn(String words) {
     LOG.warn("Node '{}': {}", name(), words);
   }
 
@@ -254,7 +257,7 @@ final class Qcow2Node extends BlockNode
 
   @Override
   public ImageDescription describeImage() {
-    return ImageReport.of(image.header(), image.snapshots());
+    return ImageReport.of(image.header(), image.snapshots(), image.bitmaps().entries());
   }
 
   @Override
@@ -269,6 +272,9 @@ final class Qcow2Node extends BlockNode
 
   @Override
   public void applySnapshot(String id) throws BlockException {
+    if (!bitmaps().isEmpty()) {
+      throw new BlockException("Device has active dirty bitmaps");
+    }
     whileStill(
         snapshots -> {
           snapshots.apply(id);
@@ -302,6 +308,9 @@ final class Qcow2Node extends BlockNode
             new InternalSnapshots(image, io).show(id);
             return null;
           });
+      if (bitmaps().size() != length()) {
+        bitmaps().resize(length());
+      }
     }
   }
 
@@ -369,6 +378,7 @@ final class Qcow2Node extends BlockNode
     boolean wasReadOnly = readOnly();
     Transaction.Action change = opening.prepareReopen(this, given);
     try {
+      persistentBitmaps.followAccess();
       if (wanted.isPresent() && backing().isEmpty() && named().isEmpty()) {
         throw new BlockException("The image of node '" + name() + "' has no backing file");
       }
@@ -380,9 +390,26 @@ final class Qcow2Node extends BlockNode
       }
     } catch (BlockException | RuntimeException | Error e) {
       change.abort();
+      persistentBitmaps.followAccess();
       throw e;
     }
-    return change;
+    return new Transaction.Action() {
+      @Override
+      public void commit() {
+        change.commit();
+      }
+
+      @Override
+      public void abort() {
+        change.abort();
+        persistentBitmaps.followAccess();
+      }
+
+      @Override
+      public void clean() {
+        change.clean();
+      }
+    };
   }
 
   private void changeAccess() throws Qcow2Exception {
@@ -398,6 +425,26 @@ final class Qcow2Node extends BlockNode
   }
 
   @Override
+  protected void writeBack() throws BlockException {
+    onFile(
+        io -> {
+          image.settle(io);
+          return null;
+        });
+    persistentBitmaps.store();
+  }
+
+  @Override
+  protected long bitmapUnit() {
+    return image.geometry().clusterSize();
+  }
+
+  @Override
+  protected BitmapStore bitmapStore() {
+    return persistentBitmaps;
+  }
+
+  @Override
   protected BlockLane makeLane(AioContext context) {
     BlockLane[] lanes = openLanes(context, allNodes());
     return new Qcow2Lane(this, context, lanes, lanes[0], lanes[0], io(lanes));
@@ -407,12 +454,8 @@ final class Qcow2Node extends BlockNode
   protected void settle() {
     if (image != null && !readOnly()) {
       try {
-        onFile(
-            io -> {
-              image.settle(io);
-              return null;
-            });
-      } catch (Qcow2Exception e) {
+        writeBack();
+      } catch (BlockException e) {
         LOG.warn("Node '{}' is closed as it is: {}", name(), e.getMessage());
       }
     }

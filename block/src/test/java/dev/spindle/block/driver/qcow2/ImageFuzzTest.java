@@ -112,7 +112,7 @@ class ImageFuzzTest {
   }
 
   private static void look(OpenedImage image) throws Qcow2Exception {
-    ImageReport.of(image.image.header(), image.image.snapshots());
+    ImageReport.of(image.image.header(), image.image.snapshots(), image.image.bitmaps().entries());
     long length = image.image.length();
     for (long at = 0; at < length && at < 32L * PIECE; at += PIECE) {
       long from = at;

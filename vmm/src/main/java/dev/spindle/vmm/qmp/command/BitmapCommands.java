@@ -65,12 +65,11 @@ public final class BitmapCommands {
         action(
             "block-dirty-bitmap-add",
             NewBitmap.class,
-            "Makes a bitmap that records what is written to a node from now on. Difference:"
-                + " persistent bitmaps are refused, for nothing would keep them.",
+            "Makes a bitmap that records what is written to a node from now on.",
             BitmapCommands::add),
         change(
             "block-dirty-bitmap-remove",
-            "Forgets a bitmap.",
+            "Forgets a bitmap, and takes a persistent one out of the image.",
             (bitmaps, bitmap) -> bitmaps.remove(bitmap)),
         change(
             "block-dirty-bitmap-clear",
@@ -106,17 +105,17 @@ public final class BitmapCommands {
 
   private static void add(BlockLayer layer, NewBitmap wanted) throws BlockException {
     DirtyBitmaps bitmaps = layer.graph().find(wanted.node()).bitmaps();
-    DirtyBitmap bitmap = bitmaps.add(wanted.name(), granularity(wanted));
+    OptionalLong granularity = granularity(wanted);
+    DirtyBitmap bitmap =
+        wanted.persistent().orElse(false)
+            ? bitmaps.addPersistent(wanted.name(), granularity)
+            : bitmaps.add(wanted.name(), granularity);
     if (wanted.disabled().orElse(false)) {
       bitmaps.disable(bitmap);
     }
   }
 
-  /** What is wanted of a bitmap that can be had. */
-  static OptionalLong granularity(NewBitmap wanted) throws BlockException {
-    if (wanted.persistent().orElse(false)) {
-      throw new BlockException("Node '" + wanted.node() + "' cannot keep persistent bitmaps");
-    }
+  static OptionalLong granularity(NewBitmap wanted) {
     return wanted.granularity().map(OptionalLong::of).orElseGet(OptionalLong::empty);
   }
 

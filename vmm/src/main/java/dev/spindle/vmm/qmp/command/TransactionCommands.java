@@ -180,7 +180,10 @@ public final class TransactionCommands {
     switch (step.data()) {
       case BitmapCommands.NewBitmap wanted ->
           change.add(
-              wanted.name(), BitmapCommands.granularity(wanted), wanted.disabled().orElse(false));
+              wanted.name(),
+              BitmapCommands.granularity(wanted),
+              wanted.persistent().orElse(false),
+              wanted.disabled().orElse(false));
       case BitmapCommands.MergeArguments merge ->
           change.merge(bitmaps.require(merge.target()), BitmapCommands.sources(bitmaps, merge));
       case BitmapCommands.Bitmap named -> {
