@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
+import javax.net.ssl.SSLException;
 
 /** A negotiation that goes on by TLS. */
 public final class TlsChannel implements HandshakeChannel {
@@ -118,7 +119,26 @@ public final class TlsChannel implements HandshakeChannel {
     while (source.hasRemaining()) {
       buffers.clearEncrypted();
       buffers.encrypt(source);
-      flush();
+      try {
+        flush();
+      } catch (EOFException e) {
+        hearWhy();
+        throw e;
+      }
+    }
+  }
+
+  /** Who ends a connection may have said why before, in an alert that has not been read yet. */
+  private void hearWhy() throws SSLException {
+    try {
+      while (true) {
+        readMore();
+      }
+    } catch (SSLException e) {
+      throw e;
+    } catch (IOException e) {
+      // Nothing was said.
+      return;
     }
   }
 

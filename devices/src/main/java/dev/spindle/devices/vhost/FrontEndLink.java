@@ -191,7 +191,8 @@ final class FrontEndLink implements AutoCloseable {
     } catch (VhostUserException e) {
       failed(e);
     } catch (NoAnswerException e) {
-      LOG.error("{}: the vhost-user back end at {}: {}", nodeName, options.path(), e.getMessage());
+      LOG.error(
+          "node '{}': the vhost-user back end at {}: {}", nodeName, options.path(), e.getMessage());
       lost();
     } catch (IOException e) {
       // The thread sees next that the back end is gone.
@@ -318,7 +319,7 @@ final class FrontEndLink implements AutoCloseable {
     wake.read();
     if (violation.get() != null) {
       LOG.error(
-          "{}: the vhost-user back end at {} is left for good: {}",
+          "node '{}': the vhost-user back end at {} is left for good: {}",
           nodeName,
           options.path(),
           violation.get());
@@ -354,11 +355,11 @@ final class FrontEndLink implements AutoCloseable {
   private void reconnect() {
     try {
       connect();
-      LOG.info("{}: the vhost-user back end at {} is back", nodeName, options.path());
+      LOG.warn("node '{}': the vhost-user back end at {} is back", nodeName, options.path());
     } catch (VhostUserException e) {
       violated(e.getMessage());
       LOG.error(
-          "{}: the vhost-user back end at {} has come back, but {}",
+          "node '{}': the vhost-user back end at {} has come back, but {}",
           nodeName,
           options.path(),
           e.getMessage());

@@ -32,10 +32,11 @@ final class FrontEndOutage {
     beginNs = System.nanoTime();
     silenceMentioned = false;
     if (options.reconnectDelay() == 0) {
-      LOG.error("{}: the vhost-user back end at {} is gone", nodeName, options.path());
+      LOG.error("node '{}': the vhost-user back end at {} is gone", nodeName, options.path());
     } else {
       LOG.warn(
-          "{}: the vhost-user back end at {} is gone; requests wait {} s for it to come back",
+          "node '{}': the vhost-user back end at {} is gone; requests wait {} s for it to come"
+              + " back",
           nodeName,
           options.path(),
           options.reconnectDelay());
@@ -55,7 +56,7 @@ final class FrontEndOutage {
   /** Requests fail from now on. */
   void giveUp() {
     LOG.error(
-        "{}: the vhost-user back end at {} has not come back; requests fail",
+        "node '{}': the vhost-user back end at {} has not come back; requests fail",
         nodeName,
         options.path());
   }
@@ -65,7 +66,8 @@ final class FrontEndOutage {
     if (!silenceMentioned && System.nanoTime() - beginNs >= SILENCE_NS) {
       silenceMentioned = true;
       LOG.warn(
-          "{}: the vhost-user back end at {} does not answer; it may be serving somebody else",
+          "node '{}': the vhost-user back end at {} does not answer; it may be serving somebody"
+              + " else",
           nodeName,
           options.path());
     }

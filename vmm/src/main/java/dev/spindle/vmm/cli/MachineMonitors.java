@@ -8,25 +8,16 @@ import dev.spindle.vmm.qmp.MonitorEvents;
 import dev.spindle.vmm.qmp.MonitorOption;
 import dev.spindle.vmm.qmp.Monitors;
 import dev.spindle.vmm.qmp.VersionInfo;
-import dev.spindle.vmm.qmp.command.BitmapCommands;
-import dev.spindle.vmm.qmp.command.BlockCommands;
-import dev.spindle.vmm.qmp.command.ChainCommands;
+import dev.spindle.vmm.qmp.command.BlockLayerCommands;
 import dev.spindle.vmm.qmp.command.DeviceCommands;
 import dev.spindle.vmm.qmp.command.DiskCommands;
-import dev.spindle.vmm.qmp.command.ExportCommands;
-import dev.spindle.vmm.qmp.command.ExportEvents;
 import dev.spindle.vmm.qmp.command.HardwareCommands;
-import dev.spindle.vmm.qmp.command.JobCommands;
-import dev.spindle.vmm.qmp.command.JobEvents;
 import dev.spindle.vmm.qmp.command.MachineCommands;
 import dev.spindle.vmm.qmp.command.MachineEvents;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
-import dev.spindle.vmm.qmp.command.NewJobCommands;
-import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
 import dev.spindle.vmm.qmp.command.StatsCommands;
 import dev.spindle.vmm.qmp.command.ThrottleCommands;
-import dev.spindle.vmm.qmp.command.TransactionCommands;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -55,22 +46,15 @@ final class MachineMonitors implements AutoCloseable {
         .add(StatsCommands.all(), machine)
         .add(ThrottleCommands.all(), machine)
         .add(DeviceCommands.all(), machine)
-        .add(ObjectCommands.all(), machine.blockLayer())
         .add(
             QomCommands.all(),
             new ObjectTree(machine.blockLayer().objects(), machine.peripherals()::options))
-        .add(BlockCommands.all(), machine.blockLayer())
-        .add(BitmapCommands.all(), machine.blockLayer())
-        .add(NewJobCommands.all(), machine.blockLayer())
-        .add(ChainCommands.all(), machine.blockLayer())
-        .add(TransactionCommands.all(), machine.blockLayer())
-        .add(JobCommands.all(), machine.blockLayer())
-        .add(ExportCommands.all(), machine.blockLayer().exports())
-        .addEvents(MachineEvents.ALL)
-        .addEvents(JobEvents.ALL)
-        .addEvents(ExportEvents.ALL);
-    machine.blockLayer().jobs().listen(new JobEvents(events));
-    ExportEvents.tell(machine.blockLayer().exports(), events);
+        .addEvents(MachineEvents.ALL);
+    BlockLayerCommands.addTo(
+        commands,
+        machine.blockLayer(),
+        device -> DiskCommands.find(machine, device).backend().node(),
+        events);
     MachineEvents.tell(machine, events);
     monitors = new Monitors(machine.mainLoop(), commands, events, version);
     try {

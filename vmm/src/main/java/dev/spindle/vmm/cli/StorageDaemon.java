@@ -14,18 +14,10 @@ import dev.spindle.vmm.qmp.MonitorEvents;
 import dev.spindle.vmm.qmp.MonitorOption;
 import dev.spindle.vmm.qmp.Monitors;
 import dev.spindle.vmm.qmp.VersionInfo;
-import dev.spindle.vmm.qmp.command.BitmapCommands;
-import dev.spindle.vmm.qmp.command.BlockCommands;
-import dev.spindle.vmm.qmp.command.ChainCommands;
-import dev.spindle.vmm.qmp.command.ExportCommands;
-import dev.spindle.vmm.qmp.command.ExportEvents;
-import dev.spindle.vmm.qmp.command.JobCommands;
-import dev.spindle.vmm.qmp.command.JobEvents;
+import dev.spindle.vmm.qmp.command.BlockLayerCommands;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
-import dev.spindle.vmm.qmp.command.NewJobCommands;
-import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
-import dev.spindle.vmm.qmp.command.TransactionCommands;
+import dev.spindle.vmm.qmp.command.ResizeCommands;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
@@ -87,19 +79,8 @@ final class StorageDaemon implements AutoCloseable {
     VersionInfo version = VersionInfo.of(Main.version());
     commands
         .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, quit))
-        .add(ObjectCommands.all(), blockLayer)
-        .add(QomCommands.all(), new ObjectTree(blockLayer.objects(), List::of))
-        .add(BlockCommands.all(), blockLayer)
-        .add(BitmapCommands.all(), blockLayer)
-        .add(NewJobCommands.all(), blockLayer)
-        .add(ChainCommands.all(), blockLayer)
-        .add(TransactionCommands.all(), blockLayer)
-        .add(JobCommands.all(), blockLayer)
-        .add(ExportCommands.all(), exports)
-        .addEvents(JobEvents.ALL)
-        .addEvents(ExportEvents.ALL);
-    blockLayer.jobs().listen(new JobEvents(events));
-    ExportEvents.tell(exports, events);
+        .add(QomCommands.all(), new ObjectTree(blockLayer.objects(), List::of));
+    BlockLayerCommands.addTo(commands, blockLayer, ResizeCommands.Disks.NONE, events);
     monitors = closer.add(new Monitors(blockLayer.mainLoop(), commands, events, version));
     for (MonitorOption monitor : wanted) {
       step.accept("opening a monitor");
@@ -139,6 +120,7 @@ final class StorageDaemon implements AutoCloseable {
   }
 
   private void closeExports() {
+    step.accept("closing the exports");
     try {
       exports.closeAll(step);
     } finally {
@@ -153,6 +135,7 @@ final class StorageDaemon implements AutoCloseable {
    */
   @Override
   public void close() throws IOException {
+    step.accept("closing the monitors");
     closer.close();
     if (!unflushed.isEmpty()) {
       throw new IOException(String.join("; ", unflushed));

@@ -18,6 +18,11 @@ public final class QmpException extends Exception {
     this(QmpErrorClass.GENERIC_ERROR, message);
   }
 
+  /** Refuses, because there is no such device. */
+  public static QmpException deviceNotFound(String name) {
+    return new QmpException(QmpErrorClass.DEVICE_NOT_FOUND, "Device '" + name + "' not found");
+  }
+
   /** What kind of error it is. */
   public QmpErrorClass errorClass() {
     return errorClass;

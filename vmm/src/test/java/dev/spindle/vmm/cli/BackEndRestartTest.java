@@ -168,11 +168,12 @@ class BackEndRestartTest {
     String log = Files.readString(folder.resolve("front.log"), UTF_8);
     assertTrue(
         log.contains(
-            "disk: the vhost-user back end at back.sock is gone; requests wait 1 s for it to come"
-                + " back"),
+            "node 'disk': the vhost-user back end at back.sock is gone; requests wait 1 s for it to"
+                + " come back"),
         log);
     assertTrue(
-        log.contains("disk: the vhost-user back end at back.sock has not come back; requests fail"),
+        log.contains(
+            "node 'disk': the vhost-user back end at back.sock has not come back; requests fail"),
         log);
   }
 }

@@ -177,13 +177,17 @@ final class StorageDaemonTest {
 
         public void read(MemorySegment data, long offset) throws Exception {
           Files.createFile(Path.of("hanging"));
-          new CountDownLatch(1).await();
+          %s
         }
       }
       """;
 
   private String[] hangingExport() throws Exception {
-    Files.writeString(folder.resolve("Hangs.java"), HANGS);
+    return hangingExport("new CountDownLatch(1).await();");
+  }
+
+  private String[] hangingExport(String read) throws Exception {
+    Files.writeString(folder.resolve("Hangs.java"), HANGS.formatted(read));
     return new String[] {
       "storage-daemon",
       "--blockdev",
@@ -230,6 +234,22 @@ final class StorageDaemonTest {
     daemon.toHandle().destroy();
     assertEquals(
         "spindle: closing export 'e' of node 'disk' has not ended within 2.0 s of the signal;"
+            + " the process ends all the same\n",
+        new String(daemon.getErrorStream().readAllBytes(), UTF_8));
+    assertEquals(1, daemon.waitFor());
+    assertFalse(Files.exists(folder.resolve("daemon.pid")));
+  }
+
+  /** A read that computes for ever keeps the main loop, and so everything at the end. */
+  @Test
+  void whatHoldsTheMainLoopIsLeft() throws Exception {
+    Process daemon =
+        startHanging(
+            SpindleProcess.prepareTestMain(
+                folder, ImpatientDaemon.class, hangingExport("while (true) {}")));
+    daemon.toHandle().destroy();
+    assertEquals(
+        "spindle: closing the exports has not ended within 2.0 s of the signal;"
             + " the process ends all the same\n",
         new String(daemon.getErrorStream().readAllBytes(), UTF_8));
     assertEquals(1, daemon.waitFor());

@@ -7,25 +7,21 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 /** Backing chains as clients change them, of images that QEMU's tools made and look at. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class QmpChainTest {
-  @TempDir Path folder;
+class QmpChainTest extends QmpAsking {
   private ChainImages images;
   private QmpWorld world;
-  private QmpClient client;
 
   @BeforeEach
   void openChain() throws Exception {
@@ -55,24 +51,6 @@ class QmpChainTest {
         "blockdev-add",
         "'driver': 'qcow2', 'node-name': '%s', %s, 'file': {'driver': 'file', 'filename': '%s'}"
             .formatted(node, backing, folder.resolve(file)));
-  }
-
-  private JsonNode ask(String command, String arguments) throws IOException {
-    client.send(
-        "{'execute': '%s', 'arguments': {%s}}"
-            .formatted(command, arguments.replace("FOLDER", folder.toString())));
-    return client.reply();
-  }
-
-  private JsonNode returns(String command, String arguments) throws IOException {
-    JsonNode reply = ask(command, arguments);
-    assertTrue(reply.has("return"), reply.toString());
-    return reply.get("return");
-  }
-
-  private void refused(String sentence, String command, String arguments) throws IOException {
-    JsonNode reply = ask(command, arguments);
-    assertEquals(sentence, reply.path("error").path("desc").asString(""), reply.toString());
   }
 
   /** What stands on what, as "parent role child". */

@@ -19,6 +19,7 @@ import dev.spindle.vmm.qmp.command.MonitorCommands;
 import dev.spindle.vmm.qmp.command.NewJobCommands;
 import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
+import dev.spindle.vmm.qmp.command.ResizeCommands;
 import dev.spindle.vmm.qmp.command.StatsCommands;
 import dev.spindle.vmm.qmp.command.ThrottleCommands;
 import dev.spindle.vmm.qmp.command.TransactionCommands;
@@ -56,6 +57,7 @@ class QmpReferenceTest {
     commands("Objects", ObjectCommands.all());
     commands("What there is, and its properties", QomCommands.all());
     commands("Nodes", BlockCommands.all());
+    commands("Lengths of nodes", ResizeCommands.all());
     commands("Dirty bitmaps", BitmapCommands.all());
     commands("New jobs", NewJobCommands.all());
     commands("Backing chains", ChainCommands.all());

@@ -7,26 +7,22 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 /** Several things in one moment, or none of them. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class QmpTransactionTest {
+class QmpTransactionTest extends QmpAsking {
   private static final int LENGTH = 1 << 20;
 
-  @TempDir Path folder;
   private QmpWorld world;
-  private QmpClient client;
 
   /** Two disks of which the first has dirty bitmaps: dirty, clean, stopped. */
   @BeforeEach
@@ -68,19 +64,6 @@ class QmpTransactionTest {
         "blockdev-add",
         "'driver': 'qcow2', 'node-name': '%s', 'backing': null,".formatted(node)
             + " 'file': {'driver': 'file', 'filename': 'FOLDER/%s.qcow2'}".formatted(node));
-  }
-
-  private JsonNode ask(String command, String arguments) throws IOException {
-    client.send(
-        "{'execute': '%s', 'arguments': {%s}}"
-            .formatted(command, arguments.replace("FOLDER", folder.toString())));
-    return client.reply();
-  }
-
-  private JsonNode returns(String command, String arguments) throws IOException {
-    JsonNode reply = ask(command, arguments);
-    assertTrue(reply.has("return"), reply.toString());
-    return reply.get("return");
   }
 
   private static String action(String type, String data) {

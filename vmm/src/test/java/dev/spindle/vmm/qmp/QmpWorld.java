@@ -6,18 +6,10 @@ import dev.spindle.linux.Endpoint;
 import dev.spindle.vmm.machine.BlockLayer;
 import dev.spindle.vmm.machine.ObjectTree;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
-import dev.spindle.vmm.qmp.command.BitmapCommands;
-import dev.spindle.vmm.qmp.command.BlockCommands;
-import dev.spindle.vmm.qmp.command.ChainCommands;
-import dev.spindle.vmm.qmp.command.ExportCommands;
-import dev.spindle.vmm.qmp.command.ExportEvents;
-import dev.spindle.vmm.qmp.command.JobCommands;
-import dev.spindle.vmm.qmp.command.JobEvents;
+import dev.spindle.vmm.qmp.command.BlockLayerCommands;
 import dev.spindle.vmm.qmp.command.MonitorCommands;
-import dev.spindle.vmm.qmp.command.NewJobCommands;
-import dev.spindle.vmm.qmp.command.ObjectCommands;
 import dev.spindle.vmm.qmp.command.QomCommands;
-import dev.spindle.vmm.qmp.command.TransactionCommands;
+import dev.spindle.vmm.qmp.command.ResizeCommands;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -44,22 +36,11 @@ final class QmpWorld implements AutoCloseable {
     VersionInfo version = VersionInfo.of("0.1.0");
     commands
         .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, quit::countDown))
-        .add(ObjectCommands.all(), layer)
         .add(QomCommands.all(), new ObjectTree(layer.objects(), List::of))
-        .add(BlockCommands.all(), layer)
-        .add(BitmapCommands.all(), layer)
-        .add(NewJobCommands.all(), layer)
-        .add(ChainCommands.all(), layer)
-        .add(TransactionCommands.all(), layer)
-        .add(JobCommands.all(), layer)
-        .add(ExportCommands.all(), layer.exports())
         .add(
             List.of(QmpCommand.action("test-slow", QmpCommand.None.class, "", QmpWorld::slow)),
-            this)
-        .addEvents(JobEvents.ALL)
-        .addEvents(ExportEvents.ALL);
-    ExportEvents.tell(layer.exports(), events);
-    layer.jobs().listen(new JobEvents(events));
+            this);
+    BlockLayerCommands.addTo(commands, layer, ResizeCommands.Disks.NONE, events);
     server =
         QmpServer.listen(
             "qmp-test",

@@ -385,8 +385,13 @@ final class Channel implements TurnEnd, NbdStream.Listener {
     }
     broken = true;
     polite = false;
+    int delay = options().reconnectDelay();
     LOG.warn(
-        "node '{}': the connection to {} is lost: {}", node.name(), options().target(), reason);
+        "node '{}': the connection to {} is lost: {}; requests {}",
+        node.name(),
+        options().target(),
+        reason,
+        delay == 0 ? "fail" : "wait " + delay + " s for it to come back");
     link.stream().shutdown();
     stopStream();
   }

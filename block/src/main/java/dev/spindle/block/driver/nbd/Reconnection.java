@@ -139,7 +139,7 @@ final class Reconnection {
     attempted = true;
     if (made != null) {
       if (givenUp || fruitless > 0) {
-        LOG.info("node '{}': connected to {} again", node.name(), node.options().target());
+        LOG.warn("node '{}': connected to {} again", node.name(), node.options().target());
       }
       givenUp = false;
       channel.connected(made);

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.Disk;
+import dev.spindle.block.graph.TestGraph;
 import dev.spindle.block.nbd.Command;
 import dev.spindle.block.nbd.Handshake;
 import dev.spindle.block.nbd.OptionReply;
@@ -113,6 +114,25 @@ class NbdTlsTest {
     NbdDisk.run("nbdcopy", "--flush", source.toString(), uri(certificates));
     NbdDisk.run("nbdcopy", uri(certificates), copy.toString());
     assertEquals(-1, Files.mismatch(source, copy));
+  }
+
+  /**
+   * The server says so after the client's end of the handshake, and perhaps has hung up by then.
+   */
+  @Test
+  void aClientWithoutACertificateIsToldSo() throws Exception {
+    Path nobody = Files.createDirectory(directory.resolve("nobody"));
+    Files.copy(certificates.resolve("ca-cert.pem"), nobody.resolve("ca-cert.pem"));
+    X509Credentials none =
+        X509Credentials.read(Disk.options("id=tls0,endpoint=client,dir=" + nobody));
+    try (TestGraph client = new TestGraph()) {
+      client.control(() -> client.graph.objects().add(none));
+      String node = "driver=nbd,export=disk,tls-creds=tls0,server.type=unix,server.path=";
+      for (int i = 0; i < 20; i++) {
+        String refusal = client.refusal(() -> client.graph.open(Disk.options(node + disk.path)));
+        assertTrue(refusal.contains("certificate_required"), refusal);
+      }
+    }
   }
 
   @Test

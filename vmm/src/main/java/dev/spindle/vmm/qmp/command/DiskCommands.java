@@ -8,14 +8,12 @@ import static dev.spindle.vmm.qmp.QmpCommand.query;
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockNode;
 import dev.spindle.devices.virtio.blk.IoStatus;
 import dev.spindle.devices.virtio.blk.MoveStats;
 import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
 import dev.spindle.vmm.machine.VirtualMachine;
 import dev.spindle.vmm.qmp.QapiName;
 import dev.spindle.vmm.qmp.QmpCommand;
-import dev.spindle.vmm.qmp.QmpErrorClass;
 import dev.spindle.vmm.qmp.QmpException;
 import dev.spindle.vmm.qmp.StrOrNull;
 import java.util.List;
@@ -35,9 +33,6 @@ public final class DiskCommands {
       IoStatus ioStatus,
       @QapiName("x-spindle-quiesced") boolean quiesced,
       BlockCommands.NodeInfo inserted) {}
-
-  /** Arguments of {@code block_resize}. */
-  public record ResizeArguments(Optional<String> device, Optional<String> nodeName, long size) {}
 
   /** How often a disk has moved, and for how long that held its requests back, in nanoseconds. */
   public record MoveInfo(
@@ -65,11 +60,6 @@ public final class DiskCommands {
             "Lists the disks. x-spindle-quiesced tells whether a disk's requests are held back, as"
                 + " they are while the machine is stopped.",
             machine -> machine.peripherals().disks().stream().map(DiskCommands::disk).toList()),
-        action(
-            "block_resize",
-            ResizeArguments.class,
-            "Gives a node another length; guests are told at once.",
-            DiskCommands::resize),
         query(
             "x-spindle-query-moves",
             listOf(MoveInfo.class),
@@ -90,14 +80,11 @@ public final class DiskCommands {
   }
 
   /** Finds a disk by its id or QOM's path. */
-  static VirtioBlkDevice find(VirtualMachine machine, String name) throws QmpException {
+  public static VirtioBlkDevice find(VirtualMachine machine, String name) throws QmpException {
     return machine.peripherals().disks().stream()
         .filter(disk -> disk.id().equals(name) || path(disk).equals(name))
         .findFirst()
-        .orElseThrow(
-            () ->
-                new QmpException(
-                    QmpErrorClass.DEVICE_NOT_FOUND, "Device '" + name + "' not found"));
+        .orElseThrow(() -> QmpException.deviceNotFound(name));
   }
 
   private static DiskInfo disk(VirtioBlkDevice disk) {
@@ -111,21 +98,6 @@ public final class DiskCommands {
         disk.ioStatus(),
         backend.isQuiesced(),
         BlockCommands.node(backend.node()));
-  }
-
-  private static void resize(VirtualMachine machine, ResizeArguments given)
-      throws QmpException, BlockException {
-    if (given.device().isPresent() == given.nodeName().isPresent()) {
-      throw new QmpException("Need exactly one of 'device' and 'node-name'");
-    }
-    if (given.size() < 0) {
-      throw new QmpException("Parameter 'size' expects a >0 size");
-    }
-    BlockNode node =
-        given.device().isPresent()
-            ? find(machine, given.device().get()).backend().node()
-            : machine.graph().find(given.nodeName().get());
-    machine.graph().resize(node, given.size(), "block_resize");
   }
 
   private static MoveInfo moves(VirtioBlkDevice disk) {

@@ -107,11 +107,7 @@ public final class QomCommands {
   }
 
   private static ObjectTree.Place find(ObjectTree tree, String path) throws QmpException {
-    return tree.find(path).orElseThrow(() -> notFound(path));
-  }
-
-  private static QmpException notFound(String name) {
-    return new QmpException(QmpErrorClass.DEVICE_NOT_FOUND, "Device '" + name + "' not found");
+    return tree.find(path).orElseThrow(() -> QmpException.deviceNotFound(path));
   }
 
   private static List<PropertyInfo> list(ObjectTree tree, Path given) throws QmpException {
