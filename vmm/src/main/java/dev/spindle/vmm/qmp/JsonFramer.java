@@ -15,9 +15,6 @@ import java.nio.charset.StandardCharsets;
  * specification, "Server Responses"). One thread.
  */
 final class JsonFramer {
-  /** The longest text. */
-  static final int MOST_BYTES = 64 << 20;
-
   /** The deepest nesting, as in QEMU. */
   private static final int MOST_LEVELS = 1024;
 
@@ -34,6 +31,7 @@ final class JsonFramer {
   }
 
   private final InputStream input;
+  private final int mostBytes;
   private final byte[] buffer = new byte[BUFFER_BYTES];
   private int position;
   private int end;
@@ -46,8 +44,14 @@ final class JsonFramer {
 
   private boolean escaped;
 
-  JsonFramer(InputStream input) {
+  /**
+   * Begins.
+   *
+   * @param mostBytes how long a text may be; of longer ones no more than that is held in memory
+   */
+  JsonFramer(InputStream input, int mostBytes) {
     this.input = input;
+    this.mostBytes = mostBytes;
   }
 
   /**
@@ -75,9 +79,9 @@ final class JsonFramer {
       if (take(c)) {
         return take();
       }
-      if (text.size() > MOST_BYTES) {
+      if (text.size() > mostBytes) {
         skipLine();
-        throw new Malformed("the text is longer than " + (MOST_BYTES >> 20) + " MiB");
+        throw new Malformed("the text is longer than " + (mostBytes >> 20) + " MiB");
       }
     }
     return text.size() > 0 && levels == 0 && quote == 0 ? take() : null;

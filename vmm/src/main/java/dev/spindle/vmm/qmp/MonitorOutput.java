@@ -19,7 +19,7 @@ final class MonitorOutput implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(MonitorOutput.class);
 
   /** So much may wait for the client to read it. */
-  private static final long MOST_BYTES = 64 << 20;
+  private static final long MOST_BYTES = 16 << 20;
 
   private static final Duration PATIENCE = Duration.ofSeconds(1);
 

@@ -19,6 +19,7 @@ import tools.jackson.databind.node.ObjectNode;
 /** The other end of a QMP server's socket, Spindle's or QEMU's. One thread. */
 public final class QmpClient implements AutoCloseable {
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
+  private static final int MOST_REPLY_BYTES = 16 << 20;
 
   private final Path socket;
   private final SocketChannel channel;
@@ -29,7 +30,7 @@ public final class QmpClient implements AutoCloseable {
   private QmpClient(Path socket, SocketChannel channel) throws IOException {
     this.socket = socket;
     this.channel = channel;
-    this.input = new JsonFramer(Channels.newInputStream(channel));
+    this.input = new JsonFramer(Channels.newInputStream(channel), MOST_REPLY_BYTES);
     this.greeting = receive();
     if (!greeting.has("QMP")) {
       throw new IOException(socket + ": whoever listens there does not speak QMP");

@@ -28,6 +28,9 @@ final class QmpMonitor {
   /** Commands that may wait; with more, nothing is read, as in QEMU. */
   private static final int MOST_WAITING = 8;
 
+  /** So long may a command be; as many as may wait have to fit into the heap several times. */
+  private static final int MOST_COMMAND_BYTES = 1 << 20;
+
   static final String NEGOTIATION = "qmp_capabilities";
 
   /** Something that is to be done in order. */
@@ -62,7 +65,7 @@ final class QmpMonitor {
   QmpMonitor(
       String name, InputStream input, OutputStream output, MonitorSite site, Runnable hangUp) {
     this.name = name;
-    this.input = new JsonFramer(input);
+    this.input = new JsonFramer(input, MOST_COMMAND_BYTES);
     this.output = new MonitorOutput(name, output, hangUp);
     this.site = site;
     this.output.say(greeting());
@@ -126,7 +129,11 @@ final class QmpMonitor {
       if (text == null) {
         return;
       }
-      read(text);
+      try {
+        read(text);
+      } catch (OutOfMemoryError e) {
+        refuseText("there is not enough memory for it");
+      }
     }
   }
 

@@ -157,7 +157,7 @@ class QmpConversationTest {
       }
       client.send("'}");
       assertError(
-          "GenericError", "JSON parse error, the text is longer than 64 MiB", client.reply());
+          "GenericError", "JSON parse error, the text is longer than 1 MiB", client.reply());
       assertReturns("[]", ask(client, "{'execute': 'query-jobs'}"));
     }
   }
