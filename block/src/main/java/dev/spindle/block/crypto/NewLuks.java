@@ -8,6 +8,8 @@ import dev.spindle.block.crypto.LuksHeader.Slot;
 import dev.spindle.block.format.Fields;
 import dev.spindle.block.format.ImageException;
 import dev.spindle.block.format.ImageFile;
+import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.nio.ByteOrder;
@@ -76,6 +78,23 @@ public record NewLuks(CipherSpec cipher, LuksHash hash, int keyBytes, long itera
       throw new OptionException(options.owner() + ": " + e.getMessage());
     }
     return wanted;
+  }
+
+  /**
+   * The options of tools for it, the password's included.
+   *
+   * @param prefix of what they are nested in, with its dot; may be empty
+   */
+  public static List<CreateOption> toolOptions(String prefix) {
+    return List.of(
+        CreateOption.of(
+            prefix + LuksPassword.KEY_SECRET, Kind.TEXT, "id of the secret that is the password"),
+        CreateOption.of(prefix + "cipher-alg", Kind.TEXT, "block cipher: aes-128, aes-256"),
+        CreateOption.of(prefix + "cipher-mode", Kind.TEXT, "its mode: xts, cbc"),
+        CreateOption.of(prefix + "ivgen-alg", Kind.TEXT, "vectors: plain, plain64, essiv"),
+        CreateOption.of(prefix + "ivgen-hash-alg", Kind.TEXT, "digest for essiv: sha256"),
+        CreateOption.of(prefix + "hash-alg", Kind.TEXT, "digest that derives keys: sha1 to sha512"),
+        CreateOption.of(prefix + "iter-time", Kind.NUMBER, "ms that trying a password is to take"));
   }
 
   /** Bytes before the data. */

@@ -24,6 +24,7 @@ public final class AllocationWatch {
   private static final long PATIENCE_SECONDS = 240;
 
   private final Disk disk;
+  private final boolean writes;
   private final CompletableFuture<Void> nothing = new CompletableFuture<>();
   private final Method counter;
   private final Object bean;
@@ -35,8 +36,9 @@ public final class AllocationWatch {
 
   private volatile long allocated;
 
-  private AllocationWatch(Disk disk) throws ReflectiveOperationException {
+  private AllocationWatch(Disk disk, boolean writes) throws ReflectiveOperationException {
     this.disk = disk;
+    this.writes = writes;
     // By reflection: the module under test does not read the management modules.
     bean =
         Class.forName("java.lang.management.ManagementFactory")
@@ -49,7 +51,15 @@ public final class AllocationWatch {
 
   /** Returns once it has; fails if it never does. The disk has 4 MiB at least. */
   public static void awaitNoAllocation(Disk disk) throws Exception {
-    AllocationWatch watch = new AllocationWatch(disk);
+    await(new AllocationWatch(disk, true), disk);
+  }
+
+  /** As {@link #awaitNoAllocation}, with reads alone. */
+  public static void awaitNoAllocationByReads(Disk disk) throws Exception {
+    await(new AllocationWatch(disk, false), disk);
+  }
+
+  private static void await(AllocationWatch watch, Disk disk) throws Exception {
     try (Arena arena = Arena.ofShared()) {
       disk.lane()
           .context()
@@ -88,7 +98,7 @@ public final class AllocationWatch {
     }
 
     void send() {
-      operation = round++ % 2 == 0 ? Operation.WRITE : Operation.READ;
+      operation = round++ % 2 == 0 && writes ? Operation.WRITE : Operation.READ;
       offset = (number * 64L + round % 64) * 4096;
       length = 4096;
       forceUnitAccess = false;

@@ -242,6 +242,9 @@ final class ConvertCommand implements ImgCommand {
         && image.value("preallocation").filter(mode -> !mode.equals("off")).isPresent()) {
       throw new ToolException("Compression and preallocation not supported at the same time");
     }
+    if (parsed.has("c") && image.value("encrypt.format").isPresent()) {
+      throw new ToolException("Compression and encryption not supported at the same time");
+    }
     try {
       image.create(session, name);
     } catch (ToolException e) {

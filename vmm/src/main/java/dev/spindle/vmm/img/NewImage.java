@@ -27,7 +27,8 @@ final class NewImage {
   private static final String OWNER = "the new image";
 
   /** How an option refuses a word that is none of its values, or a number that is too large. */
-  private static final Pattern REFUSED = Pattern.compile("parameter '([^']*)' is '([^']*)'.*");
+  private static final Pattern REFUSED =
+      Pattern.compile("(?:\\w+: )?parameter '([^']*)' is '([^']*)'.*");
 
   private static final List<CreateOption> FILE =
       List.of(

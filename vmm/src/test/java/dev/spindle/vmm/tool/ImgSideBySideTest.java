@@ -13,6 +13,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** {@code img} beside qemu-img. */
 final class ImgSideBySideTest {
@@ -295,15 +297,17 @@ final class ImgSideBySideTest {
     }
   }
 
-  @Test
-  void opensWhatIsEnciphered() throws Exception {
+  @ParameterizedTest
+  @CsvSource({"luks,''", "qcow2,encrypt."})
+  void opensWhatIsEnciphered(String format, String prefix) throws Exception {
     Path image = folder.resolve("enciphered");
     String secret = "--object secret,id=s,data=abc ";
     List<String> create =
         List.of(
             ("qemu-img create -q "
                     + secret
-                    + "-f luks -o key-secret=s,iter-time=10 "
+                    + "-f %1$s -o %2$skey-secret=s,%2$siter-time=10".formatted(format, prefix)
+                    + (prefix.isEmpty() ? " " : ",encrypt.format=luks ")
                     + image
                     + " 1M")
                 .split(" "));
@@ -313,7 +317,11 @@ final class ImgSideBySideTest {
       status = new ProcessBuilder(create).start().waitFor();
     } while (status != 0);
     tools.write("luks", Files.readAllBytes(image));
-    String options = secret + "--image-opts driver=luks,key-secret=s,file.filename=@luks ";
+    String options =
+        secret
+            + "--image-opts driver=%s,%skey-secret=s,file.filename=@luks "
+                .formatted(format, prefix);
+    String made = prefix.isEmpty() ? "-f luks " : "-f qcow2 -o encrypt.format=luks ";
     for (String command :
         new String[] {
           "info @luks",
@@ -324,8 +332,14 @@ final class ImgSideBySideTest {
           "resize " + options + "2M",
           "info @luks",
           "convert -n " + options + "--target-image-opts driver=raw,file.filename=@hole",
-          "create -f luks @new 1M",
-          "create -f luks -o key-secret=s,cipher-alg=foo " + secret + "@new 1M",
+          "check " + options,
+          "map " + options,
+          "create " + made + "@new 1M",
+          "create "
+              + made
+              + "-o %1$skey-secret=s,%1$scipher-alg=foo ".formatted(prefix)
+              + secret
+              + "@new 1M",
         }) {
       tools.img(command);
     }

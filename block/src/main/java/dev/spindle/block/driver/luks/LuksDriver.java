@@ -2,15 +2,12 @@
 package dev.spindle.block.driver.luks;
 
 import dev.spindle.block.crypto.LuksHeader;
+import dev.spindle.block.crypto.LuksPassword;
 import dev.spindle.block.graph.BlockDriver;
-import dev.spindle.block.graph.BlockException;
-import dev.spindle.block.graph.BlockGraph;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ChildOption;
 import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.image.ImageProbe;
-import dev.spindle.block.object.Secret;
-import dev.spindle.block.object.UserObjects;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.lang.foreign.MemorySegment;
@@ -22,8 +19,6 @@ import java.util.Optional;
  * with it, too, unless that says otherwise.
  */
 public final class LuksDriver implements BlockDriver, ImageProbe {
-  static final String KEY_SECRET = "key-secret";
-
   @Override
   public String name() {
     return "luks";
@@ -32,30 +27,14 @@ public final class LuksDriver implements BlockDriver, ImageProbe {
   @Override
   public Description read(Options options) throws OptionException {
     options.inherit("file", "read-only");
-    OpeningOptions opening = OpeningOptions.of(options, KEY_SECRET);
+    OpeningOptions opening = OpeningOptions.of(options, LuksPassword.KEY_SECRET);
     ChildOption file = ChildOption.take("file", options);
-    Optional<String> secret = options.string(KEY_SECRET);
+    LuksPassword secret = LuksPassword.take("", options);
     return (graph, nodeName) -> {
-      Optional<byte[]> password = password(graph, secret);
+      Optional<byte[]> password = secret.find(graph);
       BlockNode child = file.open(graph, nodeName);
       return LuksNode.open(graph, nodeName, child, opening, password);
     };
-  }
-
-  /** Empty where nobody is to see the data. */
-  private static Optional<byte[]> password(BlockGraph graph, Optional<String> secret)
-      throws BlockException {
-    return secret.isEmpty() && graph.isForDescribing()
-        ? Optional.empty()
-        : Optional.of(password(graph.objects(), secret));
-  }
-
-  /** The password that {@code key-secret} names. */
-  static byte[] password(UserObjects objects, Optional<String> secret) throws BlockException {
-    if (secret.isEmpty()) {
-      throw new BlockException("Parameter 'key-secret' is required for cipher");
-    }
-    return objects.require(secret.get(), Secret.class, "secret").data();
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.spindle.block.driver.luks;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.crypto.CryptLane;
+import dev.spindle.block.crypto.LockedLane;
 import dev.spindle.block.crypto.LuksHeader;
 import dev.spindle.block.crypto.LuksKey;
 import dev.spindle.block.format.ImageException;

@@ -3,6 +3,7 @@ package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.block.graph.BounceBuffers;
 import dev.spindle.block.image.Preallocation;
+import dev.spindle.linux.Errno;
 
 /**
  * Takes clusters before there is data for them. Straight-line code; nothing else uses the image.
@@ -15,6 +16,9 @@ final class ClusterReservation {
   private final Preallocation mode;
   private final Geometry geometry;
 
+  /** Where space is taken: what is in the clear there does not count if the image is encrypted. */
+  private final Storage place;
+
   /**
    * Of an image that may be written.
    *
@@ -25,6 +29,7 @@ final class ClusterReservation {
     this.io = io;
     this.mode = mode;
     this.geometry = image.geometry();
+    this.place = image.isEncrypted() && !io.external() ? io.file() : io.data();
   }
 
   /** Clusters that lie one after another, and read as zeroes: where they are in the file, bytes. */
@@ -41,8 +46,14 @@ final class ClusterReservation {
    * @param end bytes, in the image
    */
   void take(long from, long end) throws Qcow2Exception {
+    if (image.isEncrypted() && !geometry.hasZeroFlag()) {
+      throw new Qcow2Exception(
+          Errno.EOPNOTSUPP,
+          "Preallocation of encrypted images is only supported with compatibility level 1.1 and"
+              + " above");
+    }
     long size = geometry.clusterSize();
-    long fileEnd = io.data().length();
+    long fileEnd = place.length();
     for (long at = from & -size; at < end; ) {
       long start = at;
       long to = Math.min((end + size - 1) & -size, image.map().sliceEnd(at));
@@ -54,8 +65,8 @@ final class ClusterReservation {
       }
       at += Math.max(run.bytes, size);
     }
-    if (io.data().length() < fileEnd) {
-      io.data().resize(fileEnd);
+    if (place.length() < fileEnd) {
+      place.resize(fileEnd);
     }
     image.flush(io);
   }
@@ -81,20 +92,20 @@ final class ClusterReservation {
 
   private void clear(Run run) throws Qcow2Exception {
     switch (mode) {
-      case FALLOC -> io.data().zero(run.host, run.bytes, false);
+      case FALLOC -> place.zero(run.host, run.bytes, false);
       case FULL -> {
-        try (BounceBuffers.Buffer zeroes = io.data().buffers().take(PIECE)) {
+        try (BounceBuffers.Buffer zeroes = place.buffers().take(PIECE)) {
           zeroes.memory().fill((byte) 0);
           for (long done = 0; done < run.bytes; done += PIECE) {
             long some = Math.min(PIECE, run.bytes - done);
-            io.data().write(run.host + done, zeroes.memory().asSlice(0, some));
+            place.write(run.host + done, zeroes.memory().asSlice(0, some));
           }
         }
       }
       case OFF, METADATA -> {
-        long old = Math.clamp(io.data().length() - run.host, 0, run.bytes);
+        long old = Math.clamp(place.length() - run.host, 0, run.bytes);
         if (old > 0) {
-          io.data().zero(run.host, old, true);
+          place.zero(run.host, old, true);
         }
       }
     }
@@ -105,9 +116,12 @@ final class ClusterReservation {
     Metadata metadata = image.metadata();
     L2Slice slice = metadata.loadForChange(io.file(), from);
     int entry = image.map().entryIndex(from);
-    long bitmap = geometry.extended() ? Entry.ALL_ALLOCATED : 0;
+    // What is there would be garbage, deciphered.
+    boolean zero = image.isEncrypted();
+    long bitmap = !geometry.extended() ? 0 : zero ? Entry.ALL_ZERO : Entry.ALL_ALLOCATED;
+    long flags = Entry.COPIED | (zero && !geometry.extended() ? Entry.ZERO : 0);
     for (long done = 0; done < run.bytes; done += geometry.clusterSize()) {
-      metadata.change(slice, entry++, run.host + done | Entry.COPIED, bitmap);
+      metadata.change(slice, entry++, run.host + done | flags, bitmap);
     }
     return null;
   }

@@ -75,6 +75,7 @@ final class ImageCheck {
     }
     addTable(header.snapshotsOffset(), tableBytes);
     addBitmaps(image.bitmaps());
+    header.encryption().ifPresent(keys -> addTable(keys.offset(), keys.length()));
     addRefcounts();
     long end = compare();
     checkFlags(l1);

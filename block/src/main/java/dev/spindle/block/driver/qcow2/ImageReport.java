@@ -14,17 +14,25 @@ import java.util.OptionalLong;
 final class ImageReport {
   private ImageReport() {}
 
+  /**
+   * Describes an image.
+   *
+   * @param encryption null if it is not encrypted
+   */
   static ImageDescription of(
-      Qcow2Header header, List<Snapshot> snapshots, List<BitmapEntry> bitmaps) {
+      Qcow2Header header,
+      List<Snapshot> snapshots,
+      List<BitmapEntry> bitmaps,
+      Encryption encryption) {
     return new ImageDescription(
         OptionalInt.of(1 << header.clusterBits()),
-        false,
+        encryption != null,
         false,
         header.has(Features.DIRTY),
         header.backingName(),
         header.text(HeaderExtension.BACKING_FORMAT),
         snapshots.stream().map(ImageReport::describe).toList(),
-        specific(header, bitmaps));
+        specific(header, bitmaps, encryption));
   }
 
   private static SnapshotDescription describe(Snapshot snapshot) {
@@ -41,7 +49,8 @@ final class ImageReport {
   }
 
   /** QAPI's ImageInfoSpecificQCow2. */
-  private static Map<String, Object> specific(Qcow2Header header, List<BitmapEntry> bitmaps) {
+  private static Map<String, Object> specific(
+      Qcow2Header header, List<BitmapEntry> bitmaps, Encryption encryption) {
     Map<String, Object> words = new LinkedHashMap<>();
     boolean old = header.version() == 2;
     words.put("compat", old ? "0.10" : "1.1");
@@ -58,6 +67,11 @@ final class ImageReport {
       words.put("bitmaps", bitmaps.stream().map(ImageReport::describe).toList());
     }
     words.put("refcount-bits", 1L << header.refcountOrder());
+    if (encryption != null) {
+      Map<String, Object> luks = new LinkedHashMap<>(Map.of("format", "luks"));
+      luks.putAll(encryption.header().describe());
+      words.put("encrypt", luks);
+    }
     words.put("compression-type", header.compressionType() == 0 ? "zlib" : "zstd");
     return words;
   }

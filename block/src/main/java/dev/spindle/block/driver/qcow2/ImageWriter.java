@@ -20,6 +20,10 @@ final class ImageWriter {
   private final ClusterMap map;
   private final Metadata metadata;
   private final boolean externalData;
+  private final boolean encrypted;
+
+  /** Whether there can be compressed clusters: they are neither enciphered nor in other files. */
+  private final boolean packs;
 
   /** Ranges of the image in which somebody changes what clusters there are. */
   private final RangeLocks allocations = new RangeLocks();
@@ -32,6 +36,8 @@ final class ImageWriter {
     this.map = image.map();
     this.metadata = image.metadata();
     this.externalData = image.header().has(Features.DATA_FILE);
+    this.encrypted = image.isEncrypted();
+    this.packs = !externalData && !encrypted;
     this.packed = new PackedWriter(image, allocations);
   }
 
@@ -87,7 +93,7 @@ final class ImageWriter {
       long from = offset + done;
       long bytes = Math.min(size - (from & size - 1), length - done);
       boolean whole = (from & size - 1) == 0 && (bytes == size || from + bytes == image.length());
-      if (!whole || externalData || !packed.write(io, from, data, position + done, bytes)) {
+      if (!whole || !packs || !packed.write(io, from, data, position + done, bytes)) {
         write(io, from, data, position + done, bytes);
       }
       done += bytes;
@@ -191,7 +197,7 @@ final class ImageWriter {
         count,
         host,
         true,
-        host >= io.data().length(),
+        !encrypted && host >= io.data().length(),
         wholeFirst ? first : offset & -granule,
         wholeLast ? first + count * size : to + granule - 1 & -granule,
         to);

@@ -20,6 +20,7 @@ import java.util.Optional;
  * @param backingFormat that file's driver
  * @param dataFile the name of the file with the guest's clusters, if there is one
  * @param rawDataFile whether that is to be a raw image of its own
+ * @param encryptionBytes what the LUKS header takes; 0 if the image is not to be encrypted
  */
 record NewImage(
     long size,
@@ -32,7 +33,8 @@ record NewImage(
     Optional<String> backingName,
     Optional<String> backingFormat,
     Optional<String> dataFile,
-    boolean rawDataFile) {
+    boolean rawDataFile,
+    long encryptionBytes) {
   private static final String NEEDS_V3 =
       " with compatibility level 1.1 and above (use version=v3 or greater)";
 
@@ -49,7 +51,15 @@ record NewImage(
         Optional.empty(),
         Optional.empty(),
         Optional.empty(),
-        false);
+        false,
+        0);
+  }
+
+  /** Writes the LUKS header. */
+  @FunctionalInterface
+  interface KeyWriter {
+    /** Writes it to a place in the file that reads as zeroes, bytes. */
+    void write(long offset) throws Qcow2Exception;
   }
 
   /** Refuses what does not go together; returns this. */
@@ -119,14 +129,20 @@ record NewImage(
    * @param file takes writes past its end
    */
   void write(Storage file) throws Qcow2Exception {
+    write(file, offset -> {});
+  }
+
+  /** As {@link #write(Storage)}, of an image that may be encrypted. */
+  void write(Storage file, KeyWriter keys) throws Qcow2Exception {
     check();
     Geometry geometry = geometry();
     int l1Size = (int) geometry.l1Entries(size);
     long l1Clusters = geometry.clusters(8L * l1Size);
+    long keyClusters = geometry.clusters(encryptionBytes);
     long blocks = 1;
     long tableClusters = 1;
     while (true) {
-      long all = 1 + tableClusters + blocks + l1Clusters;
+      long all = 1 + tableClusters + blocks + l1Clusters + keyClusters;
       long needed =
           (all + (1L << geometry.refcountBlockBits()) - 1) >>> geometry.refcountBlockBits();
       if (needed <= blocks) {
@@ -135,7 +151,7 @@ record NewImage(
       blocks = needed;
       tableClusters = geometry.clusters(8 * blocks);
     }
-    long used = 1 + tableClusters + blocks + l1Clusters;
+    long used = 1 + tableClusters + blocks + l1Clusters + keyClusters;
     file.resize(0);
     file.resize(used << geometry.clusterBits());
     long[] table = new long[(int) (tableClusters << (geometry.clusterBits() - 3))];
@@ -150,12 +166,19 @@ record NewImage(
     }
     Bytes.write(file, clusterSize, Bytes.ofLongs(table, 0, table.length));
     long l1Offset = (1 + tableClusters + blocks) << geometry.clusterBits();
+    Optional<EncryptionHeader> encryption = Optional.empty();
+    if (encryptionBytes > 0) {
+      long offset = (used - keyClusters) << geometry.clusterBits();
+      keys.write(offset);
+      encryption = Optional.of(new EncryptionHeader(offset, encryptionBytes));
+    }
     file.flush();
-    Bytes.write(file, 0, header(l1Size, l1Offset, (int) tableClusters).encode());
+    Bytes.write(file, 0, header(l1Size, l1Offset, (int) tableClusters, encryption).encode());
     file.flush();
   }
 
-  private Qcow2Header header(int l1Size, long l1Offset, int tableClusters) {
+  private Qcow2Header header(
+      int l1Size, long l1Offset, int tableClusters, Optional<EncryptionHeader> encryption) {
     long incompatible =
         (dataFile.isPresent() ? Features.DATA_FILE : 0)
             | (zstd ? Features.COMPRESSION_TYPE : 0)
@@ -166,26 +189,29 @@ record NewImage(
           format -> extensions.add(HeaderExtension.of(HeaderExtension.BACKING_FORMAT, format)));
     }
     dataFile.ifPresent(name -> extensions.add(HeaderExtension.of(HeaderExtension.DATA_FILE, name)));
+    encryption.ifPresent(keys -> extensions.add(keys.extension()));
     if (version >= 3) {
       extensions.add(HeaderExtension.featureNames());
     }
     return new Qcow2Header(
-        version,
-        Integer.numberOfTrailingZeros(clusterSize),
-        size,
-        l1Size,
-        l1Size == 0 ? 0 : l1Offset,
-        clusterSize,
-        tableClusters,
-        0,
-        0,
-        incompatible,
-        lazyRefcounts ? Features.LAZY_REFCOUNTS : 0,
-        rawDataFile ? Features.RAW_DATA_FILE : 0,
-        Integer.numberOfTrailingZeros(refcountBits),
-        zstd ? 1 : 0,
-        new byte[0],
-        extensions,
-        backingName);
+            version,
+            Integer.numberOfTrailingZeros(clusterSize),
+            size,
+            l1Size,
+            l1Size == 0 ? 0 : l1Offset,
+            encryption,
+            clusterSize,
+            tableClusters,
+            0,
+            0,
+            incompatible,
+            lazyRefcounts ? Features.LAZY_REFCOUNTS : 0,
+            rawDataFile ? Features.RAW_DATA_FILE : 0,
+            Integer.numberOfTrailingZeros(refcountBits),
+            zstd ? 1 : 0,
+            new byte[0],
+            extensions,
+            backingName)
+        .fitting();
   }
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.qcow2;
 
+import dev.spindle.block.crypto.NewLuks;
 import dev.spindle.block.format.ImageCreator;
-import dev.spindle.block.format.ImageFile;
-import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.image.CreateOption;
 import dev.spindle.block.image.CreateOption.Kind;
 import dev.spindle.block.image.Preallocation;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -17,6 +17,26 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /** Makes qcow2 images, as QAPI's BlockdevCreateOptionsQcow2 describes them. */
 public final class Qcow2Creator implements ImageCreator {
+  private static final List<CreateOption> OTHERS =
+      List.of(
+          CreateOption.of("cluster_size", Kind.SIZE, "bytes in a cluster: 512 to 2M")
+              .otherwise("65536"),
+          CreateOption.of("extended_l2", Kind.BOOL, "clusters of 32 subclusters").otherwise("off"),
+          CreateOption.of(
+              "preallocation", Kind.TEXT, "space taken at once: off, metadata, falloc, full"),
+          CreateOption.of("compression_type", Kind.TEXT, "of compressed clusters: zlib, zstd")
+              .otherwise("zlib"),
+          CreateOption.size(),
+          CreateOption.of("compat", Kind.TEXT, "version of the format: v2 (0.10), v3 (1.1)")
+              .words(value -> Map.of("version", version(value))),
+          CreateOption.of("backing_file", Kind.TEXT, "image that holds what this one does not"),
+          CreateOption.of("backing_fmt", Kind.TEXT, "the format of that image"),
+          CreateOption.of(
+                  "lazy_refcounts", Kind.BOOL, "reference counts may be wrong after a crash")
+              .otherwise("off"),
+          CreateOption.of("refcount_bits", Kind.NUMBER, "bits of a reference count: 1 to 64")
+              .otherwise("16"));
+
   @Override
   public String driver() {
     return "qcow2";
@@ -24,23 +44,14 @@ public final class Qcow2Creator implements ImageCreator {
 
   @Override
   public List<CreateOption> toolOptions() {
-    return List.of(
-        CreateOption.of("cluster_size", Kind.SIZE, "bytes in a cluster: 512 to 2M")
-            .otherwise("65536"),
-        CreateOption.of("extended_l2", Kind.BOOL, "clusters of 32 subclusters").otherwise("off"),
-        CreateOption.of(
-            "preallocation", Kind.TEXT, "space taken at once: off, metadata, falloc, full"),
-        CreateOption.of("compression_type", Kind.TEXT, "of compressed clusters: zlib, zstd")
-            .otherwise("zlib"),
-        CreateOption.size(),
-        CreateOption.of("compat", Kind.TEXT, "version of the format: v2 (0.10), v3 (1.1)")
-            .words(value -> Map.of("version", version(value))),
-        CreateOption.of("backing_file", Kind.TEXT, "image that holds what this one does not"),
-        CreateOption.of("backing_fmt", Kind.TEXT, "the format of that image"),
-        CreateOption.of("lazy_refcounts", Kind.BOOL, "reference counts may be wrong after a crash")
-            .otherwise("off"),
-        CreateOption.of("refcount_bits", Kind.NUMBER, "bits of a reference count: 1 to 64")
-            .otherwise("16"));
+    List<CreateOption> options = new ArrayList<>();
+    options.add(
+        CreateOption.of("encryption", Kind.BOOL, "the same as encrypt.format=aes")
+            .words(value -> value.equals("on") ? Map.of("encrypt.format", "aes") : Map.of()));
+    options.add(CreateOption.of("encrypt.format", Kind.TEXT, "how the data are encrypted: luks"));
+    options.addAll(NewLuks.toolOptions(EncryptOption.NAME + "."));
+    options.addAll(OTHERS);
+    return options;
   }
 
   /** By the version of QEMU that first knew it. */
@@ -66,6 +77,7 @@ public final class Qcow2Creator implements ImageCreator {
             options
                 .choice("preallocation", "off", "off", "metadata", "falloc", "full")
                 .toUpperCase(Locale.ROOT));
+    Optional<NewEncryption> encryption = NewEncryption.take(options);
     Optional<String> backing = options.string("backing-file");
     Optional<String> backingFormat = options.string("backing-fmt");
     if (backing.isPresent() != backingFormat.isPresent()) {
@@ -88,20 +100,30 @@ public final class Qcow2Creator implements ImageCreator {
             backing,
             backingFormat,
             Optional.empty(),
-            false);
+            false,
+            encryption.map(NewEncryption::bytes).orElse(0L));
     try {
       image.check();
     } catch (Qcow2Exception e) {
       throw new OptionException(options.owner() + ": " + e.getMessage());
     }
-    return (file, objects) -> write(file, image, preallocation);
+    if (version == 2 && encryption.isPresent() && preallocation != Preallocation.OFF) {
+      throw new OptionException(
+          options.owner() + ": encryption and preallocation go together only with version=v3");
+    }
+    return (file, objects) -> {
+      Storage storage = new LaneStorage(file, new ReentrantLock());
+      if (encryption.isPresent()) {
+        image.write(storage, encryption.get().writer(file, objects));
+      } else {
+        image.write(storage);
+      }
+      preallocate(storage, preallocation);
+    };
   }
 
-  private static void write(
-      ImageFile file, dev.spindle.block.driver.qcow2.NewImage image, Preallocation preallocation)
-      throws BlockException {
-    Storage storage = new LaneStorage(file, new ReentrantLock());
-    image.write(storage);
+  private static void preallocate(Storage storage, Preallocation preallocation)
+      throws Qcow2Exception {
     if (preallocation != Preallocation.OFF) {
       Qcow2Io io = new Qcow2Io(storage, storage, null);
       Qcow2Image made = Qcow2Image.open(words -> {}, storage, Qcow2Options.DEFAULT, true);

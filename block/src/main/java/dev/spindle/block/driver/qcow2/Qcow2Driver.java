@@ -33,11 +33,12 @@ public final class Qcow2Driver implements BlockDriver, ImageProbe {
     OpeningOptions opening = OpeningOptions.of(options, Qcow2Options.NAMES);
     ChildOption file = ChildOption.take("file", options);
     BackingOption backing = BackingOption.take(options);
+    EncryptOption encrypt = EncryptOption.take(options);
     Qcow2Options own = Qcow2Options.take(options);
     return (graph, nodeName) -> {
       BlockNode child = file.open(graph, nodeName);
       Qcow2Node node = new Qcow2Node(nodeName, child, graph.mainContext(), opening, own);
-      node.open(graph, backing);
+      node.open(graph, backing, encrypt);
       return node;
     };
   }

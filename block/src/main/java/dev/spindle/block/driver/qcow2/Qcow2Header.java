@@ -19,6 +19,7 @@ import java.util.function.Consumer;
  * @param size what the guest sees, in bytes
  * @param l1Size entries
  * @param l1Offset in bytes
+ * @param encryption where the LUKS header is; empty if the image is not encrypted
  * @param refcountTableOffset in bytes
  * @param refcountTableClusters clusters
  * @param snapshotCount of internal snapshots
@@ -35,6 +36,7 @@ record Qcow2Header(
     long size,
     int l1Size,
     long l1Offset,
+    Optional<EncryptionHeader> encryption,
     long refcountTableOffset,
     int refcountTableClusters,
     int snapshotCount,
@@ -59,6 +61,12 @@ record Qcow2Header(
   private static final int NEW_LENGTH = 112;
 
   private static final int MOST_BACKING_NAME = 1023;
+
+  /** What ends the extensions, bytes. */
+  private static final int END = 8;
+
+  /** The encryption method; 0 for none. */
+  private static final int LUKS = 2;
 
   /**
    * Reads the header of an image.
@@ -127,7 +135,6 @@ record Qcow2Header(
           "Unsupported qcow2 feature(s): "
               + String.join(", ", HeaderExtension.incompatibleNames(extensions, unknown)));
     }
-    checkEncryption(all.getInt(32));
     byte[] more = new byte[Math.max(0, length - NEW_LENGTH)];
     all.get(Math.min(NEW_LENGTH, all.capacity()), more);
     return new Qcow2Header(
@@ -136,6 +143,7 @@ record Qcow2Header(
         all.getLong(24),
         checkCount(all.getInt(36), "Active L1 table too large"),
         all.getLong(40),
+        encryption(all.getInt(32), extensions, clusterBits),
         all.getLong(48),
         checkCount(all.getInt(56), "Reference count table too large"),
         checkCount(all.getInt(60), "Snapshot table too large"),
@@ -150,19 +158,33 @@ record Qcow2Header(
         backingName(all, (int) backingOffset, all.getInt(16)));
   }
 
-  private static void checkEncryption(int method) throws Qcow2Exception {
-    switch (method) {
-      case 0 -> {}
+  private static Optional<EncryptionHeader> encryption(
+      int method, List<HeaderExtension> extensions, int clusterBits) throws Qcow2Exception {
+    Optional<HeaderExtension> pointer =
+        HeaderExtension.find(extensions, HeaderExtension.ENCRYPTION);
+    return switch (method) {
+      case 0 -> {
+        if (pointer.isPresent()) {
+          throw new Qcow2Exception(
+              Errno.EINVAL,
+              "The image has an encryption header, and says that it is not encrypted");
+        }
+        yield Optional.empty();
+      }
       case 1 ->
           throw new Qcow2Exception(
               Errno.EOPNOTSUPP, "The image is encrypted with AES-CBC, which is not supported");
-      case 2 ->
+      case LUKS -> {
+        if (pointer.isEmpty()) {
           throw new Qcow2Exception(
-              Errno.EOPNOTSUPP, "The image is encrypted with LUKS, which is not supported");
+              Errno.EINVAL, "The image is encrypted with LUKS, and has no encryption header");
+        }
+        yield Optional.of(EncryptionHeader.read(pointer.get(), clusterBits));
+      }
       default ->
           throw new Qcow2Exception(
               Errno.EINVAL, "Unsupported encryption method " + Integer.toUnsignedString(method));
-    }
+    };
   }
 
   private static int checkCount(int value, String refusal) throws Qcow2Exception {
@@ -225,7 +247,7 @@ record Qcow2Header(
   }
 
   private int encodedLength() {
-    int extensionBytes = extensions.stream().mapToInt(HeaderExtension::size).sum() + 8;
+    int extensionBytes = extensions.stream().mapToInt(HeaderExtension::size).sum() + END;
     return fieldsLength() + extensionBytes + backingName.orElse("").getBytes(UTF_8).length;
   }
 
@@ -250,7 +272,7 @@ record Qcow2Header(
     ByteBuffer out = ByteBuffer.allocate(end);
     out.putInt(MAGIC).putInt(version);
     out.putLong(name.length == 0 ? 0 : end - name.length).putInt(name.length);
-    out.putInt(clusterBits).putLong(size).putInt(0);
+    out.putInt(clusterBits).putLong(size).putInt(encryption.isPresent() ? LUKS : 0);
     out.putInt(l1Size).putLong(l1Offset);
     out.putLong(refcountTableOffset).putInt(refcountTableClusters);
     out.putInt(snapshotCount).putLong(snapshotsOffset);
@@ -286,6 +308,7 @@ record Qcow2Header(
           newSize,
           newL1Size,
           newL1Offset,
+          encryption,
           newRefcountTableOffset,
           newRefcountTableClusters,
           newSnapshotCount,
@@ -323,11 +346,11 @@ record Qcow2Header(
     extensions.stream()
         .filter(extension -> extension.type() != HeaderExtension.BACKING_FORMAT)
         .forEach(next::add);
-    return with(
-        draft -> {
+    return with(draft -> {
           draft.newExtensions = next;
           draft.newBackingName = name;
-        });
+        })
+        .fitting();
   }
 
   /** With the extension that leads to bitmaps, or without; features' names give way to it. */
@@ -345,11 +368,18 @@ record Qcow2Header(
     if (wanted.isPresent() && !next.contains(wanted.get())) {
       next.add(wanted.get());
     }
-    Qcow2Header changed = with(draft -> draft.newExtensions = next);
-    if (changed.encodedLength() <= 1 << clusterBits) {
-      return changed;
+    return with(draft -> draft.newExtensions = next).fitting();
+  }
+
+  /** The same, without the names of features if there is no room for them. */
+  Qcow2Header fitting() {
+    if (encodedLength() <= 1 << clusterBits) {
+      return this;
     }
-    next.removeIf(extension -> extension.type() == HeaderExtension.FEATURE_NAMES);
+    List<HeaderExtension> next =
+        extensions.stream()
+            .filter(extension -> extension.type() != HeaderExtension.FEATURE_NAMES)
+            .toList();
     return with(draft -> draft.newExtensions = next);
   }
 

@@ -195,6 +195,11 @@ final class Qcow2Image {
     begun = true;
   }
 
+  /** Whether the guest's clusters are enciphered. Any thread. */
+  boolean isEncrypted() {
+    return header.get().encryption().isPresent();
+  }
+
   private static void add(
       MetadataClusters clusters,
       Geometry geometry,
@@ -203,6 +208,9 @@ final class Qcow2Image {
       List<Snapshot> snapshots) {
     int bits = geometry.clusterBits();
     clusters.add(header.l1Offset() >>> bits, geometry.clusters(8L * l1.length));
+    header
+        .encryption()
+        .ifPresent(keys -> clusters.add(keys.offset() >>> bits, geometry.clusters(keys.length())));
     for (long entry : l1) {
       clusters.add(Entry.host(entry) >>> bits, Entry.host(entry) == 0 ? 0 : 1);
     }
@@ -397,7 +405,7 @@ final class Qcow2Image {
 
   /** Returns when all that was written before is on stable storage. */
   void flush(Qcow2Io io) throws Qcow2Exception {
-    if (io.data() != io.file()) {
+    if (io.external()) {
       io.data().flush();
     }
     if (!metadata.isDirty()) {
@@ -415,7 +423,7 @@ final class Qcow2Image {
   /** Leaves the image as one that is not in use; no requests are on their way. */
   void settle(Qcow2Io io) throws Qcow2Exception {
     if (metadata.isDirty() && !broken) {
-      if (io.data() != io.file()) {
+      if (io.external()) {
         io.data().flush();
       }
       change(

@@ -27,9 +27,13 @@ final class Qcow2Lane extends BlockLane {
   private final Qcow2Image image;
   private final AioContext context;
   private final String threadName;
-  private final BlockLane[] lanes;
+  private final ImageLanes lanes;
   private final BlockLane file;
   private final BlockLane data;
+
+  /** Whether a flush of the file reaches the data. */
+  private final boolean together;
+
   private final Storage dataStorage;
 
   /** Null without a backing file. */
@@ -71,28 +75,21 @@ final class Qcow2Lane extends BlockLane {
   /**
    * Makes a lane, which {@link #close} closes with those it is given.
    *
-   * @param lanes all of them
-   * @param file to the image's file
-   * @param data to where the guest's clusters are
+   * @param lanes of the same context
    */
-  Qcow2Lane(
-      Qcow2Node node,
-      AioContext context,
-      BlockLane[] lanes,
-      BlockLane file,
-      BlockLane data,
-      Qcow2Io io) {
-    super(lanes);
+  Qcow2Lane(Qcow2Node node, AioContext context, ImageLanes lanes) {
+    super(lanes.all());
     this.node = node;
     this.image = node.image();
     this.context = context;
     this.threadName = "qcow2-" + node.name();
-    this.lanes = lanes.clone();
-    this.file = file;
-    this.data = data;
-    this.io = io;
+    this.lanes = lanes;
+    this.file = lanes.file();
+    this.data = lanes.data();
+    this.io = lanes.io();
+    this.together = !io.external();
     this.dataStorage = io.data();
-    this.backing = (LaneBacking) io.backing();
+    this.backing = lanes.backing();
     this.writer = node.writer();
     this.writable = !node.readOnly();
     this.discard = node.options().discard();
@@ -194,7 +191,7 @@ final class Qcow2Lane extends BlockLane {
   }
 
   private boolean flush(BlockRequest request) {
-    if (image.metadata().isDirty() || data != file) {
+    if (image.metadata().isDirty() || !together) {
       return false;
     }
     file.submit(request, 0);
@@ -373,10 +370,13 @@ final class Qcow2Lane extends BlockLane {
 
   private HostRange hostRange(Found range, long offset) {
     return switch (range.kind) {
-      case DATA -> new HostRange(range.length, range.host);
+      case DATA ->
+          image.isEncrypted()
+              ? HostRange.nowhere(range.length)
+              : new HostRange(range.length, range.host);
       case COMPRESSED, INVALID -> HostRange.nowhere(range.length);
       case ZERO -> {
-        if (Entry.host(range.descriptor) == 0) {
+        if (Entry.host(range.descriptor) == 0 || image.isEncrypted()) {
           yield HostRange.nowhere(range.length);
         }
         // Zeroes in a row may have places that are not.
@@ -396,8 +396,6 @@ final class Qcow2Lane extends BlockLane {
   @Override
   public void close() {
     image.epochs().leave(users);
-    for (BlockLane lane : lanes) {
-      lane.close();
-    }
+    lanes.close();
   }
 }

@@ -3,6 +3,7 @@ package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.BitmapStore;
+import dev.spindle.block.driver.qcow2.ImageLanes.Way;
 import dev.spindle.block.format.BackingName;
 import dev.spindle.block.format.BackingOption;
 import dev.spindle.block.format.ImageFile;
@@ -52,6 +53,9 @@ final class Qcow2Node extends BlockNode
         SnapshottedImage {
   private static final Logger LOG = LoggerFactory.getLogger(Qcow2Node.class);
 
+  /** What is enciphered as one. */
+  private static final int SECTOR = 512;
+
   private final BlockNode firstFile;
   private final AioContext controlContext;
   private final OpeningOptions opening;
@@ -65,6 +69,9 @@ final class Qcow2Node extends BlockNode
 
   /** Set while the node is opened, before anybody uses it. */
   private Qcow2Image image;
+
+  /** Null if the image is not encrypted; set before the image. */
+  private Encryption encryption;
 
   private ImageWriter writer;
   private final NodeBitmaps persistentBitmaps = new NodeBitmaps(this);
@@ -88,9 +95,11 @@ final class Qcow2Node extends BlockNode
   }
 
   /** Takes hold of the file, opens the image and what it backs onto. */
-  void open(BlockGraph graph, BackingOption option) throws BlockException, OptionException {
+  void open(BlockGraph graph, BackingOption option, EncryptOption encrypt)
+      throws BlockException, OptionException {
     file = attachChild(firstFile, "file", ChildRole.IMAGE);
     try {
+      unlock(graph, encrypt);
       onFile(
           io -> {
             image = Qcow2Image.open(this::warn, io.file(), options, !readOnly());
@@ -105,6 +114,22 @@ final class Qcow2Node extends BlockNode
     } catch (BlockException | OptionException | RuntimeException | Error e) {
       detachChildren();
       throw e;
+    }
+  }
+
+  /** Comes first: with a wrong password, nothing of the image is mended. */
+  private void unlock(BlockGraph graph, EncryptOption encrypt) throws BlockException {
+    Optional<EncryptionHeader> place = onFile(io -> Qcow2Header.read(io.file()).encryption());
+    encrypt.check(place.isPresent());
+    if (place.isEmpty()) {
+      return;
+    }
+    Optional<byte[]> password = encrypt.password().find(graph);
+    BlockLane lane = file.node().openLane(controlContext);
+    try {
+      encryption = Encryption.open(new ImageFile(file.node(), lane), place.get(), password);
+    } finally {
+      lane.close();
     }
   }
 
@@ -153,30 +178,39 @@ final class Qcow2Node extends BlockNode
   }
 
   private <T> T run(FileWork<T> work, boolean all) throws Qcow2Exception {
-    BlockLane[] lanes = openLanes(controlContext, all ? allNodes() : List.of(file.node()));
+    ImageLanes lanes = imageLanes(controlContext, all);
     try {
-      return work.run(io(lanes));
+      return work.run(lanes.io());
     } finally {
-      for (BlockLane lane : lanes) {
-        lane.close();
-      }
+      lanes.close();
     }
   }
 
-  /** The file, and what the image backs onto, if anything. */
-  private List<BlockNode> allNodes() {
+  private ImageLanes imageLanes(AioContext context, boolean all) {
     List<BlockNode> nodes = new ArrayList<>(List.of(file.node()));
-    backing().ifPresent(link -> nodes.add(link.node()));
-    return nodes;
-  }
-
-  private Qcow2Io io(BlockLane[] lanes) {
-    Storage storage = new LaneStorage(new ImageFile(file.node(), lanes[0]), growth);
-    LaneBacking below =
-        lanes.length == 1
-            ? null
-            : new LaneBacking(new ImageFile(backing().orElseThrow().node(), lanes[1]), lanes[1]);
-    return new Qcow2Io(storage, storage, below);
+    boolean apart = encryption != null;
+    if (apart) {
+      nodes.add(file.node());
+    }
+    if (all) {
+      backing().ifPresent(link -> nodes.add(link.node()));
+    }
+    BlockLane[] lanes = openLanes(context, nodes);
+    if (encryption != null) {
+      lanes[1] = encryption.over(context, name(), lanes[1]);
+    }
+    List<Way> ways = new ArrayList<>();
+    for (int i = 0; i < lanes.length; i++) {
+      ways.add(new Way(nodes.get(i), lanes[i]));
+    }
+    int afterData = apart ? 2 : 1;
+    return ImageLanes.of(
+        lanes,
+        ways.getFirst(),
+        apart ? ways.get(1) : null,
+        ways.size() > afterData ? ways.get(afterData) : null,
+        false,
+        growth);
   }
 
   Qcow2Image image() {
@@ -242,12 +276,15 @@ final class Qcow2Node extends BlockNode
 
   @Override
   public boolean readOnly() {
-    return opening.readOnly() || (file == null ? firstFile : file.node()).readOnly();
+    return opening.readOnly()
+        || (encryption != null && encryption.isLocked())
+        || (file == null ? firstFile : file.node()).readOnly();
   }
 
   @Override
   public BlockLimits limits() {
-    return new BlockLimits(1, firstFile.limits().memoryAlignment());
+    int sector = encryption == null ? 1 : SECTOR;
+    return new BlockLimits(sector, firstFile.limits().memoryAlignment());
   }
 
   @Override
@@ -257,7 +294,7 @@ final class Qcow2Node extends BlockNode
 
   @Override
   public ImageDescription describeImage() {
-    return ImageReport.of(image.header(), image.snapshots(), image.bitmaps().entries());
+    return ImageReport.of(image.header(), image.snapshots(), image.bitmaps().entries(), encryption);
   }
 
   @Override
@@ -446,8 +483,7 @@ final class Qcow2Node extends BlockNode
 
   @Override
   protected BlockLane makeLane(AioContext context) {
-    BlockLane[] lanes = openLanes(context, allNodes());
-    return new Qcow2Lane(this, context, lanes, lanes[0], lanes[0], io(lanes));
+    return new Qcow2Lane(this, context, imageLanes(context, true));
   }
 
   @Override

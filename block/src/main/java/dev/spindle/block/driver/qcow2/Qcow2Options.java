@@ -30,7 +30,8 @@ record Qcow2Options(
     "discard",
     "detect-zeroes",
     "pass-discard-request",
-    "pass-discard-other"
+    "pass-discard-other",
+    EncryptOption.NAME
   };
 
   static final Qcow2Options DEFAULT =

@@ -36,7 +36,8 @@ class GivenUpClustersTest {
             plain.backingName(),
             plain.backingFormat(),
             plain.dataFile(),
-            false)
+            false,
+            0)
         .write(empty);
     storage = new RecordedStorage(empty.contents());
     image = OpenedImage.writable(storage);

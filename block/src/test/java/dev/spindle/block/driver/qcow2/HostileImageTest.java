@@ -50,7 +50,7 @@ class HostileImageTest {
         "20|4|22|Unsupported cluster size: 2^22",
         "20|4|-1|Unsupported cluster size: 2^4294967295",
         "32|4|1|The image is encrypted with AES-CBC, which is not supported",
-        "32|4|2|The image is encrypted with LUKS, which is not supported",
+        "32|4|2|The image is encrypted with LUKS, and has no encryption header",
         "32|4|3|Unsupported encryption method 3",
         "72|8|0x20|Unsupported qcow2 feature(s): Unknown incompatible feature: 20",
         "72|8|0x8000000000000000|Unsupported qcow2 feature(s): Unknown incompatible feature:"

@@ -48,6 +48,12 @@ class ImageFuzzTest {
 
   private static byte[] seed(int cluster, int bits, int version, boolean extended, boolean zstd)
       throws Qcow2Exception {
+    return seed(cluster, bits, version, extended, zstd, 0);
+  }
+
+  private static byte[] seed(
+      int cluster, int bits, int version, boolean extended, boolean zstd, int encryptionBytes)
+      throws Qcow2Exception {
     NewImage plain = NewImage.of(0);
     SmallDisk disk = new SmallDisk(new byte[0]);
     new NewImage(
@@ -61,7 +67,8 @@ class ImageFuzzTest {
             plain.backingName(),
             plain.backingFormat(),
             plain.dataFile(),
-            false)
+            false,
+            encryptionBytes)
         .write(disk);
     OpenedImage image = OpenedImage.writable(disk);
     byte[] data = new byte[10_000 / 512 * 512];
@@ -83,6 +90,7 @@ class ImageFuzzTest {
     seeds.add(seed(1024, 64, 3, false, true));
     seeds.add(seed(4096, 16, 2, false, false));
     seeds.add(seed(16384, 8, 3, true, false));
+    seeds.add(seed(512, 16, 3, false, false, 2000));
     return seeds.stream();
   }
 
@@ -112,7 +120,8 @@ class ImageFuzzTest {
   }
 
   private static void look(OpenedImage image) throws Qcow2Exception {
-    ImageReport.of(image.image.header(), image.image.snapshots(), image.image.bitmaps().entries());
+    ImageReport.of(
+        image.image.header(), image.image.snapshots(), image.image.bitmaps().entries(), null);
     long length = image.image.length();
     for (long at = 0; at < length && at < 32L * PIECE; at += PIECE) {
       long from = at;

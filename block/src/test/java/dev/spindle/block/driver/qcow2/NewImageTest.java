@@ -47,7 +47,8 @@ class NewImageTest {
             Optional.empty(),
             Optional.empty(),
             Optional.empty(),
-            false);
+            false,
+            0);
     MemoryStorage storage = new MemoryStorage(new byte[700]);
     wanted.write(storage);
     Path ours = folder.resolve("ours.qcow2");
@@ -91,7 +92,8 @@ class NewImageTest {
             Optional.of("base.raw"),
             Optional.of("raw"),
             Optional.empty(),
-            false);
+            false,
+            0);
     MemoryStorage storage = new MemoryStorage(new byte[0]);
     wanted.write(storage);
     Path file = folder.resolve("ours.qcow2");
@@ -128,7 +130,8 @@ class NewImageTest {
             Optional.empty(),
             Optional.empty(),
             Optional.empty(),
-            false);
+            false,
+            0);
     MemoryStorage storage = new MemoryStorage(new byte[] {1});
     Qcow2Exception refusal = assertThrows(Qcow2Exception.class, () -> wanted.write(storage));
     assertEquals(words, refusal.getMessage());

@@ -118,7 +118,8 @@ class Qcow2CreatorTest {
             "size=1M,version=v2,extended-l2=on",
             "size=1M,backing-file=b",
             "size=1M,backing-file=b,backing-fmt=raw,preallocation=full",
-            "size=1M,encrypt.format=luks")) {
+            "size=1M,encrypt.format=aes",
+            "size=1M,encrypt.key-secret=s")) {
       OptionException refusal =
           assertThrows(OptionException.class, () -> create(options), () -> options);
       assertTrue(refusal.getMessage().length() > 20, refusal.getMessage());
