@@ -14,7 +14,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.spindle.block.driver.Disk;
 import dev.spindle.block.driver.TestRequest;
 import dev.spindle.block.format.QemuTool;
-import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.options.OptionException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -238,8 +237,5 @@ class WrittenNodeTest {
         assertThrows(
             OptionException.class, () -> new Disk(node(file, ",cache-size=1M,l2-cache-size=2M")));
     assertTrue(cache.getMessage().contains("may not exceed cache-size"), cache.getMessage());
-    QemuTool.run("qemu-img", "bitmap", "--add", file.toString(), "b0");
-    BlockException bitmaps = assertThrows(BlockException.class, () -> new Disk(node(file, "")));
-    assertTrue(bitmaps.getMessage().contains("persistent bitmaps"), bitmaps.getMessage());
   }
 }
