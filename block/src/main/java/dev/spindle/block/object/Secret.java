@@ -61,10 +61,17 @@ public record Secret(String id, byte[] data) implements UserObject {
 
   private static byte[] decoded(String owner, byte[] text) throws OptionException {
     try {
-      return Base64.getMimeDecoder().decode(text);
+      return Base64.getDecoder().decode(stripped(text));
     } catch (IllegalArgumentException e) {
       throw new OptionException(owner + ": the secret is no base64 text");
     }
+  }
+
+  /** Without the lines that base64(1) makes. */
+  private static byte[] stripped(byte[] text) {
+    return new String(text, StandardCharsets.ISO_8859_1)
+        .replaceAll("[ \\t\\r\\n]", "")
+        .getBytes(StandardCharsets.ISO_8859_1);
   }
 
   @Override

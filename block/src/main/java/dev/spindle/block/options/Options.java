@@ -27,6 +27,10 @@ public final class Options {
   private final String owner;
   private final Map<String, String> values;
   private final Set<String> notText;
+
+  /** Whether {@link #notText} tells numbers and truth values from text. */
+  private final boolean typed;
+
   private final Set<String> known = new HashSet<>();
 
   /** Null unless it is only noted what is asked for; then {@code prefix} goes before the keys. */
@@ -47,35 +51,38 @@ public final class Options {
    * @param owner how errors name the object: {@code --blockdev disk0}
    */
   public Options(String owner, Map<String, String> values) {
-    this(owner, values, Set.of());
+    this(owner, new LinkedHashMap<>(values), Set.of(), false, null, "");
   }
 
   /**
    * Wraps what the user gave in a language that tells text from other values.
    *
    * @param owner how errors name the object: {@code --blockdev disk0}
-   * @param notText the keys of numbers and truth values, which are refused where text is wanted
+   * @param notText the keys of numbers and truth values, which are refused where text is wanted;
+   *     text is where a truth value is
    */
   public Options(String owner, Map<String, String> values, Set<String> notText) {
-    this(owner, new LinkedHashMap<>(values), notText, null, "");
+    this(owner, new LinkedHashMap<>(values), notText, true, null, "");
   }
 
   private Options(
       String owner,
       Map<String, String> values,
       Set<String> notText,
+      boolean typed,
       OptionList list,
       String prefix) {
     this.owner = owner;
     this.values = values;
     this.notText = notText;
+    this.typed = typed;
     this.list = list;
     this.prefix = prefix;
   }
 
   /** What is given beside a wish for help may be looked at, but counts as not given. */
   static Options noting(OptionList list, Map<String, String> given) {
-    Options options = new Options("help", new LinkedHashMap<>(), Set.of(), list, "");
+    Options options = new Options("help", new LinkedHashMap<>(), Set.of(), false, list, "");
     options.givenWithHelp.putAll(given);
     return options;
   }
@@ -215,6 +222,9 @@ public final class Options {
   /** {@code on} or {@code off} (also {@code true}, {@code false}, {@code yes}, {@code no}). */
   public boolean bool(String key, boolean otherwise) throws OptionException {
     note(key, "on|off", otherwise ? "on" : "off", false);
+    if (typed && values.containsKey(key) && !notText.contains(key)) {
+      throw expected(key, values.get(key), "a boolean");
+    }
     Optional<String> value = take(key);
     if (value.isEmpty()) {
       return otherwise;
@@ -302,7 +312,7 @@ public final class Options {
       list.noteNested(prefix + name);
     }
     Options nested =
-        new Options(owner + ": " + name, inner, innerNotText, list, prefix + name + ".");
+        new Options(owner + ": " + name, inner, innerNotText, typed, list, prefix + name + ".");
     nested.outer = this;
     nested.nameInOuter = name;
     return nested;
@@ -342,7 +352,7 @@ public final class Options {
   }
 
   private Options nestedElement() {
-    return new Options(owner, values, notText, list, prefix + "N.");
+    return new Options(owner, values, notText, typed, list, prefix + "N.");
   }
 
   /** Whether nothing is left. */

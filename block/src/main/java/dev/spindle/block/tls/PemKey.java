@@ -7,8 +7,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.security.InvalidKeyException;
 import java.security.KeyFactory;
 import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.SignatureException;
 import java.security.spec.InvalidKeySpecException;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Base64;
@@ -45,6 +49,27 @@ final class PemKey {
                       .formatted(file, block.group(1))
                   + " that can be read");
     };
+  }
+
+  /** Whether a private key is the other half of a public one: signs something, and looks. */
+  static boolean belongs(PrivateKey key, PublicKey other) throws GeneralSecurityException {
+    String algorithm =
+        switch (key.getAlgorithm()) {
+          case "RSA" -> "SHA256withRSA";
+          case "EC" -> "SHA256withECDSA";
+          default -> "EdDSA";
+        };
+    try {
+      Signature signature = Signature.getInstance(algorithm);
+      signature.initSign(key);
+      signature.update(RSA);
+      byte[] signed = signature.sign();
+      signature.initVerify(other);
+      signature.update(RSA);
+      return signature.verify(signed);
+    } catch (InvalidKeyException | SignatureException e) {
+      return false; // one is of another kind
+    }
   }
 
   private static PrivateKey ofPkcs8(Path file, byte[] der)

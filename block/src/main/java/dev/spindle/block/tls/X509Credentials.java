@@ -11,9 +11,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
+import java.security.PrivateKey;
 import java.security.cert.CRL;
 import java.security.cert.CertStore;
 import java.security.cert.Certificate;
+import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.CollectionCertStoreParameters;
 import java.security.cert.PKIXBuilderParameters;
@@ -89,11 +91,14 @@ public final class X509Credentials implements UserObject {
     }
     KeyStore store = KeyStore.getInstance("PKCS12");
     store.load(null, null);
-    store.setKeyEntry(
-        end,
-        PemKey.read(dir.resolve(end + "-key.pem")),
-        NO_PASSWORD,
-        certificates(certificate).toArray(Certificate[]::new));
+    Path keyFile = dir.resolve(end + "-key.pem");
+    PrivateKey key = PemKey.read(keyFile);
+    Certificate[] chain = certificates(certificate).toArray(Certificate[]::new);
+    if (!PemKey.belongs(key, chain[0].getPublicKey())) {
+      throw new IOException(
+          "the key in '%s' is not that of the certificate in '%s'".formatted(keyFile, certificate));
+    }
+    store.setKeyEntry(end, key, NO_PASSWORD, chain);
     KeyManagerFactory factory = KeyManagerFactory.getInstance("PKIX");
     factory.init(store, NO_PASSWORD);
     return factory.getKeyManagers();
@@ -132,6 +137,8 @@ public final class X509Credentials implements UserObject {
         throw new IOException("there is no certificate in '" + file + "'");
       }
       return found;
+    } catch (CertificateException e) {
+      throw new IOException("'%s' holds no certificate: %s".formatted(file, e.getMessage()), e);
     }
   }
 

@@ -3,6 +3,7 @@ package dev.spindle.block.options;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.driver.Disk;
 import java.io.EOFException;
@@ -10,7 +11,9 @@ import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -46,6 +49,20 @@ class OptionsTest {
     OptionException refusal = assertThrows(OptionException.class, options::finish);
     assertEquals(
         "--blockdev: unknown parameter 'filname' (did you mean 'filename'?)", refusal.getMessage());
+  }
+
+  /** Of JSON, as of QMP's arguments. */
+  @Test
+  void textIsNoTruthValueWhereTheTwoAreToldApart() throws Exception {
+    Map<String, String> given = Map.of("a", "on", "b.c", "on", "d", "true");
+    Options options = new Options("blockdev-add", given, Set.of("d"));
+    Options nested = options.nested("b");
+    assertEquals(
+        "blockdev-add: parameter 'a' is 'on', expected a boolean",
+        assertThrows(OptionException.class, () -> options.bool("a", false)).getMessage());
+    assertThrows(OptionException.class, () -> nested.bool("c", false));
+    assertTrue(options.bool("d", false));
+    assertTrue(new Options("--blockdev", given).bool("a", false));
   }
 
   @ParameterizedTest

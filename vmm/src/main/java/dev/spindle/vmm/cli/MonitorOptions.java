@@ -41,8 +41,8 @@ final class MonitorOptions {
       if (address.equals(STDIO)) {
         monitors.add(new MonitorOption.Stdio());
       } else {
-        boolean wait = server(options);
-        monitors.add(new MonitorOption.Server("qmp" + monitors.size(), endpoint(address), wait));
+        Endpoint endpoint = endpoint(address);
+        monitors.add(new MonitorOption.Server("qmp" + monitors.size(), endpoint, server(options)));
       }
       options.finish();
     }

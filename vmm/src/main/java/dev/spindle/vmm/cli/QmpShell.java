@@ -7,9 +7,12 @@ import dev.spindle.vmm.json.JsonText;
 import dev.spindle.vmm.qmp.QmpClient;
 import dev.spindle.vmm.qmp.QmpException;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.PositionalParamSpec;
@@ -22,6 +25,9 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** {@code spindle qmp}: one command over a monitor's socket, its reply as JSON. */
 final class QmpShell implements Callable<Integer> {
+  /** After which it is said that no greeting has come. */
+  private static final long PATIENCE_SECONDS = 3;
+
   private final CommandSpec spec = CommandSpec.wrapWithoutInspection(this);
 
   private QmpShell() {
@@ -44,6 +50,7 @@ final class QmpShell implements Callable<Integer> {
     spec.addPositional(
         PositionalParamSpec.builder()
             .index("2..*")
+            .arity("0..*")
             .paramLabel("KEY=VALUE")
             .type(List.class)
             .auxiliaryTypes(String.class)
@@ -64,7 +71,12 @@ final class QmpShell implements Callable<Integer> {
     Path socket = parsed.matchedPositionalValue(0, Path.of(""));
     String command = parsed.matchedPositionalValue(1, "");
     ObjectNode arguments = arguments(parsed.matchedPositionalValue(2, List.of()));
+    CompletableFuture<Void> greeted = new CompletableFuture<>();
+    greeted
+        .orTimeout(PATIENCE_SECONDS, TimeUnit.SECONDS)
+        .exceptionally(_ -> sayThatItWaits(socket));
     try (QmpClient client = QmpClient.connect(socket)) {
+      greeted.complete(null);
       client.execute("qmp_capabilities", JsonNodeFactory.instance.objectNode());
       JsonNode result = client.execute(command, arguments);
       spec.commandLine().getOut().println(pretty(result));
@@ -72,6 +84,14 @@ final class QmpShell implements Callable<Integer> {
     } catch (QmpException e) {
       throw new IOException(command + ": " + e.getMessage(), e);
     }
+  }
+
+  private Void sayThatItWaits(Path socket) {
+    PrintWriter err = spec.commandLine().getErr();
+    err.println(
+        "spindle: waiting for a greeting from " + socket + "; it may be serving another client");
+    err.flush();
+    return null;
   }
 
   private static String pretty(JsonNode result) {

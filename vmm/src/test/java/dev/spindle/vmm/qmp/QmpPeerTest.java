@@ -196,6 +196,8 @@ class QmpPeerTest {
     assertSame("{'execute': 'nbd-server-stop'}");
     assertSame(call("nbd-server-remove", "'name': 'n'"));
     assertSameClass(call("block-export-add", "'type': 'nbd', 'id': 'e', 'node-name': 'n'"));
+    assertSameClass(
+        call("blockdev-add", "'driver': 'null-co', 'node-name': 'typed', 'read-only': 'on'"));
     assertSame("{'execute': 'nbd-server-start'}");
     assertSameClass(call("nbd-server-start", "'addr': {'type': 'unix', 'data': {}}"));
     assertSameClass(call("nbd-server-start", "'addr': {'type': 'pipe', 'data': {'path': 'x'}}"));

@@ -32,6 +32,9 @@ import javax.tools.StandardLocation;
 
 /** Compiles one source file in memory. */
 final class SourceCompiler {
+  /** More are of no use to anybody: they come of the first ones. */
+  private static final int MOST_ERRORS = 5;
+
   private final JavaCompiler compiler;
 
   /**
@@ -110,10 +113,15 @@ final class SourceCompiler {
   }
 
   private static String errors(Path source, DiagnosticCollector<JavaFileObject> found) {
-    return found.getDiagnostics().stream()
-        .filter(diagnostic -> diagnostic.getKind() == Diagnostic.Kind.ERROR)
-        .map(diagnostic -> error(source, diagnostic))
-        .collect(Collectors.joining(System.lineSeparator()));
+    List<String> errors =
+        found.getDiagnostics().stream()
+            .filter(diagnostic -> diagnostic.getKind() == Diagnostic.Kind.ERROR)
+            .map(diagnostic -> error(source, diagnostic))
+            .toList();
+    String first = errors.stream().limit(MOST_ERRORS).collect(Collectors.joining("\n"));
+    return errors.size() <= MOST_ERRORS
+        ? first
+        : first + "\nand %d more".formatted(errors.size() - MOST_ERRORS);
   }
 
   private static String error(Path source, Diagnostic<? extends JavaFileObject> error) {

@@ -19,6 +19,9 @@ record OptionAnswer(int number, ByteBuffer data) {
   /** The longest there can be: two numbers and two strings. */
   private static final int LONGEST = 16 + 2 * Handshake.LONGEST_STRING;
 
+  /** So much of what a server says is told, in characters. */
+  private static final int MOST_TEXT = 200;
+
   /**
    * Waits for a reply.
    *
@@ -65,6 +68,9 @@ record OptionAnswer(int number, ByteBuffer data) {
             .strip();
     OptionReply known = OptionReply.of(number);
     String kind = known == null ? "error 0x%x".formatted(number) : known.toString();
+    if (said.length() > MOST_TEXT) {
+      said = said.substring(0, MOST_TEXT) + "…";
+    }
     return said.isEmpty() ? kind : said;
   }
 }

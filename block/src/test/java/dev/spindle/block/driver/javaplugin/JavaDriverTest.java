@@ -182,6 +182,13 @@ class %s implements DiskDriver {
   }
 
   @Test
+  void ofManyErrorsTheFirstAreTold() throws Exception {
+    String refusal = refusalOf("Zeroes.java", "\0".repeat(100));
+    assertEquals(7, refusal.lines().count(), refusal);
+    assertTrue(refusal.endsWith("\nand 95 more"), refusal);
+  }
+
+  @Test
   void anInternalPackageOfTheBlockLayerIsOutOfReach() throws Exception {
     String refusal =
         refusalOf(

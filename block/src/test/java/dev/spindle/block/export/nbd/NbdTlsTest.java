@@ -211,17 +211,30 @@ class NbdTlsTest {
     NbdDisk.run("nbdinfo", uri(certificates));
   }
 
-  @Test
-  void credentialsThatMakeNoSenseAreRefused() throws Exception {
-    OptionException missing =
+  private void assertRefused(String reason, Path dir) {
+    OptionException refusal =
         assertThrows(
             OptionException.class,
-            () ->
-                X509Credentials.read(
-                    Disk.options("id=t,endpoint=server,dir=" + directory.resolve("nowhere"))));
-    assertEquals(
-        "--blockdev: '" + directory.resolve("nowhere/server-key.pem") + "': there is no such file",
-        missing.getMessage());
+            () -> X509Credentials.read(Disk.options("id=t,endpoint=server,dir=" + dir)));
+    assertTrue(refusal.getMessage().startsWith("--blockdev: " + reason), refusal.getMessage());
+  }
+
+  @Test
+  void credentialsThatMakeNoSenseAreRefused() throws Exception {
+    Path nowhere = directory.resolve("nowhere");
+    assertRefused("'" + nowhere.resolve("server-key.pem") + "': there is no such file", nowhere);
+    Path wrong = Files.createDirectory(directory.resolve("wrong"));
+    Path key = wrong.resolve("server-key.pem");
+    Path certificate = wrong.resolve("server-cert.pem");
+    Files.copy(certificates.resolve("server-cert.pem"), certificate);
+    Files.copy(certificates.resolve("client-key.pem"), key);
+    String mismatch =
+        "the key in '" + key + "' is not that of the certificate in '" + certificate + "'";
+    assertRefused(mismatch, wrong);
+    NbdDisk.run("openssl", "genrsa", "-out", key.toString(), "2048");
+    assertRefused(mismatch, wrong);
+    Files.writeString(certificate, "junk");
+    assertRefused("'" + certificate + "' holds no certificate: ", wrong);
   }
 
   @Test
