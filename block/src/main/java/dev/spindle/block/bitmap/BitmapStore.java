@@ -7,6 +7,9 @@ import dev.spindle.block.graph.BlockException;
  * Where persistent bitmaps of a node live on: its image, if the format can keep them. Control side.
  */
 public interface BitmapStore {
+  /** Whether the image can keep bitmaps at all. */
+  boolean isSupported();
+
   /**
    * Refuses a bitmap that could not be kept; changes nothing.
    *
@@ -42,6 +45,11 @@ public interface BitmapStore {
   /** Of a node whose format keeps no bitmaps. */
   static BitmapStore none(String nodeName) {
     return new BitmapStore() {
+      @Override
+      public boolean isSupported() {
+        return false;
+      }
+
       @Override
       public void checkAddable(String name, long granularity) throws BlockException {
         throw new BlockException(

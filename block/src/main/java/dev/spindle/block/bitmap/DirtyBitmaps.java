@@ -68,6 +68,16 @@ public final class DirtyBitmaps {
     return bitmaps.isEmpty() ? length.getAsLong() : bitmaps.getFirst().size();
   }
 
+  /** Whether there can be persistent ones. */
+  public boolean canPersist() {
+    return store.isSupported();
+  }
+
+  /** Those that the node's image keeps, in the order in which they were added. */
+  public List<DirtyBitmap> persistent() {
+    return bitmaps.stream().filter(DirtyBitmap::persistent).toList();
+  }
+
   /** Whether there is no bitmap, be it one without a name. Any context, while the node is still. */
   public boolean isEmpty() {
     return bitmaps.isEmpty();
@@ -96,7 +106,9 @@ public final class DirtyBitmaps {
    *     power of two from 512 to 2 GiB, or if it would take too much memory
    */
   public DirtyBitmap add(String name, OptionalLong granularity) throws BlockException {
-    return install(new DirtyBitmap(name, newBits(name, granularity)));
+    HierarchicalBitmap bits = newBits(name, granularity);
+    checkLength(name);
+    return install(new DirtyBitmap(name, bits));
   }
 
   /**
@@ -107,10 +119,17 @@ public final class DirtyBitmaps {
   public DirtyBitmap addPersistent(String name, OptionalLong granularity) throws BlockException {
     HierarchicalBitmap bits = newBits(name, granularity);
     store.checkAddable(name, bits.granularity());
+    checkLength(name);
     store.willChange();
     DirtyBitmap bitmap = new DirtyBitmap(name, bits);
     bitmap.persistent = true;
     return install(bitmap);
+  }
+
+  private static void checkLength(String name) throws BlockException {
+    if (name.getBytes(StandardCharsets.UTF_8).length > MOST_NAME_BYTES) {
+      throw new BlockException("Bitmap name too long: " + name);
+    }
   }
 
   private HierarchicalBitmap newBits(String name, OptionalLong granularity) throws BlockException {
@@ -119,9 +138,6 @@ public final class DirtyBitmaps {
     }
     if (find(name) != null) {
       throw new BlockException("Bitmap already exists: " + name);
-    }
-    if (name.getBytes(StandardCharsets.UTF_8).length > MOST_NAME_BYTES) {
-      throw new BlockException("Bitmap name too long: " + name);
     }
     long bytes = granularity.orElse(DirtyBitmap.defaultGranularity(clusterSize));
     if (bytes < DirtyBitmap.LEAST_GRANULARITY || Long.bitCount(bytes) != 1) {

@@ -3,11 +3,14 @@ package dev.spindle.block.format;
 
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.image.CreateOption;
+import dev.spindle.block.image.MeasuredSource;
+import dev.spindle.block.image.Measurement;
 import dev.spindle.block.object.UserObjects;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.TreeMap;
 
@@ -40,6 +43,19 @@ public interface ImageCreator {
    * @throws OptionException if an option is missing or has no such value
    */
   NewImage read(Options options) throws OptionException;
+
+  /**
+   * Says how large an image's file would be.
+   *
+   * @param options as for {@link #read}
+   * @param source what it is to hold; empty for nothing
+   * @throws OptionException as {@link #read}
+   * @throws BlockException if nobody can say that for the format, or there cannot be such an image
+   */
+  default Measurement measure(Options options, Optional<MeasuredSource> source)
+      throws OptionException, BlockException {
+    throw new BlockException("Block driver '" + driver() + "' does not support size measurement");
+  }
 
   /** What a new image consists of. */
   @FunctionalInterface

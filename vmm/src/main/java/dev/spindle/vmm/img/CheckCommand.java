@@ -12,6 +12,8 @@ import dev.spindle.vmm.tool.PrettyJson;
 import dev.spindle.vmm.tool.ToolException;
 import dev.spindle.vmm.tool.ToolImage;
 import dev.spindle.vmm.tool.ToolOutput;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -178,17 +180,22 @@ final class CheckCommand implements ImgCommand {
     }
     if (result.clusters() > 0 && result.allocated() > 0) {
       text.append(
-          "%d/%d = %.2f%% allocated, %.2f%% fragmented, %.2f%% compressed clusters\n"
+          "%d/%d = %s%% allocated, %s%% fragmented, %s%% compressed clusters\n"
               .formatted(
                   result.allocated(),
                   result.clusters(),
-                  result.allocated() * 100.0 / result.clusters(),
-                  result.fragmented() * 100.0 / result.allocated(),
-                  result.compressed() * 100.0 / result.allocated()));
+                  share(result.allocated(), result.clusters()),
+                  share(result.fragmented(), result.allocated()),
+                  share(result.compressed(), result.allocated())));
     }
     if (result.imageEndOffset() > 0) {
       text.append("Image end offset: ").append(result.imageEndOffset()).append('\n');
     }
     return text.toString();
+  }
+
+  /** Rounded as C rounds: what is in the middle goes to the even digit. */
+  private static BigDecimal share(long part, long all) {
+    return new BigDecimal(part * 100.0 / all).setScale(2, RoundingMode.HALF_EVEN);
   }
 }

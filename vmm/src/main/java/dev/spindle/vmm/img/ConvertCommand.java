@@ -34,6 +34,8 @@ final class ConvertCommand implements ImgCommand {
           "target-image-opts",
           "force-share=U",
           "target-is-zero",
+          "bitmaps",
+          "skip-broken-bitmaps",
           "salvage",
           "rate-limit=r");
 
@@ -83,6 +85,9 @@ final class ConvertCommand implements ImgCommand {
     }
     if (parsed.has("target-is-zero") && !skipsCreation) {
       throw new ToolException("--target-is-zero requires use of -n flag");
+    }
+    if (parsed.has("skip-broken-bitmaps") && !parsed.has("bitmaps")) {
+      throw new ToolException("Use of --skip-broken-bitmaps requires --bitmaps");
     }
     if (skipsCreation && !texts.isEmpty()) {
       throw new ToolException("-o has no effect when skipping image creation");
@@ -145,6 +150,10 @@ final class ConvertCommand implements ImgCommand {
         }
         showSnapshot(session, sources.getFirst(), parsed.last("l"));
       }
+      Optional<BitmapCopy> bitmaps = Optional.empty();
+      if (parsed.has("bitmaps")) {
+        bitmaps = Optional.of(BitmapCopy.of(session, sources, parsed.has("skip-broken-bitmaps")));
+      }
       long total = sources.stream().mapToLong(ToolImage::length).sum();
       if (!parsed.has("n")) {
         create(session, parsed, format, texts, targetName, total);
@@ -157,6 +166,9 @@ final class ConvertCommand implements ImgCommand {
         wish = ImageWish.reading(targetName, true, null).writable(true).cache(targetCache);
       }
       ToolImage target = images.add(session.open(wish));
+      if (bitmaps.isPresent()) {
+        bitmaps.get().checkTarget(target);
+      }
       int packed = parsed.has("c") ? packedBytes(target) : 0;
       if (target.length() < total) {
         throw new ToolException("output file is smaller than input file");
@@ -170,6 +182,9 @@ final class ConvertCommand implements ImgCommand {
               target,
               new ImageCopy.Ways(sparse, atOnce, zero, salvage, rate, backing, packed));
       copy.run(parsed.has("p") && !parsed.has("q"));
+      if (bitmaps.isPresent()) {
+        bitmaps.get().run(target);
+      }
     }
   }
 
@@ -181,7 +196,7 @@ final class ConvertCommand implements ImgCommand {
   }
 
   /** Has a source show one of its snapshots, given by its id or name, or by both in words. */
-  private static void showSnapshot(ImgSession session, ToolImage source, String given)
+  static void showSnapshot(ImgSession session, ToolImage source, String given)
       throws ToolException {
     if (!(source.node() instanceof SnapshottedImage kept)) {
       throw new ToolException(

@@ -17,15 +17,18 @@ final class Help {
     Makes, describes, copies and changes disk images. Command lines and output are those of
     QEMU's qemu-img.
 
+      bitmap   (--add | --remove | --clear | --enable | --disable | --merge BITMAP)...
+               [-b FILE [-F FORMAT]] [-g GRANULARITY] [-f FORMAT] FILE BITMAP
       check    [-f FORMAT] [-r leaks|all] [--output human|json] [-q] [-U] FILE
       compare  [-f FORMAT] [-F FORMAT] [-s] [-p] [-q] [-U] FILE FILE
       convert  [-f FORMAT] [-O FORMAT] [-o OPTIONS] [-n] [-S SIZE] [-m COUNT] [-W] [-p] [-q]
-               [-t CACHE] [-T CACHE] [-U] FILE... FILE
+               [-t CACHE] [-T CACHE] [--bitmaps [--skip-broken-bitmaps]] [-U] FILE... FILE
       create   [-f FORMAT] [-o OPTIONS] [-b FILE] [-F FORMAT] [-q] [-u] FILE [SIZE]
       dd       [-f FORMAT] [-O FORMAT] [bs=SIZE] [count=N] [skip=N] if=FILE of=FILE
       info     [-f FORMAT] [--output human|json] [--backing-chain] [-U] FILE
       map      [-f FORMAT] [--output human|json] [-s OFFSET] [-l SIZE] [-U] FILE
-      measure  [-f FORMAT] [-O FORMAT] [-o OPTIONS] [--output human|json] --size SIZE | FILE
+      measure  [-f FORMAT] [-O FORMAT] [-o OPTIONS] [--output human|json] [-l SNAPSHOT]
+               --size SIZE | FILE
       resize   [-f FORMAT] [--shrink] [--preallocation MODE] [-q] FILE [+|-]SIZE
       snapshot [-l | -a SNAPSHOT | -c SNAPSHOT | -d SNAPSHOT] [-q] [-U] FILE
 

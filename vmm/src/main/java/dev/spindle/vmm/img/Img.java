@@ -38,6 +38,9 @@ public final class Img {
               } else {
                 output.error(line);
               }
+              if (line.endsWith("is inconsistent and cannot be used")) {
+                output.errorLine("Try block-dirty-bitmap-remove to delete this bitmap from disk");
+              }
             });
   }
 
@@ -81,6 +84,7 @@ public final class Img {
 
   private static ImgCommand command(String name) {
     return switch (name) {
+      case "bitmap" -> new BitmapCommand();
       case "check" -> new CheckCommand();
       case "commit" -> new CommitCommand();
       case "compare" -> new CompareCommand();

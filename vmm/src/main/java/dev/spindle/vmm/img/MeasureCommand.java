@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.img;
 
+import dev.spindle.block.bitmap.DirtyBitmap;
+import dev.spindle.block.bitmap.DirtyBitmaps;
+import dev.spindle.block.graph.BlockStatus;
+import dev.spindle.block.image.MeasuredSource;
+import dev.spindle.block.image.Measurement;
 import dev.spindle.vmm.tool.ImageWish;
 import dev.spindle.vmm.tool.OptionParser;
-import dev.spindle.vmm.tool.OptionParser.Option;
 import dev.spindle.vmm.tool.OptionParser.Parsed;
 import dev.spindle.vmm.tool.PrettyJson;
 import dev.spindle.vmm.tool.ToolException;
@@ -11,6 +15,7 @@ import dev.spindle.vmm.tool.ToolImage;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** {@code measure}: says how much space an image would need in a format. */
 final class MeasureCommand implements ImgCommand {
@@ -37,46 +42,74 @@ final class MeasureCommand implements ImgCommand {
     if (parsed.operands().isEmpty() && given < 0) {
       throw new ToolException("Either --size N or one filename must be specified.");
     }
+    if (parsed.operands().isEmpty()
+        && (parsed.has("image-opts") || parsed.has("f") || parsed.has("l"))) {
+      throw new ToolException("--image-opts, -f, and -l require a filename argument.");
+    }
     return session.run(
         () -> {
           NewImage image = NewImage.of(session.blocks(), format);
-          image.take(texts(parsed));
-          if (!format.equals("raw")) {
+          try {
+            image.take(NewImageWish.of(parsed, "O").texts());
+          } catch (ToolException e) {
             throw new ToolException(
-                "Block driver '" + format + "' does not support size measurement");
+                e.getMessage() + "\nInvalid options for file format '" + format + "'", e);
           }
-          print(session, given >= 0 ? given : length(session, parsed), json);
+          if (given >= 0) {
+            image.put("size", Long.toString(given));
+            print(session, image.measure(Optional.empty()), json);
+            return 0;
+          }
+          ImageWish wish =
+              ImageWish.reading(
+                      parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
+                  .forceShare(parsed.has("U"));
+          try (ToolImage source = session.open(wish)) {
+            if (parsed.has("l")) {
+              ConvertCommand.showSnapshot(session, source, parsed.last("l"));
+            }
+            image.put("size", Long.toString(source.length()));
+            print(session, image.measure(Optional.of(new Source(source))), json);
+          }
           return 0;
         });
   }
 
-  private static List<String> texts(Parsed parsed) {
-    return parsed.options().stream()
-        .filter(option -> option.name().equals("o"))
-        .map(Option::value)
-        .toList();
-  }
+  /** What an image holds. */
+  private record Source(ToolImage image) implements MeasuredSource {
+    @Override
+    public long dataBytes(long unit) {
+      long bytes = 0;
+      for (long at = 0; at < image.length(); ) {
+        BlockStatus status = image.status(at, image.length() - at);
+        long end = at + status.length();
+        if (status.data() && !status.zero()) {
+          end = (end + unit - 1) & -unit;
+          bytes += end - (at & -unit);
+        }
+        at = end;
+      }
+      return bytes;
+    }
 
-  private static long length(ImgSession session, Parsed parsed) throws ToolException {
-    ImageWish wish =
-        ImageWish.reading(parsed.operands().getFirst(), parsed.has("image-opts"), parsed.last("f"))
-            .forceShare(parsed.has("U"));
-    try (ToolImage image = session.open(wish)) {
-      return image.length();
+    @Override
+    public Optional<List<DirtyBitmap>> bitmaps() {
+      DirtyBitmaps bitmaps = image.node().bitmaps();
+      return bitmaps.canPersist() ? Optional.of(bitmaps.persistent()) : Optional.empty();
     }
   }
 
-  /** Raw images take what they show. */
-  private static void print(ImgSession session, long bytes, boolean json) {
-    long size = bytes + 511 & -512;
+  private static void print(ImgSession session, Measurement size, boolean json) {
     if (json) {
       Map<String, Object> object = new LinkedHashMap<>();
-      object.put("required", size);
-      object.put("fully-allocated", size);
+      size.bitmaps().ifPresent(bytes -> object.put("bitmaps", bytes));
+      object.put("required", size.required());
+      object.put("fully-allocated", size.fullyAllocated());
       session.output().println(PrettyJson.of(object));
-    } else {
-      session.output().println("required size: " + size);
-      session.output().println("fully allocated size: " + size);
+      return;
     }
+    session.output().println("required size: " + size.required());
+    session.output().println("fully allocated size: " + size.fullyAllocated());
+    size.bitmaps().ifPresent(bytes -> session.output().println("bitmaps size: " + bytes));
   }
 }

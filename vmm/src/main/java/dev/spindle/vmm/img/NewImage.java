@@ -3,8 +3,11 @@ package dev.spindle.vmm.img;
 
 import dev.spindle.block.format.ImageCreator;
 import dev.spindle.block.graph.BlockDriver;
+import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.image.CreateOption;
 import dev.spindle.block.image.CreateOption.Kind;
+import dev.spindle.block.image.MeasuredSource;
+import dev.spindle.block.image.Measurement;
 import dev.spindle.block.job.create.ImageCreation;
 import dev.spindle.block.job.create.NewImageFile;
 import dev.spindle.block.options.KeyValues;
@@ -18,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -212,6 +216,37 @@ final class NewImage {
     if (given.containsKey("backing_fmt") && !given.containsKey("backing_file")) {
       throw new ToolException("Backing format cannot be used without backing file");
     }
+    try {
+      Options options = new Options(OWNER, words());
+      ImageCreator.NewImage image = creator.read(options);
+      options.finish();
+      return image;
+    } catch (OptionException e) {
+      throw new ToolException(refusal(e.getMessage()), e);
+    }
+  }
+
+  /**
+   * Says how large its file would be; a raw image takes what it shows.
+   *
+   * @param source what it is to hold, if anything
+   */
+  Measurement measure(Optional<MeasuredSource> source) throws ToolException {
+    if (creator == null) {
+      long size = ByteCount.parse(given.get("size")) + 511 & -512;
+      return new Measurement(size, size, OptionalLong.empty());
+    }
+    try {
+      return creator.measure(new Options(OWNER, words()), source);
+    } catch (OptionException e) {
+      throw new ToolException(refusal(e.getMessage()), e);
+    } catch (BlockException e) {
+      throw new ToolException(e.getMessage(), e);
+    }
+  }
+
+  /** The options in the words of the format's driver. */
+  private Map<String, String> words() {
     Map<String, String> words = new LinkedHashMap<>();
     for (CreateOption option : known) {
       String value = given.getOrDefault(option.name(), option.otherwise().orElse(null));
@@ -222,14 +257,7 @@ final class NewImage {
                 .of(option.kind() == Kind.SIZE ? Long.toString(ByteCount.parse(value)) : value));
       }
     }
-    try {
-      Options options = new Options(OWNER, words);
-      ImageCreator.NewImage image = creator.read(options);
-      options.finish();
-      return image;
-    } catch (OptionException e) {
-      throw new ToolException(refusal(e.getMessage()), e);
-    }
+    return words;
   }
 
   /** In the words of QEMU's tools, which scripts look for. */

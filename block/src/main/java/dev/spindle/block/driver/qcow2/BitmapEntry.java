@@ -77,7 +77,8 @@ record BitmapEntry(
     return entry;
   }
 
-  private static int bytes(int extraLength, int nameLength) {
+  /** What an entry takes in the directory, padding included. */
+  static int bytes(int extraLength, int nameLength) {
     return (int) Math.min(Integer.MAX_VALUE, (long) FIXED + extraLength + nameLength + 7 & -8L);
   }
 

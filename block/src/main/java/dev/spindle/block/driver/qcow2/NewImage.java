@@ -115,7 +115,7 @@ record NewImage(
     return new Qcow2Exception(Errno.EINVAL, words);
   }
 
-  private Geometry geometry() {
+  Geometry geometry() {
     return new Geometry(
         Integer.numberOfTrailingZeros(clusterSize),
         Integer.numberOfTrailingZeros(refcountBits),

@@ -82,6 +82,11 @@ final class NodeBitmaps implements BitmapStore {
   }
 
   @Override
+  public boolean isSupported() {
+    return node.image().header().version() >= 3;
+  }
+
+  @Override
   public void checkAddable(String name, long granularity) throws BlockException {
     String refusal = refusal(name);
     if (refusal != null) {
@@ -97,14 +102,16 @@ final class NodeBitmaps implements BitmapStore {
   }
 
   private String refusal(String name) {
-    if (node.image().header().version() < 3) {
+    if (!isSupported()) {
       return "Cannot store dirty bitmaps in qcow2 v2 files";
     }
     if (node.readOnly()) {
       return "The image is read-only";
     }
-    List<DirtyBitmap> kept =
-        node.bitmaps().named().stream().filter(DirtyBitmap::persistent).toList();
+    if (name.getBytes(UTF_8).length > BitmapEntry.MOST_NAME) {
+      return "Name length exceeds maximum (%d characters)".formatted(BitmapEntry.MOST_NAME);
+    }
+    List<DirtyBitmap> kept = node.bitmaps().persistent();
     if (kept.size() >= BitmapDirectory.MOST_BITMAPS) {
       return "Maximum number of persistent bitmaps is already reached";
     }
@@ -145,8 +152,7 @@ final class NodeBitmaps implements BitmapStore {
     if ((!changed && !image.hasBegun()) || image.isBroken() || node.readOnly()) {
       return;
     }
-    List<DirtyBitmap> kept =
-        node.bitmaps().named().stream().filter(DirtyBitmap::persistent).toList();
+    List<DirtyBitmap> kept = node.bitmaps().persistent();
     if (!kept.isEmpty() || !image.bitmaps().entries().isEmpty()) {
       node.onFile(
           io -> {

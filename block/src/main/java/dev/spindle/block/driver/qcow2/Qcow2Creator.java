@@ -3,8 +3,11 @@ package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.block.crypto.NewLuks;
 import dev.spindle.block.format.ImageCreator;
+import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.image.CreateOption;
 import dev.spindle.block.image.CreateOption.Kind;
+import dev.spindle.block.image.MeasuredSource;
+import dev.spindle.block.image.Measurement;
 import dev.spindle.block.image.Preallocation;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
@@ -63,8 +66,53 @@ public final class Qcow2Creator implements ImageCreator {
     };
   }
 
+  /** What options ask for. */
+  private record Wanted(
+      dev.spindle.block.driver.qcow2.NewImage image,
+      Preallocation preallocation,
+      Optional<NewEncryption> encryption) {}
+
   @Override
   public NewImage read(Options options) throws OptionException {
+    Wanted wanted = wanted(options);
+    var image = wanted.image;
+    if (image.backingName().isPresent() != image.backingFormat().isPresent()) {
+      throw new OptionException(
+          options.owner() + ": 'backing-file' and 'backing-fmt' are given together or not at all");
+    }
+    if (image.backingName().isPresent() && wanted.preallocation != Preallocation.OFF) {
+      throw new OptionException(
+          options.owner() + ": a backing file and preallocation do not go together");
+    }
+    try {
+      image.check();
+    } catch (Qcow2Exception e) {
+      throw new OptionException(options.owner() + ": " + e.getMessage());
+    }
+    boolean encrypted = wanted.encryption.isPresent();
+    if (image.version() == 2 && encrypted && wanted.preallocation != Preallocation.OFF) {
+      throw new OptionException(
+          options.owner() + ": encryption and preallocation go together only with version=v3");
+    }
+    return (file, objects) -> {
+      Storage storage = new LaneStorage(file, new ReentrantLock());
+      if (encrypted) {
+        image.write(storage, wanted.encryption.get().writer(file, objects));
+      } else {
+        image.write(storage);
+      }
+      preallocate(storage, wanted.preallocation);
+    };
+  }
+
+  @Override
+  public Measurement measure(Options options, Optional<MeasuredSource> source)
+      throws OptionException, BlockException {
+    Wanted wanted = wanted(options);
+    return new ImageMeasure(wanted.image).measure(wanted.preallocation, source);
+  }
+
+  private static Wanted wanted(Options options) throws OptionException {
     long size = ImageCreator.takeSize(options);
     long cluster = options.size("cluster-size", 1 << 16);
     long refcountBits = options.number("refcount-bits", 16, 1, 64);
@@ -80,14 +128,6 @@ public final class Qcow2Creator implements ImageCreator {
     Optional<NewEncryption> encryption = NewEncryption.take(options);
     Optional<String> backing = options.string("backing-file");
     Optional<String> backingFormat = options.string("backing-fmt");
-    if (backing.isPresent() != backingFormat.isPresent()) {
-      throw new OptionException(
-          options.owner() + ": 'backing-file' and 'backing-fmt' are given together or not at all");
-    }
-    if (backing.isPresent() && preallocation != Preallocation.OFF) {
-      throw new OptionException(
-          options.owner() + ": a backing file and preallocation do not go together");
-    }
     var image =
         new dev.spindle.block.driver.qcow2.NewImage(
             size,
@@ -102,24 +142,7 @@ public final class Qcow2Creator implements ImageCreator {
             Optional.empty(),
             false,
             encryption.map(NewEncryption::bytes).orElse(0L));
-    try {
-      image.check();
-    } catch (Qcow2Exception e) {
-      throw new OptionException(options.owner() + ": " + e.getMessage());
-    }
-    if (version == 2 && encryption.isPresent() && preallocation != Preallocation.OFF) {
-      throw new OptionException(
-          options.owner() + ": encryption and preallocation go together only with version=v3");
-    }
-    return (file, objects) -> {
-      Storage storage = new LaneStorage(file, new ReentrantLock());
-      if (encryption.isPresent()) {
-        image.write(storage, encryption.get().writer(file, objects));
-      } else {
-        image.write(storage);
-      }
-      preallocate(storage, preallocation);
-    };
+    return new Wanted(image, preallocation, encryption);
   }
 
   private static void preallocate(Storage storage, Preallocation preallocation)
