@@ -22,9 +22,11 @@ import dev.spindle.linux.StreamSocket;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
@@ -61,6 +63,9 @@ public final class NbdServer implements ExportServer {
 
   /** In the order in which they came. */
   private final Set<Unfinished> unfinished = new LinkedHashSet<>();
+
+  /** Who has chosen an export when as many used exports as may. */
+  private final Queue<Unfinished> waiting = new ArrayDeque<>();
 
   private int connections;
   private long clients;
@@ -193,11 +198,16 @@ public final class NbdServer implements ExportServer {
 
   /** One client fewer uses an export. Any thread. */
   void connectionGone() {
-    context.execute(
-        () -> {
-          connections--;
-          accepting.submit();
-        });
+    context.execute(this::placeFree);
+  }
+
+  private void placeFree() {
+    connections--;
+    Unfinished next = waiting.poll();
+    if (next != null) {
+      next.place.complete(null);
+    }
+    accepting.submit();
   }
 
   private boolean isFull() {
@@ -243,6 +253,8 @@ public final class NbdServer implements ExportServer {
         () -> {
           closed = true;
           List.copyOf(unfinished).forEach(client -> client.end("the server ends"));
+          waiting.forEach(client -> client.place.complete(null));
+          waiting.clear();
           accepting.end(() -> ended.complete(null));
         });
     ended.join();
@@ -269,6 +281,9 @@ public final class NbdServer implements ExportServer {
     private Timer limit;
     private boolean over;
 
+    /** What it waits for once it has chosen; new for each time. */
+    private CompletableFuture<Void> place;
+
     Unfinished(String name, StreamSocket client) {
       this.name = name;
       this.client = client;
@@ -290,7 +305,7 @@ public final class NbdServer implements ExportServer {
             tls == null ? null : () -> TlsChannel.begin(channel, tls.serverEngine());
         Negotiation.Chosen chosen = new Negotiation(() -> offered(), channel, upgrade).run();
         finished();
-        taken = chosen != null && use(chosen);
+        taken = chosen != null && awaitPlace() && use(chosen);
       } catch (NegotiationException e) {
         failed(e.getMessage());
       } catch (EOFException e) {
@@ -318,11 +333,18 @@ public final class NbdServer implements ExportServer {
       }
     }
 
-    private boolean use(Negotiation.Chosen chosen) {
-      if (closed || isFull() || !(chosen.export() instanceof NbdExport export)) {
-        LOG.warn("{}: too many clients; its connection is closed", name);
-        return false;
+    /** Returns whether there is a place among those who use exports, having waited for one. */
+    private boolean awaitPlace() {
+      while (isFull() && !closed) {
+        place = new CompletableFuture<>();
+        waiting.add(this);
+        place.join();
       }
+      return !closed;
+    }
+
+    private boolean use(Negotiation.Chosen chosen) {
+      NbdExport export = (NbdExport) chosen.export();
       connections++;
       boolean used = false;
       try {
@@ -331,8 +353,7 @@ public final class NbdServer implements ExportServer {
         LOG.warn("{}: {}; its connection is closed", name, e.getMessage());
       } finally {
         if (!used) {
-          connections--;
-          accepting.submit();
+          placeFree();
         }
       }
       return used;

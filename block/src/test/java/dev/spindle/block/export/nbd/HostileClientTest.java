@@ -393,6 +393,32 @@ class HostileClientTest {
   }
 
   @Test
+  void whoHasChosenWhenThereIsNoPlaceWaitsForOne() throws Exception {
+    bystander.close();
+    disk.close();
+    open("max-connections=2");
+    bystander.close();
+    List<RawClient> clients = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      clients.add(greeted());
+    }
+    for (RawClient client : clients) {
+      client.go();
+      client.request(Command.READ, 0, 0, 512);
+    }
+    // Two are served at a time, in the order in which they have chosen.
+    for (RawClient client : clients) {
+      client.reply();
+      assertEquals(0, client.reply.error);
+      client.read(512);
+      client.request(Command.DISC, 0, 0, 0);
+      client.assertClosed();
+      client.close();
+    }
+    bystander = using();
+  }
+
+  @Test
   void nothingIsOfferedTwice() {
     String refusal =
         assertThrows(
