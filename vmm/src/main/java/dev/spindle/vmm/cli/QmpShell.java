@@ -8,7 +8,6 @@ import dev.spindle.vmm.qmp.QmpClient;
 import dev.spindle.vmm.qmp.QmpException;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -36,8 +35,8 @@ final class QmpShell implements Callable<Integer> {
             .index("0")
             .paramLabel("SOCKET")
             .required(true)
-            .type(Path.class)
-            .description("Path of the monitor's socket.")
+            .type(String.class)
+            .description("The monitor's socket: its path, or tcp:HOST:PORT.")
             .build());
     spec.addPositional(
         PositionalParamSpec.builder()
@@ -68,7 +67,7 @@ final class QmpShell implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, OptionException {
     ParseResult parsed = spec.commandLine().getParseResult();
-    Path socket = parsed.matchedPositionalValue(0, Path.of(""));
+    String socket = parsed.matchedPositionalValue(0, "");
     String command = parsed.matchedPositionalValue(1, "");
     ObjectNode arguments = arguments(parsed.matchedPositionalValue(2, List.of()));
     CompletableFuture<Void> greeted = new CompletableFuture<>();
@@ -86,7 +85,7 @@ final class QmpShell implements Callable<Integer> {
     }
   }
 
-  private Void sayThatItWaits(Path socket) {
+  private Void sayThatItWaits(String socket) {
     PrintWriter err = spec.commandLine().getErr();
     err.println(
         "spindle: waiting for a greeting from " + socket + "; it may be serving another client");

@@ -4,6 +4,8 @@ package dev.spindle.vmm.qmp;
 import dev.spindle.vmm.json.JsonException;
 import dev.spindle.vmm.json.JsonText;
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -12,6 +14,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -20,20 +24,24 @@ import tools.jackson.databind.node.ObjectNode;
 public final class QmpClient implements AutoCloseable {
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
   private static final int MOST_REPLY_BYTES = 16 << 20;
+  private static final String UNIX = "unix:";
 
-  private final Path socket;
+  private static final Pattern TCP = Pattern.compile("tcp:(.+):([0-9]{1,5})");
+  private static final int MOST_PORT = 65535;
+
+  private final String place;
   private final SocketChannel channel;
   private final JsonFramer input;
   private final Deque<ObjectNode> events = new ArrayDeque<>();
   private final ObjectNode greeting;
 
-  private QmpClient(Path socket, SocketChannel channel) throws IOException {
-    this.socket = socket;
+  private QmpClient(String place, SocketChannel channel) throws IOException {
+    this.place = place;
     this.channel = channel;
     this.input = new JsonFramer(Channels.newInputStream(channel), MOST_REPLY_BYTES);
     this.greeting = receive();
     if (!greeting.has("QMP")) {
-      throw new IOException(socket + ": whoever listens there does not speak QMP");
+      throw new IOException(place + ": whoever listens there does not speak QMP");
     }
   }
 
@@ -43,14 +51,40 @@ public final class QmpClient implements AutoCloseable {
    * @throws IOException with a sentence for the user
    */
   public static QmpClient connect(Path socket) throws IOException {
+    return connect(socket.toString(), UnixDomainSocketAddress.of(socket));
+  }
+
+  /**
+   * As {@link #connect(Path)}, wherever a monitor may be.
+   *
+   * @param place {@code tcp:HOST:PORT}, {@code unix:PATH} or a path
+   * @throws IOException with a sentence for the user
+   */
+  public static QmpClient connect(String place) throws IOException {
+    Matcher tcp = TCP.matcher(place);
+    if (!tcp.matches()) {
+      return connect(Path.of(place.startsWith(UNIX) ? place.substring(UNIX.length()) : place));
+    }
+    int port = Integer.parseInt(tcp.group(2));
+    if (port > MOST_PORT) {
+      throw new IOException("'" + port + "' is no port, 0 to " + MOST_PORT);
+    }
+    InetSocketAddress address = new InetSocketAddress(tcp.group(1), port);
+    if (address.isUnresolved()) {
+      throw new IOException("there is no host '" + tcp.group(1) + "'");
+    }
+    return connect(place, address);
+  }
+
+  private static QmpClient connect(String place, SocketAddress address) throws IOException {
     SocketChannel channel;
     try {
-      channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+      channel = SocketChannel.open(address);
     } catch (IOException e) {
-      throw new IOException("cannot connect to '" + socket + "': " + e.getMessage(), e);
+      throw new IOException("cannot connect to '" + place + "': " + e.getMessage(), e);
     }
     try {
-      return new QmpClient(socket, channel);
+      return new QmpClient(place, channel);
     } catch (IOException | RuntimeException | Error e) {
       channel.close();
       throw e;
@@ -129,7 +163,7 @@ public final class QmpClient implements AutoCloseable {
     }
     ObjectNode message = receive();
     if (!message.has("event")) {
-      throw new IOException(socket + ": a reply where an event was expected: " + message);
+      throw new IOException(place + ": a reply where an event was expected: " + message);
     }
     return message;
   }
@@ -138,11 +172,11 @@ public final class QmpClient implements AutoCloseable {
     try {
       String text = input.next();
       if (text == null) {
-        throw new IOException(socket + ": the server has closed the connection");
+        throw new IOException(place + ": the server has closed the connection");
       }
       return JsonText.object(text);
     } catch (JsonFramer.Malformed | JsonException e) {
-      throw new IOException(socket + ": the server sends no JSON: " + e.getMessage(), e);
+      throw new IOException(place + ": the server sends no JSON: " + e.getMessage(), e);
     }
   }
 

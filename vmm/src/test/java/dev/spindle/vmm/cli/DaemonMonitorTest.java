@@ -6,8 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.vmm.qmp.QmpClient;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -87,6 +90,49 @@ class DaemonMonitorTest {
       send(client, "", 70 * MIB, "");
     }
     client().close();
+  }
+
+  private SpindleProcess.Outcome qmp(String... arguments) throws Exception {
+    List<String> line = new ArrayList<>(List.of("qmp"));
+    line.addAll(List.of(arguments));
+    return SpindleProcess.finish(
+        SpindleProcess.prepare(folder, List.of(), line.toArray(String[]::new)));
+  }
+
+  @Test
+  void oneCommandFindsItsMonitorByPathAndByPort() throws Exception {
+    int port;
+    try (ServerSocket free = new ServerSocket(0, 0, InetAddress.getLoopbackAddress())) {
+      port = free.getLocalPort();
+    }
+    qmp("tcp:127.0.0.1:" + port, "query-version")
+        .assertRefusal(1, "cannot connect to 'tcp:127.0.0.1:" + port + "': Connection refused");
+    qmp("tcp:127.0.0.1:65536", "query-version").assertRefusal(1, "'65536' is no port, 0 to 65535");
+    for (String place : List.of("qmp.sock", "unix:qmp.sock")) {
+      SpindleProcess.Outcome outcome = qmp(place, "query-version");
+      assertEquals(0, outcome.status(), outcome.err());
+      assertTrue(outcome.out().contains("\"package\""), outcome.out());
+    }
+    Process other =
+        SpindleProcess.prepare(
+                folder,
+                List.of(),
+                "storage-daemon",
+                "--chardev=socket,id=c,host=127.0.0.1,port=" + port + ",server=on,wait=off",
+                "--monitor=c",
+                "--pidfile=other.pid")
+            .inheritIO()
+            .start();
+    try {
+      while (other.isAlive() && !Files.exists(folder.resolve("other.pid"))) {
+        Thread.onSpinWait();
+      }
+      SpindleProcess.Outcome outcome = qmp("tcp:127.0.0.1:" + port, "quit");
+      assertEquals(0, outcome.status(), outcome.err());
+      assertEquals(0, other.waitFor());
+    } finally {
+      other.destroyForcibly();
+    }
   }
 
   /** Eight wait, and one more is being read and one answered. */
