@@ -48,7 +48,7 @@ final class MachineMonitors implements AutoCloseable {
         .add(DeviceCommands.all(), machine)
         .add(
             QomCommands.all(),
-            new ObjectTree(machine.blockLayer().objects(), machine.peripherals()::options))
+            new ObjectTree(machine.blockLayer().objects(), machine.peripherals()))
         .addEvents(MachineEvents.ALL);
     BlockLayerCommands.addTo(
         commands,

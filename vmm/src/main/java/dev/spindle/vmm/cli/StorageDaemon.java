@@ -79,7 +79,7 @@ final class StorageDaemon implements AutoCloseable {
     VersionInfo version = VersionInfo.of(Main.version());
     commands
         .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, quit))
-        .add(QomCommands.all(), new ObjectTree(blockLayer.objects(), List::of));
+        .add(QomCommands.all(), new ObjectTree(blockLayer.objects(), ObjectTree.Devices.NONE));
     BlockLayerCommands.addTo(commands, blockLayer, ResizeCommands.Disks.NONE, events);
     monitors = closer.add(new Monitors(blockLayer.mainLoop(), commands, events, version));
     for (MonitorOption monitor : wanted) {

@@ -39,6 +39,11 @@ public sealed interface DeviceOption {
     /** As users write it. */
     public static final String DRIVER = "virtio-blk-pci";
 
+    /** The same on another node. */
+    Disk withDrive(String other) {
+      return new Disk(id, slot, other, queues, packed, blk);
+    }
+
     @Override
     public String driver() {
       return DRIVER;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.vmm.machine;
 
+import dev.spindle.block.graph.BlockException;
 import dev.spindle.vmm.machine.VirtualMachineConfig.IoThreadOption;
 import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Supplier;
 
 /**
  * What users have made, as a tree with properties: QOM's composition tree, as far as it is
@@ -53,12 +53,46 @@ public final class ObjectTree {
   }
 
   private final ObjectContainer objects;
-  private final Supplier<List<DeviceOption>> devices;
+
+  /** The devices there are. Control side. */
+  public interface Devices {
+    /** There are none. */
+    Devices NONE =
+        new Devices() {
+          @Override
+          public List<DeviceOption> options() {
+            return List.of();
+          }
+
+          @Override
+          public void changeDrive(String id, String nodeName) {
+            throw new IllegalStateException("there is no device '" + id + "'");
+          }
+        };
+
+    /** What they are, as if they were to be made now. */
+    List<DeviceOption> options();
+
+    /**
+     * Has a disk show another node, while the guest goes on using it.
+     *
+     * @throws BlockException if there is no such node, or it cannot take the place; nothing has
+     *     changed then
+     */
+    void changeDrive(String id, String nodeName) throws BlockException;
+  }
+
+  private final Devices devices;
 
   /** Shows these objects and devices. */
-  public ObjectTree(ObjectContainer objects, Supplier<List<DeviceOption>> devices) {
+  public ObjectTree(ObjectContainer objects, Devices devices) {
     this.objects = objects;
     this.devices = devices;
+  }
+
+  /** The devices themselves. */
+  public Devices devices() {
+    return devices;
   }
 
   /** The objects themselves. */
@@ -83,7 +117,7 @@ public final class ObjectTree {
       }
       case PERIPHERAL -> {
         Map<String, String> children = new LinkedHashMap<>();
-        devices.get().forEach(device -> children.put(device.id(), device.driver()));
+        devices.options().forEach(device -> children.put(device.id(), device.driver()));
         yield Optional.of(new Container(children));
       }
       default -> member(plain);
@@ -113,7 +147,7 @@ public final class ObjectTree {
   }
 
   private Optional<Place> device(String id) {
-    return devices.get().stream()
+    return devices.options().stream()
         .filter(device -> device.id().equals(id))
         .findFirst()
         .map(Device::new);

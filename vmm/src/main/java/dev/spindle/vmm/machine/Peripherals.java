@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * <p>An ejected device leaves its slot at once, on the vCPU that ejects it; then it comes to rest,
  * and then control work lets go of its disk and forgets it.
  */
-public final class Peripherals implements AutoCloseable {
+public final class Peripherals implements ObjectTree.Devices, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Peripherals.class);
   private static final int CLASS_DISK = 0x01_0000;
   private static final int CLASS_OTHER = 0x00_FF00;
@@ -72,6 +72,13 @@ public final class Peripherals implements AutoCloseable {
       this.slot = slot;
       this.holds = holds;
     }
+
+    /** As it is now: commands and jobs may have changed what its disk shows. Control side. */
+    DeviceOption option() {
+      return option instanceof DeviceOption.Disk made && disk.isPresent()
+          ? made.withDrive(disk.get().backend().node().name())
+          : option;
+    }
   }
 
   Peripherals(Machine machine, BlockLayer blockLayer) {
@@ -90,9 +97,21 @@ public final class Peripherals implements AutoCloseable {
     deletionListeners.add(listener);
   }
 
-  /** What the devices were made from, in the order of making. Any thread. */
+  /** In the order of making. */
+  @Override
   public List<DeviceOption> options() {
-    return all.values().stream().map(peripheral -> peripheral.option).toList();
+    return all.values().stream().map(Peripheral::option).toList();
+  }
+
+  @Override
+  public void changeDrive(String id, String nodeName) throws BlockException {
+    VirtioBlkDevice disk = disk(id).orElseThrow(() -> notFound(id));
+    disk.changeNode(blockLayer.graph().find(nodeName));
+    LOG.debug("{} shows node {}", id, nodeName);
+  }
+
+  private static BlockException notFound(String id) {
+    return new BlockException("Device '" + id + "' not found");
   }
 
   /** The disks, in the order of making. Any thread. */
@@ -239,7 +258,7 @@ public final class Peripherals implements AutoCloseable {
     machine.loop().assertControl();
     Peripheral peripheral = all.get(id);
     if (peripheral == null) {
-      throw new BlockException("Device '" + id + "' not found");
+      throw notFound(id);
     }
     if (in(peripheral.slot).filter(id::equals).isEmpty()
         || !machine.hotplug().requestEject(peripheral.slot)) {

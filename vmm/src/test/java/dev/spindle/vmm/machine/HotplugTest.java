@@ -197,6 +197,33 @@ class HotplugTest {
   }
 
   @Test
+  void aDiskShowsAnotherNode() throws Exception {
+    make(new Code32().halt());
+    machine.start();
+    qmp.ask("device_add", DISK + ", 'id': 'vd0'");
+    qmp.ask("blockdev-add", "'driver': 'null-co', 'node-name': 'null', 'size': 4096");
+    String drive = "'path': '/machine/peripheral/vd0', 'property': 'drive'";
+    assertEquals("disk", qmp.ask("qom-get", drive).asString());
+    qmp.ask("qom-set", drive + ", 'value': 'null'");
+    assertEquals("null", qmp.ask("qom-get", drive).asString());
+    JsonNode inserted = qmp.ask("query-block").get(0).path("inserted");
+    assertEquals(4096, inserted.path("image").path("virtual-size").asInt());
+    qmp.ask("blockdev-del", "'node-name': 'disk'");
+    assertEquals(
+        "Failed to find node with node-name='disk'",
+        qmp.refused("qom-set", drive + ", 'value': 'disk'"));
+    assertEquals(
+        "Invalid parameter type for 'drive', expected: string",
+        qmp.refused("qom-set", drive + ", 'value': null"));
+    assertEquals("null", qmp.ask("qom-get", drive).asString());
+    assertEquals(
+        "Attempt to set property 'serial' on device 'vd0' (type 'virtio-blk-pci') after it was"
+            + " realized",
+        qmp.refused(
+            "qom-set", "'path': '/machine/peripheral/vd0', 'property': 'serial', 'value': 'x'"));
+  }
+
+  @Test
   void thereAreThirtyOneSlotsAndTheyAreUsedAgain() throws Exception {
     make(obedient());
     machine.start();

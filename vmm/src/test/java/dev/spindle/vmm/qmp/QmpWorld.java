@@ -36,7 +36,7 @@ final class QmpWorld implements AutoCloseable {
     VersionInfo version = VersionInfo.of("0.1.0");
     commands
         .add(MonitorCommands.all(), new MonitorCommands.Control(commands, version, quit::countDown))
-        .add(QomCommands.all(), new ObjectTree(layer.objects(), List::of))
+        .add(QomCommands.all(), new ObjectTree(layer.objects(), ObjectTree.Devices.NONE))
         .add(
             List.of(QmpCommand.action("test-slow", QmpCommand.None.class, "", QmpWorld::slow)),
             this);

@@ -8,6 +8,7 @@ import dev.spindle.block.graph.BlockBackend;
 import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.graph.BlockNode;
 import dev.spindle.block.graph.ContextChange;
+import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.Permission;
 import dev.spindle.devices.virtio.DeviceQueue;
 import dev.spindle.devices.virtio.VirtioActivation;
@@ -60,11 +61,7 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
     this.queueCount = placement.queues();
     this.errors = new DiskErrors(options.errors());
     this.queues = new VirtioBlkQueues(placement, this::needsReset, errors);
-    if (node.length() % options.logicalBlockSize() != 0) {
-      throw new BlockException(
-          "Device '%s': the length of node '%s' (%d bytes) is no multiple of logical_block_size %d"
-              .formatted(id, node.name(), node.length(), options.logicalBlockSize()));
-    }
+    checkLength(node);
     Set<Permission> used = EnumSet.of(Permission.CONSISTENT_READ);
     if (!node.readOnly()) {
       used.add(Permission.WRITE);
@@ -86,6 +83,14 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
         backend.close();
         throw e;
       }
+    }
+  }
+
+  private void checkLength(BlockNode node) throws BlockException {
+    if (node.length() % options.logicalBlockSize() != 0) {
+      throw new BlockException(
+          "Device '%s': the length of node '%s' (%d bytes) is no multiple of logical_block_size %d"
+              .formatted(id, node.name(), node.length(), options.logicalBlockSize()));
     }
   }
 
@@ -249,6 +254,35 @@ public final class VirtioBlkDevice implements VirtioDevice, BackendUser {
   public void moveQueueTo(int queue, AioContext target) {
     mainLoop.assertControl();
     queues.moveQueueTo(queue, target);
+    queues.awaitStarted();
+  }
+
+  /**
+   * Has the device show another node, while the guest goes on using it: what was sent has reached
+   * the node before, what comes later reaches this one. A node that nobody else uses follows to
+   * where the one before was served; the driver is told of another length. Control side; waits.
+   *
+   * @throws BlockException if the node cannot take the place; nothing has changed then
+   */
+  public void changeNode(BlockNode next) throws BlockException {
+    mainLoop.assertControl();
+    checkLength(next);
+    AioContext apart = next.context();
+    AioContext here = backend.node().context();
+    boolean follows = next.parents().isEmpty() && apart != here;
+    if (follows) {
+      ContextChange.run(next, here);
+    }
+    GraphChange change = new GraphChange();
+    change.redirect(backend.root(), next);
+    try {
+      change.run();
+    } catch (BlockException e) {
+      if (follows) {
+        ContextChange.run(next, apart);
+      }
+      throw e;
+    }
     queues.awaitStarted();
   }
 

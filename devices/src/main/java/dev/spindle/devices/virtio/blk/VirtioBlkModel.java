@@ -21,14 +21,15 @@ public final class VirtioBlkModel {
   /**
    * Describes a device on a backend's node. Control side.
    *
-   * @param writable whether the driver may write if the node can be written
+   * @param writable whether the driver may write if the node can be written now; one that cannot
+   *     may be exchanged for one that can, but its user has not asked to write to it
    * @param queueCount how many queues it has
    */
   public VirtioBlkModel(
       VirtioBlkOptions options, BlockBackend backend, boolean writable, int queueCount) {
     this.options = options;
     this.backend = backend;
-    this.writable = writable;
+    this.writable = writable && !backend.node().readOnly();
     this.queueCount = queueCount;
     this.config = new VirtioBlkConfig(options, backend.node(), queueCount);
     this.capacitySectors = sectorsOfNode();
@@ -59,10 +60,6 @@ public final class VirtioBlkModel {
     return true;
   }
 
-  private boolean readOnly() {
-    return !writable || backend.node().readOnly();
-  }
-
   /** Its properties. */
   public VirtioBlkOptions options() {
     return options;
@@ -75,7 +72,7 @@ public final class VirtioBlkModel {
             | VirtioBlkFeatures.BLK_SIZE
             | VirtioBlkFeatures.FLUSH
             | VirtioBlkFeatures.TOPOLOGY;
-    if (readOnly()) {
+    if (!writable) {
       features |= VirtioBlkFeatures.RO;
     } else {
       features |= options.discard() ? VirtioBlkFeatures.DISCARD : 0;
@@ -121,6 +118,6 @@ public final class VirtioBlkModel {
   }
 
   RequestParser parser(long features) {
-    return new RequestParser(this, features, readOnly());
+    return new RequestParser(this, features, !writable);
   }
 }

@@ -9,6 +9,7 @@ import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.OptionList;
 import dev.spindle.block.options.Options;
 import dev.spindle.vmm.json.JsonOptions;
+import dev.spindle.vmm.machine.DeviceOption;
 import dev.spindle.vmm.machine.DeviceOptions;
 import dev.spindle.vmm.machine.ObjectTree;
 import dev.spindle.vmm.machine.ObjectTypes;
@@ -81,7 +82,8 @@ public final class QomCommands {
         action(
             "qom-set",
             PropertyValue.class,
-            "Changes a property: of an iothread how it polls, of a throttle group its limits.",
+            "Changes a property: of an iothread how it polls, of a throttle group its limits, of a"
+                + " disk the node that it shows (drive), while the guest goes on using it.",
             QomCommands::set),
         new QmpCommand<>(
             "qom-list-types",
@@ -166,6 +168,13 @@ public final class QomCommands {
     String name = given.property();
     Object present = require(place, name);
     boolean typeItself = name.equals("type");
+    if (place instanceof ObjectTree.Device(DeviceOption.Disk disk) && name.equals("drive")) {
+      if (!given.value().isString()) {
+        throw new QmpException("Invalid parameter type for 'drive', expected: string");
+      }
+      tree.devices().changeDrive(disk.id(), given.value().asString());
+      return;
+    }
     if (!(place instanceof ObjectTree.UserMade made) || typeItself) {
       throw new QmpException(
           place instanceof ObjectTree.Device(var option) && !typeItself
