@@ -11,16 +11,12 @@ import dev.spindle.block.graph.ChildRole;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Pattern;
 
 /**
  * The {@code backing} option of a format: {@code backing=NODE} or {@code backing.driver=…} for a
@@ -37,9 +33,6 @@ public final class BackingOption {
 
   /** The files of the images that are being opened above, the top one first. */
   private static final ScopedValue<List<Path>> ABOVE = ScopedValue.newInstance();
-
-  private static final Pattern PROTOCOL = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*:.*");
-  private static final String FILE_PROTOCOL = "file:";
 
   private enum Kind {
     FROM_IMAGE,
@@ -122,7 +115,7 @@ public final class BackingOption {
   private static BlockNode openNamed(
       BlockGraph graph, String parent, BlockNode file, BackingName named)
       throws BlockException, OptionException {
-    Path path = resolve(file, named);
+    Path path = NamedFile.resolve(file, named.file(), "backing file", NAME);
     String format =
         named
             .format()
@@ -165,58 +158,16 @@ public final class BackingOption {
     return new Options("backing file of node '" + parent + "'", description);
   }
 
-  /**
-   * Where a backing file is.
-   *
-   * @throws BlockException if its name is none of a file on this host
-   */
-  private static Path resolve(BlockNode file, BackingName named) throws BlockException {
-    String name = named.file();
-    if (name.startsWith(FILE_PROTOCOL)) {
-      name = name.substring(FILE_PROTOCOL.length());
-    } else if (PROTOCOL.matcher(name).matches()) {
-      throw new BlockException(
-          "The backing file '%s' is not a file on this host: give it with backing.driver=…"
-              .formatted(name));
-    }
-    Path path;
-    try {
-      path = Path.of(name);
-    } catch (InvalidPathException e) {
-      throw new BlockException("The backing file's name cannot be one of a file", e);
-    }
-    if (path.isAbsolute()) {
-      return path;
-    }
-    Path image =
-        file.localFile()
-            .orElseThrow(
-                () ->
-                    new BlockException(
-                        "Cannot tell where the backing file '%s' is: node '%s' is no file of this host"
-                            .formatted(named.file(), file.name())));
-    return image.resolveSibling(path);
-  }
-
   private static void checkNew(Path path, List<Path> above, String parent) throws BlockException {
     if (above.size() >= MOST_IMAGES) {
       throw new BlockException(
           "The backing chain has more than " + MOST_IMAGES + " images at node '" + parent + "'");
     }
     for (Path one : above) {
-      if (isSame(one, path)) {
+      if (NamedFile.isSame(one, path)) {
         throw new BlockException(
             "The backing chain comes back to '%s', and would never end".formatted(path));
       }
-    }
-  }
-
-  private static boolean isSame(Path one, Path other) {
-    try {
-      return Files.isSameFile(one, other);
-    } catch (IOException e) {
-      // Opening it will say what is wrong.
-      return false;
     }
   }
 }

@@ -98,6 +98,16 @@ public record BackingChain(BlockNode top, List<BlockEdge> links) {
         .findFirst();
   }
 
+  /** The file of this host that holds the data of a node's image, if there is one. */
+  public static Optional<Path> dataFile(BlockNode node) {
+    return node.children().stream()
+        .filter(edge -> edge.roles().equals(ChildRole.EXTERNAL))
+        .findFirst()
+        .map(BlockEdge::node)
+        .or(() -> Optional.of(node))
+        .flatMap(BackingChain::file);
+  }
+
   /** The file of this host that holds a node's image, if there is one. */
   public static Optional<Path> file(BlockNode node) {
     Optional<Path> own = node.localFile();

@@ -25,6 +25,9 @@ public enum ChildRole {
   /** The file of an image format. */
   public static final Set<ChildRole> IMAGE = Set.of(DATA, METADATA, PRIMARY);
 
+  /** A file with data alone, beside another with the metadata. */
+  public static final Set<ChildRole> EXTERNAL = Set.of(DATA);
+
   /** The backing file of an overlay. */
   public static final Set<ChildRole> BACKING = Set.of(COW);
 }

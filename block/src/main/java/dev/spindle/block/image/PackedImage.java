@@ -6,6 +6,6 @@ package dev.spindle.block.image;
  * dev.spindle.block.graph.BlockRequest#mayPack}).
  */
 public interface PackedImage {
-  /** What is packed as one, bytes; a power of two. Any thread. */
+  /** What is packed as one, bytes; a power of two, or 0 if this image takes none. Any thread. */
   int packedBytes();
 }

@@ -189,7 +189,8 @@ final class ConvertCommand implements ImgCommand {
   }
 
   private static int packedBytes(ToolImage target) throws ToolException {
-    if (BackingChain.image(target.node()) instanceof PackedImage packed) {
+    if (BackingChain.image(target.node()) instanceof PackedImage packed
+        && packed.packedBytes() > 0) {
       return packed.packedBytes();
     }
     throw new ToolException("Compression not supported for this file format");

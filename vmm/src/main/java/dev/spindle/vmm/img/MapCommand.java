@@ -176,7 +176,7 @@ final class MapCommand implements ImgCommand {
       throws ToolException {
     return session
         .blocks()
-        .control(() -> BackingChain.file(layer).map(Object::toString).orElse(image.name()));
+        .control(() -> BackingChain.dataFile(layer).map(Object::toString).orElse(image.name()));
   }
 
   private static String hex(long number) {

@@ -188,7 +188,21 @@ final class NewImage {
       return;
     }
     ImageCreator.NewImage image = wanted();
+    if (given.containsKey("data_file")) {
+      createDataFile(blocks, path);
+    }
     blocks.control(() -> NewImageFile.make(blocks.graph(), path, format, image));
+  }
+
+  /** Makes the file in which an image keeps its data, beside the image and as long as that is. */
+  private void createDataFile(ToolBlocks blocks, Path image) throws ToolException {
+    String preallocation = given.getOrDefault("preallocation", "off");
+    long size = ByteCount.parse(given.get("size")) + 511 & -512;
+    createFile(
+        blocks,
+        image.resolveSibling(stripped(given.get("data_file"))),
+        size,
+        preallocation.equals("metadata") ? "off" : preallocation);
   }
 
   private static void createFile(ToolBlocks blocks, Path path, long size, String preallocation)

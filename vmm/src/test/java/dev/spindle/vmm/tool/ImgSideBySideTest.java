@@ -297,6 +297,39 @@ final class ImgSideBySideTest {
     }
   }
 
+  @Test
+  void keepsDataInAnotherFile() throws Exception {
+    String write = "write -P 5 128k 64k";
+    for (String command :
+        new String[] {
+          "create -f qcow2 -o data_file=@d @x 1000000",
+          "info @x",
+          "check @x",
+          "map @x",
+          "create -f qcow2 -o data_file=@e,data_file_raw=on @y 1M",
+          "info @y",
+          "check @y",
+          "map @y",
+          "map --output=json @y",
+          "resize @y 2M",
+          "map @y",
+          "resize --shrink @y 1M",
+          "info @y",
+          "create -f qcow2 -o data_file=@g,preallocation=metadata @z 1M",
+          "map --output=json @z",
+          "create -f qcow2 -o data_file_raw=on @n 1M",
+          "create -f qcow2 -o data_file=@h,compat=0.10 @n 1M",
+          "create -f qcow2 -o data_file=@h,data_file_raw=on -b data -F raw @n 1M",
+        }) {
+      tools.img(command);
+    }
+    for (String image : new String[] {"@x", "@y"}) {
+      tools.io("-f qcow2 " + image + " ", write, "read -P 5 128k 64k", "map");
+      tools.img("map --output=json " + image);
+    }
+    tools.img("compare -f qcow2 -F qcow2 @x @y");
+  }
+
   @ParameterizedTest
   @CsvSource({"luks,''", "qcow2,encrypt."})
   void opensWhatIsEnciphered(String format, String prefix) throws Exception {

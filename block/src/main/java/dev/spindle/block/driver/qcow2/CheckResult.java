@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.qcow2;
 
+import dev.spindle.block.image.CheckableImage;
+
 /**
  * What a check has found.
  *
@@ -23,4 +25,19 @@ record CheckResult(
     long clusters,
     long allocated,
     long fragmented,
-    long compressed) {}
+    long compressed) {
+  /** As users see it. */
+  CheckableImage.Result result() {
+    return new CheckableImage.Result(
+        corruptions,
+        leaks,
+        0,
+        corruptionsFixed,
+        leaksFixed,
+        imageEnd,
+        clusters,
+        allocated,
+        fragmented,
+        compressed);
+  }
+}

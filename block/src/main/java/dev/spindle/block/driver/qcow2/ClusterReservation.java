@@ -61,12 +61,33 @@ final class ClusterReservation {
       if (run.bytes > 0) {
         clear(run);
         image.change(io, () -> link(start, run));
-        fileEnd = Math.max(fileEnd, run.end());
+        // Another file with the data is as long as what the guest sees.
+        fileEnd = Math.max(fileEnd, image.isExternal() ? Math.min(run.end(), end) : run.end());
       }
       at += Math.max(run.bytes, size);
     }
     if (place.length() < fileEnd) {
       place.resize(fileEnd);
+    }
+    image.flush(io);
+  }
+
+  /**
+   * Has what has no place of an image with its data in another file have one there, in which there
+   * are zeroes.
+   */
+  void takeZeroes() throws Qcow2Exception {
+    for (long at = 0; at < image.length(); ) {
+      long start = at;
+      long to = Math.min(image.length(), image.map().sliceEnd(at));
+      long whole = to + geometry.clusterSize() - 1 & -geometry.clusterSize();
+      image.change(
+          io,
+          () -> {
+            Run run = allocate(start, whole);
+            return link(start, run);
+          });
+      at = to;
     }
     image.flush(io);
   }
@@ -83,6 +104,9 @@ final class ClusterReservation {
     }
     if (wanted == 0) {
       return new Run(0, 0);
+    }
+    if (image.isExternal()) {
+      return new Run(from, (long) wanted << geometry.clusterBits());
     }
     long cluster = metadata.allocate(io.file(), 1);
     long more = metadata.refcounts().allocateAt(io.file(), cluster + 1, wanted - 1L);

@@ -32,9 +32,8 @@ final class ClusterZeroes {
     long size = geometry.clusterSize();
     long first = from & -size;
     long to = Math.min(end, map.sliceEnd(from));
-    if (image.header().has(Features.DATA_FILE)
-        && (image.header().autoclear() & Features.RAW_DATA_FILE) != 0) {
-      writer.zeroByHand(io, from, to - from);
+    if (image.isRaw()) {
+      writer.zeroByHand(io, from, to - from, mayUnmap);
       return to;
     }
     long compressedPart;
@@ -85,7 +84,7 @@ final class ClusterZeroes {
 
   private void zeroWhole(Qcow2Io io, L2Slice slice, int entry, boolean mayUnmap) {
     long before = slice.descriptor(entry);
-    boolean external = image.header().has(Features.DATA_FILE);
+    boolean external = image.isExternal();
     boolean empty = !Entry.isCompressed(before) && !Entry.hasPlace(before, external);
     boolean zeroBefore =
         geometry.extended()
@@ -123,6 +122,10 @@ final class ClusterZeroes {
   long discard(Qcow2Io io, long from, long end) throws Qcow2Exception {
     long size = geometry.clusterSize();
     long to = Math.min(end, map.sliceEnd(from));
+    if (image.isRaw()) {
+      writer.zeroByHand(io, from, to - from, true);
+      return to;
+    }
     try (RangeLocks.Held held = allocations.lock(from, to + size - 1 & -size, true)) {
       image.change(
           io,
@@ -133,6 +136,10 @@ final class ClusterZeroes {
             }
             return null;
           });
+      if (image.isExternal() && metadata.passesRequests()) {
+        // Still locked: who writes there again finds its place where it was.
+        io.data().discard(from, to - from);
+      }
     }
     return to;
   }

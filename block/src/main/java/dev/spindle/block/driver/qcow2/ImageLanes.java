@@ -4,6 +4,7 @@ package dev.spindle.block.driver.qcow2;
 import dev.spindle.block.format.ImageFile;
 import dev.spindle.block.graph.BlockLane;
 import dev.spindle.block.graph.BlockNode;
+import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -18,31 +19,34 @@ import java.util.concurrent.locks.ReentrantLock;
 @SuppressWarnings("ArrayRecordComponent") // Compared by nobody.
 record ImageLanes(
     BlockLane[] all, BlockLane file, BlockLane data, LaneBacking backing, Qcow2Io io) {
-  /** A node, and a lane to it. */
-  record Way(BlockNode node, BlockLane lane) {
-    Storage storage(ReentrantLock growth) {
-      return new LaneStorage(new ImageFile(node, lane), growth);
-    }
-  }
-
   /**
    * Puts lanes together.
    *
-   * @param data null if the file's lane leads to the data as well
-   * @param backing null if there is none
-   * @param external whether the data are in another file than the tables
+   * @param nodes the file's, the data's if that has a lane of its own, the backing node if there is
+   *     one
+   * @param lanes in the same order; the data's deciphers if need be
+   * @param apart whether the data have a lane of their own
+   * @param external whether they are in another file than the tables
    * @param growth held by who makes a file longer
    */
   static ImageLanes of(
-      BlockLane[] all, Way file, Way data, Way backing, boolean external, ReentrantLock growth) {
-    Storage tables = file.storage(growth);
-    Storage clusters = data == null ? tables : data.storage(growth);
-    LaneBacking below =
-        backing == null
+      List<BlockNode> nodes,
+      BlockLane[] lanes,
+      boolean apart,
+      boolean external,
+      ReentrantLock growth) {
+    int data = apart ? 1 : 0;
+    ImageFile other = apart ? new ImageFile(nodes.get(data), lanes[data]) : null;
+    Storage tables =
+        new LaneStorage(new ImageFile(nodes.get(0), lanes[0]), growth, external ? other : null);
+    Storage clusters = apart ? new LaneStorage(other, growth, null) : tables;
+    int below = data + 1;
+    LaneBacking backing =
+        lanes.length == below
             ? null
-            : new LaneBacking(new ImageFile(backing.node, backing.lane), backing.lane);
-    Qcow2Io io = new Qcow2Io(tables, clusters, below, external);
-    return new ImageLanes(all, file.lane, data == null ? file.lane : data.lane, below, io);
+            : new LaneBacking(new ImageFile(nodes.get(below), lanes[below]), lanes[below]);
+    Qcow2Io io = new Qcow2Io(tables, clusters, backing, external);
+    return new ImageLanes(lanes, lanes[0], lanes[data], backing, io);
   }
 
   void close() {

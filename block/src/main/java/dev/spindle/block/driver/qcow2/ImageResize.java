@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.spindle.block.driver.qcow2;
 
+import dev.spindle.block.image.Preallocation;
 import dev.spindle.linux.Errno;
 import java.util.Arrays;
 
@@ -37,6 +38,9 @@ final class ImageResize {
       image.change(io, () -> shrink(length));
       image.settle(io);
     }
+    if (image.isExternal() && (image.isRaw() || io.data().length() < length)) {
+      io.data().resize(length);
+    }
   }
 
   private void grow(long before, long length) throws Qcow2Exception {
@@ -57,6 +61,9 @@ final class ImageResize {
     if (below > clusterEnd && length > clusterEnd) {
       long start = Math.max(before, clusterEnd);
       writer.zero(io, start, Math.min(length, below) - start, true);
+    }
+    if (image.isRaw() && length > clusterEnd) {
+      new ClusterReservation(image, io, Preallocation.METADATA).take(clusterEnd, length);
     }
     image.flush(io);
   }

@@ -35,7 +35,7 @@ final class ImageWriter {
     this.geometry = image.geometry();
     this.map = image.map();
     this.metadata = image.metadata();
-    this.externalData = image.header().has(Features.DATA_FILE);
+    this.externalData = image.isExternal();
     this.encrypted = image.isEncrypted();
     this.packs = !externalData && !encrypted;
     this.packed = new PackedWriter(image, allocations);
@@ -228,6 +228,10 @@ final class ImageWriter {
     long end = offset + length;
     long headBytes = offset - target.copyStart;
     long tailBytes = target.copyEnd - end;
+    if (externalData) {
+      // Such a file does not grow past what the guest sees.
+      tailBytes = Math.clamp(image.length() - end, 0, tailBytes);
+    }
     if (target.fresh && headBytes > 0 && image.isZero(io, target.copyStart, headBytes)) {
       headBytes = 0;
     }
@@ -329,13 +333,22 @@ final class ImageWriter {
 
   /** Writes zeroes, except where there are zeroes. */
   void zeroByHand(Qcow2Io io, long offset, long length) throws Qcow2Exception {
+    zeroByHand(io, offset, length, false);
+  }
+
+  /**
+   * As {@link #zeroByHand(Qcow2Io, long, long)}.
+   *
+   * @param mayUnmap whether the file may give up what it takes on disk
+   */
+  void zeroByHand(Qcow2Io io, long offset, long length, boolean mayUnmap) throws Qcow2Exception {
     Found found = new Found();
     for (long done = 0; done < length; ) {
       long from = offset + done;
       image.find(io, from, length - done, found);
       long bytes = found.length;
       if (found.kind == Kind.DATA && found.inPlace) {
-        io.data().zero(found.host, bytes, false);
+        io.data().zero(found.host, bytes, mayUnmap);
       } else if (found.kind != Kind.ZERO && !(found.kind == Kind.ABSENT && io.backing() == null)) {
         bytes = Math.min(bytes, 1 << 20);
         writeZeroes(io, from, bytes);
@@ -355,7 +368,7 @@ final class ImageWriter {
 
   /** Gives up whole clusters of a range inside the image, which then read as zeroes. */
   void discard(Qcow2Io io, long offset, long length) throws Qcow2Exception {
-    if ((!geometry.hasZeroFlag() && io.backing() != null) || externalData) {
+    if (!geometry.hasZeroFlag() && io.backing() != null) {
       // What is below would be seen again; it is only a hint.
       return;
     }

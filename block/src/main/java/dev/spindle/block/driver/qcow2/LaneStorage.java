@@ -16,9 +16,20 @@ final class LaneStorage implements Storage {
   /** Shared by all who make the child longer: one of them must not cut off another's. */
   private final ReentrantLock growth;
 
-  LaneStorage(ImageFile file, ReentrantLock growth) {
+  /** Null if there is no such file. */
+  private final ImageFile flushedBefore;
+
+  /**
+   * Uses a child.
+   *
+   * @param growth held by who makes it longer
+   * @param flushedBefore another child, of which what is written here speaks: what is there has to
+   *     be on stable storage before what comes after a flush here. Null if there is none
+   */
+  LaneStorage(ImageFile file, ReentrantLock growth, ImageFile flushedBefore) {
     this.file = file;
     this.growth = growth;
+    this.flushedBefore = flushedBefore;
   }
 
   /** What is done with the file. */
@@ -123,6 +134,9 @@ final class LaneStorage implements Storage {
 
   @Override
   public void flush() throws Qcow2Exception {
+    if (flushedBefore != null) {
+      run(flushedBefore::flush);
+    }
     run(file::flush);
   }
 }

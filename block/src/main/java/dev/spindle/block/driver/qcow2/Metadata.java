@@ -122,6 +122,7 @@ final class Metadata {
   /** Refuses entries that would have guest data overwrite metadata, or that lead nowhere. */
   private void checkEntries(long[] words, long offset) throws Qcow2Exception {
     if (header.get().has(Features.DATA_FILE)) {
+      checkExternal(words, offset >>> geometry.sliceShift() << geometry.sliceShift());
       return;
     }
     for (int i = 0; i < words.length; i += 1 << geometry.entryWordsOrder()) {
@@ -141,6 +142,28 @@ final class Metadata {
                 .formatted(host, offset));
       }
     }
+  }
+
+  /** In another file, each cluster is where the guest sees it, and none is compressed. */
+  private void checkExternal(long[] words, long first) throws Qcow2Exception {
+    long guest = first;
+    for (int i = 0; i < words.length; i += 1 << geometry.entryWordsOrder()) {
+      long descriptor = words[i];
+      boolean wrong =
+          Entry.isCompressed(descriptor)
+              || (Entry.hasPlace(descriptor, true) && Entry.host(descriptor) != guest);
+      if (wrong) {
+        throw new CorruptImageException(
+            "External data file host cluster offset %#x does not match guest cluster offset: %#x"
+                .formatted(Entry.host(descriptor), guest));
+      }
+      guest += geometry.clusterSize();
+    }
+  }
+
+  /** Whether the file is told of what a request gives up. */
+  boolean passesRequests() {
+    return options.passRequest();
   }
 
   /** As {@link #load}, for an entry that is to be changed: makes the table, or copies it. */

@@ -107,7 +107,7 @@ record NewImage(
       throw refusal("Non-zlib compression type is only supported" + NEEDS_V3);
     }
     if (dataFile.isPresent()) {
-      throw refusal("External data files can only be used" + NEEDS_V3);
+      throw refusal("External data files are only supported" + NEEDS_V3);
     }
   }
 

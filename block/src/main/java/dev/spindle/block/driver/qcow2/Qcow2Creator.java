@@ -20,6 +20,12 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /** Makes qcow2 images, as QAPI's BlockdevCreateOptionsQcow2 describes them. */
 public final class Qcow2Creator implements ImageCreator {
+  /**
+   * The name of the data file, which is there. QAPI's {@code data-file} is a node instead, which
+   * creation does not take.
+   */
+  private static final String DATA_FILE = "x-spindle-data-file";
+
   private static final List<CreateOption> OTHERS =
       List.of(
           CreateOption.of("cluster_size", Kind.SIZE, "bytes in a cluster: 512 to 2M")
@@ -34,6 +40,9 @@ public final class Qcow2Creator implements ImageCreator {
               .words(value -> Map.of("version", version(value))),
           CreateOption.of("backing_file", Kind.TEXT, "image that holds what this one does not"),
           CreateOption.of("backing_fmt", Kind.TEXT, "the format of that image"),
+          CreateOption.of("data_file", Kind.TEXT, "another file, for the data")
+              .words(value -> Map.of(DATA_FILE, value)),
+          CreateOption.of("data_file_raw", Kind.BOOL, "that file is to be a raw image of its own"),
           CreateOption.of(
                   "lazy_refcounts", Kind.BOOL, "reference counts may be wrong after a crash")
               .otherwise("off"),
@@ -95,13 +104,17 @@ public final class Qcow2Creator implements ImageCreator {
           options.owner() + ": encryption and preallocation go together only with version=v3");
     }
     return (file, objects) -> {
-      Storage storage = new LaneStorage(file, new ReentrantLock());
+      Storage storage = new LaneStorage(file, new ReentrantLock(), null);
       if (encrypted) {
         image.write(storage, wanted.encryption.get().writer(file, objects));
       } else {
         image.write(storage);
       }
-      preallocate(storage, wanted.preallocation);
+      if (image.dataFile().isEmpty()) {
+        preallocate(storage, wanted.preallocation);
+      } else if (image.rawDataFile() || wanted.preallocation != Preallocation.OFF) {
+        preallocateExternal(storage);
+      }
     };
   }
 
@@ -126,6 +139,8 @@ public final class Qcow2Creator implements ImageCreator {
                 .choice("preallocation", "off", "off", "metadata", "falloc", "full")
                 .toUpperCase(Locale.ROOT));
     Optional<NewEncryption> encryption = NewEncryption.take(options);
+    Optional<String> dataFile = options.string(DATA_FILE);
+    boolean raw = options.bool("data-file-raw", false);
     Optional<String> backing = options.string("backing-file");
     Optional<String> backingFormat = options.string("backing-fmt");
     var image =
@@ -139,10 +154,18 @@ public final class Qcow2Creator implements ImageCreator {
             zstd,
             backing,
             backingFormat,
-            Optional.empty(),
-            false,
+            dataFile,
+            raw,
             encryption.map(NewEncryption::bytes).orElse(0L));
     return new Wanted(image, preallocation, encryption);
+  }
+
+  /** The other file is there, with as much space as is wanted. */
+  private static void preallocateExternal(Storage storage) throws Qcow2Exception {
+    Qcow2Io io = new Qcow2Io(storage, storage, null, true);
+    Qcow2Image made = Qcow2Image.open(words -> {}, storage, Qcow2Options.DEFAULT, true);
+    new ClusterReservation(made, io, Preallocation.METADATA).takeZeroes();
+    made.settle(io);
   }
 
   private static void preallocate(Storage storage, Preallocation preallocation)

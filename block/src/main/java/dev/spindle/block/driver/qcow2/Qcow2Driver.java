@@ -14,8 +14,9 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * {@code driver=qcow2}: an image in {@code file}, with {@code backing} for what it does not hold,
- * and {@link Qcow2Options}. {@code read-only=on} and {@code discard} hold for a file that is
- * described with its image, too, unless that says otherwise.
+ * {@code data-file} for what it holds elsewhere, and {@link Qcow2Options}. {@code read-only=on} and
+ * {@code discard} hold for a file that is described with its image, too, unless that says
+ * otherwise.
  */
 public final class Qcow2Driver implements BlockDriver, ImageProbe {
   private static final Magic MAGIC = Magic.at(0, "QFI\u00fb");
@@ -30,15 +31,18 @@ public final class Qcow2Driver implements BlockDriver, ImageProbe {
   public Description read(Options options) throws OptionException {
     options.inherit("file", "read-only");
     options.inherit("file", "discard");
+    options.inherit(DataFileOption.NAME, "read-only");
+    options.inherit(DataFileOption.NAME, "discard");
     OpeningOptions opening = OpeningOptions.of(options, Qcow2Options.NAMES);
     ChildOption file = ChildOption.take("file", options);
+    DataFileOption data = DataFileOption.take(options);
     BackingOption backing = BackingOption.take(options);
     EncryptOption encrypt = EncryptOption.take(options);
     Qcow2Options own = Qcow2Options.take(options);
     return (graph, nodeName) -> {
       BlockNode child = file.open(graph, nodeName);
       Qcow2Node node = new Qcow2Node(nodeName, child, graph.mainContext(), opening, own);
-      node.open(graph, backing, encrypt);
+      node.open(graph, backing, encrypt, data);
       return node;
     };
   }

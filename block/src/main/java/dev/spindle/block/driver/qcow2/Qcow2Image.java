@@ -128,12 +128,6 @@ final class Qcow2Image {
   }
 
   private static void checkSupported(Qcow2Header found) throws Qcow2Exception {
-    if (found.has(Features.DATA_FILE)) {
-      throw new Qcow2Exception(
-          Errno.EOPNOTSUPP,
-          "The image keeps its data in another file ('%s'), which is not supported"
-              .formatted(found.text(HeaderExtension.DATA_FILE).orElse("")));
-    }
     if (found.compressionType() != 0 && !Zstd.isAvailable()) {
       throw new Qcow2Exception(
           Errno.EOPNOTSUPP,
@@ -198,6 +192,16 @@ final class Qcow2Image {
   /** Whether the guest's clusters are enciphered. Any thread. */
   boolean isEncrypted() {
     return header.get().encryption().isPresent();
+  }
+
+  /** Whether the guest's clusters are in another file. Any thread. */
+  boolean isExternal() {
+    return header.get().has(Features.DATA_FILE);
+  }
+
+  /** Whether that file is to be a raw image of what the guest sees. Any thread. */
+  boolean isRaw() {
+    return isExternal() && (header.get().autoclear() & Features.RAW_DATA_FILE) != 0;
   }
 
   private static void add(
@@ -405,9 +409,6 @@ final class Qcow2Image {
 
   /** Returns when all that was written before is on stable storage. */
   void flush(Qcow2Io io) throws Qcow2Exception {
-    if (io.external()) {
-      io.data().flush();
-    }
     if (!metadata.isDirty()) {
       io.file().flush();
       return;
@@ -423,9 +424,6 @@ final class Qcow2Image {
   /** Leaves the image as one that is not in use; no requests are on their way. */
   void settle(Qcow2Io io) throws Qcow2Exception {
     if (metadata.isDirty() && !broken) {
-      if (io.external()) {
-        io.data().flush();
-      }
       change(
           io,
           () -> {

@@ -3,7 +3,7 @@ package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.block.aio.AioContext;
 import dev.spindle.block.bitmap.BitmapStore;
-import dev.spindle.block.driver.qcow2.ImageLanes.Way;
+import dev.spindle.block.crypto.LockedLane;
 import dev.spindle.block.format.BackingName;
 import dev.spindle.block.format.BackingOption;
 import dev.spindle.block.format.ImageFile;
@@ -73,6 +73,11 @@ final class Qcow2Node extends BlockNode
   /** Null if the image is not encrypted; set before the image. */
   private Encryption encryption;
 
+  /** Null if the guest's clusters are in the file, or not to be seen. */
+  private BlockEdge dataFile;
+
+  private boolean external;
+
   private ImageWriter writer;
   private final NodeBitmaps persistentBitmaps = new NodeBitmaps(this);
 
@@ -95,11 +100,13 @@ final class Qcow2Node extends BlockNode
   }
 
   /** Takes hold of the file, opens the image and what it backs onto. */
-  void open(BlockGraph graph, BackingOption option, EncryptOption encrypt)
+  void open(BlockGraph graph, BackingOption option, EncryptOption encrypt, DataFileOption data)
       throws BlockException, OptionException {
     file = attachChild(firstFile, "file", ChildRole.IMAGE);
     try {
-      unlock(graph, encrypt);
+      Qcow2Header header = onFile(io -> Qcow2Header.read(io.file()));
+      unlock(graph, encrypt, header.encryption());
+      openData(graph, data, header);
       onFile(
           io -> {
             image = Qcow2Image.open(this::warn, io.file(), options, !readOnly());
@@ -118,8 +125,8 @@ final class Qcow2Node extends BlockNode
   }
 
   /** Comes first: with a wrong password, nothing of the image is mended. */
-  private void unlock(BlockGraph graph, EncryptOption encrypt) throws BlockException {
-    Optional<EncryptionHeader> place = onFile(io -> Qcow2Header.read(io.file()).encryption());
+  private void unlock(BlockGraph graph, EncryptOption encrypt, Optional<EncryptionHeader> place)
+      throws BlockException {
     encrypt.check(place.isPresent());
     if (place.isEmpty()) {
       return;
@@ -131,6 +138,16 @@ final class Qcow2Node extends BlockNode
     } finally {
       lane.close();
     }
+  }
+
+  private void openData(BlockGraph graph, DataFileOption option, Qcow2Header header)
+      throws BlockException, OptionException {
+    Optional<BlockNode> node =
+        option.open(graph, name(), firstFile, header, readOnly(), options.discard());
+    if (node.isPresent()) {
+      dataFile = attachChild(node.get(), DataFileOption.NAME, ChildRole.EXTERNAL);
+    }
+    external = header.has(Features.DATA_FILE);
   }
 
   private Optional<BlockEdge> backing() {
@@ -188,29 +205,20 @@ final class Qcow2Node extends BlockNode
 
   private ImageLanes imageLanes(AioContext context, boolean all) {
     List<BlockNode> nodes = new ArrayList<>(List.of(file.node()));
-    boolean apart = encryption != null;
+    boolean apart = encryption != null || external;
     if (apart) {
-      nodes.add(file.node());
+      nodes.add(dataFile == null ? file.node() : dataFile.node());
     }
     if (all) {
       backing().ifPresent(link -> nodes.add(link.node()));
     }
     BlockLane[] lanes = openLanes(context, nodes);
-    if (encryption != null) {
+    if (external && dataFile == null) {
+      lanes[1] = new LockedLane(lanes[1]);
+    } else if (encryption != null) {
       lanes[1] = encryption.over(context, name(), lanes[1]);
     }
-    List<Way> ways = new ArrayList<>();
-    for (int i = 0; i < lanes.length; i++) {
-      ways.add(new Way(nodes.get(i), lanes[i]));
-    }
-    int afterData = apart ? 2 : 1;
-    return ImageLanes.of(
-        lanes,
-        ways.getFirst(),
-        apart ? ways.get(1) : null,
-        ways.size() > afterData ? ways.get(afterData) : null,
-        false,
-        growth);
+    return ImageLanes.of(nodes, lanes, apart, external, growth);
   }
 
   Qcow2Image image() {
@@ -278,6 +286,7 @@ final class Qcow2Node extends BlockNode
   public boolean readOnly() {
     return opening.readOnly()
         || (encryption != null && encryption.isLocked())
+        || (external && (dataFile == null || dataFile.node().readOnly()))
         || (file == null ? firstFile : file.node()).readOnly();
   }
 
@@ -367,7 +376,7 @@ final class Qcow2Node extends BlockNode
 
   @Override
   public int packedBytes() {
-    return image.geometry().clusterSize();
+    return external || encryption != null ? 0 : image.geometry().clusterSize();
   }
 
   private <T> T whileStill(SnapshotWork<T> work) throws BlockException {
@@ -395,17 +404,7 @@ final class Qcow2Node extends BlockNode
                   repairs.contains(Repair.ERRORS),
                   messages);
             });
-    return new Result(
-        found.corruptions(),
-        found.leaks(),
-        0,
-        found.corruptionsFixed(),
-        found.leaksFixed(),
-        found.imageEnd(),
-        found.clusters(),
-        found.allocated(),
-        found.fragmented(),
-        found.compressed());
+    return found.result();
   }
 
   @Override

@@ -139,12 +139,13 @@ class EncryptedImageTest {
         "cluster_size=512,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,"
             + "encrypt.ivgen-hash-alg=sha256",
         "cluster_size=65536,backing_file=base.raw,backing_fmt=raw",
+        "cluster_size=4096,data_file=FOLDER/data",
       })
   void whatQemuMakesIsReadAndWritten(String options) throws Exception {
     byte[] base = new byte[2_000_384];
     Arrays.fill(base, (byte) 9);
     Files.write(folder.resolve("base.raw"), base);
-    Path file = qemuMakes(options);
+    Path file = qemuMakes(options.replace("FOLDER", folder.toString()));
     qemu(file).io("write -P 3 0 600k", "write -z 600k 424k", "write -P 7 131072 512");
     byte[] expected = new byte[SIZE];
     if (options.contains("backing")) {
