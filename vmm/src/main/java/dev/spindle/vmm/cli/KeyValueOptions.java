@@ -13,6 +13,9 @@ import java.util.Map;
  * JsonOptions}).
  */
 final class KeyValueOptions {
+  /** So much of what users call an object goes before what is wrong with it, in characters. */
+  private static final int MOST_NAME = 64;
+
   private KeyValueOptions() {}
 
   /**
@@ -37,7 +40,9 @@ final class KeyValueOptions {
   private static String owner(String option, Map<String, String> values) {
     for (String key : new String[] {"id", "node-name", "driver", "qom-type"}) {
       if (values.containsKey(key)) {
-        return option + " " + values.get(key);
+        String name = values.get(key);
+        boolean isLong = name.length() > MOST_NAME;
+        return option + " " + (isLong ? name.substring(0, MOST_NAME) + "…" : name);
       }
     }
     return option;

@@ -3,11 +3,11 @@ package dev.spindle.vmm.cli;
 
 import dev.spindle.block.export.BlockExports;
 import dev.spindle.block.export.nbd.NbdServer;
-import dev.spindle.block.graph.BlockException;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
 import dev.spindle.vmm.machine.BlockLayer;
 import dev.spindle.vmm.machine.Closer;
+import dev.spindle.vmm.machine.GivenObject;
 import dev.spindle.vmm.machine.ObjectTree;
 import dev.spindle.vmm.qmp.CommandTable;
 import dev.spindle.vmm.qmp.MonitorEvents;
@@ -20,7 +20,6 @@ import dev.spindle.vmm.qmp.command.QomCommands;
 import dev.spindle.vmm.qmp.command.ResizeCommands;
 import java.io.IOException;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
@@ -60,17 +59,22 @@ final class StorageDaemon implements AutoCloseable {
       if (options.nbdServer().isPresent()) {
         Options server = options.nbdServer().get();
         step.accept("opening the NBD server");
-        control("start-nbd-server", () -> NbdServer.open(exports, server));
+        open("start-nbd-server", server, () -> NbdServer.open(exports, server));
       }
       for (Options export : options.exports()) {
         step.accept("opening export '%s'".formatted(export.peek("id").orElse("")));
-        control("open-export", () -> exports.open(export));
+        open("open-export", export, () -> exports.open(export));
       }
       openMonitors(options.monitors(), quit);
     } catch (IOException | OptionException | RuntimeException e) {
       closer.close();
       throw e;
     }
+  }
+
+  private void open(String name, Options described, GivenObject.Opening opening)
+      throws IOException, OptionException {
+    GivenObject.open(blockLayer.mainLoop(), name, described, opening);
   }
 
   private void openMonitors(List<MonitorOption> wanted, Runnable quit) throws IOException {
@@ -91,32 +95,6 @@ final class StorageDaemon implements AutoCloseable {
   /** Completes when the clients are there whom monitors wait for. */
   CompletableFuture<Void> ready() {
     return monitors.ready();
-  }
-
-  /** Something that is opened under the control lock. */
-  @FunctionalInterface
-  private interface Opening {
-    void run() throws BlockException, OptionException;
-  }
-
-  private void control(String what, Opening opening) throws IOException, OptionException {
-    // One exception type at a time passes through control work.
-    Optional<OptionException> wrong =
-        blockLayer
-            .mainLoop()
-            .<Optional<OptionException>, IOException>control(
-                what,
-                () -> {
-                  try {
-                    opening.run();
-                    return Optional.empty();
-                  } catch (OptionException e) {
-                    return Optional.of(e);
-                  }
-                });
-    if (wrong.isPresent()) {
-      throw wrong.get();
-    }
   }
 
   private void closeExports() {

@@ -20,7 +20,6 @@ import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
@@ -172,21 +171,7 @@ public final class BlockLayer implements AutoCloseable {
   private void openNodes(List<Options> descriptions) throws IOException, OptionException {
     for (Options description : descriptions) {
       step.accept("opening node '%s'".formatted(description.peek("node-name").orElse("")));
-      // One exception type at a time passes through control work.
-      Optional<OptionException> wrong =
-          mainLoop.<Optional<OptionException>, IOException>control(
-              "open-node",
-              () -> {
-                try {
-                  graph.open(description);
-                  return Optional.empty();
-                } catch (OptionException e) {
-                  return Optional.of(e);
-                }
-              });
-      if (wrong.isPresent()) {
-        throw wrong.get();
-      }
+      GivenObject.open(mainLoop, "open-node", description, () -> graph.open(description));
     }
   }
 

@@ -100,7 +100,8 @@ final class DriverExportTest {
                 "driver=java,node-name=ram,size=1P,source=" + EXAMPLES.resolve("Ram.java")))
         .assertRefusal(
             1,
-            "Driver 'Ram' of %s could not be opened: there is not enough memory (Ram.java:22)"
+            ("--blockdev ram: Driver 'Ram' of %s could not be opened: there is not enough memory"
+                    + " (Ram.java:22)")
                 .formatted(EXAMPLES.resolve("Ram.java")));
   }
 

@@ -105,7 +105,8 @@ final class GraphCommandTest {
         Files.writeString(folder.resolve("Wrong.java"), "class Wrong {\n  int x = \"\"\n}\n");
     assertEquals(1, graph("--blockdev", "driver=java,node-name=n,source=" + source));
     assertEquals(
-        "spindle: '%s' cannot be compiled:\n%s:2: ';' expected\n".formatted(source, source),
+        "spindle: --blockdev n: '%s' cannot be compiled:\n%s:2: ';' expected\n"
+            .formatted(source, source),
         err.toString());
     assertEquals("", out.toString());
   }
@@ -113,7 +114,7 @@ final class GraphCommandTest {
   @Test
   void aThrottleNodeWithoutItsGroupIsRefused() {
     assertEquals(1, graphOfDisk("throttle-group,id=other"));
-    assertEquals("spindle: Throttle group 'g' does not exist\n", err.toString());
+    assertEquals("spindle: --blockdev slow: Throttle group 'g' does not exist\n", err.toString());
     assertEquals("", out.toString());
   }
 }

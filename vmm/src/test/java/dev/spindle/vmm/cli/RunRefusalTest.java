@@ -186,14 +186,15 @@ class RunRefusalTest {
             "--blockdev d0: unknown parameter 'filname' (did you mean 'filename'?)",
             "--blockdev=driver=file,node-name=d0,filname=FOLDER/disk,filename=FOLDER/disk"),
         onKernel(
-            "Failed to find node with node-name='d7' (did you mean 'd0'?)",
+            "--blockdev r0: Failed to find node with node-name='d7' (did you mean 'd0'?)",
             "--blockdev=driver=file,node-name=d0,filename=FOLDER/disk",
             "--blockdev=driver=raw,node-name=r0,file=d7"),
         onKernel(
-            "Invalid node-name: '0d' (a letter, then at most 30 letters, digits, '-', '.' or '_')",
+            "--blockdev 0d: Invalid node-name: '0d' (a letter, then at most 30 letters, digits,"
+                + " '-', '.' or '_')",
             "--blockdev=driver=file,node-name=0d,filename=FOLDER/disk"),
         onKernel(
-            "Could not open 'FOLDER/none': ENOENT (No such file or directory)",
+            "--blockdev d0: Could not open 'FOLDER/none': ENOENT (No such file or directory)",
             "--blockdev=driver=file,node-name=d0,filename=FOLDER/none"),
         onKernel(
             "--blockdev d0: parameter 'filename' is '7', expected a string",
@@ -203,7 +204,7 @@ class RunRefusalTest {
                 + " node",
             "--blockdev=driver=file,filename=FOLDER/disk"),
         onKernel(
-            "'FOLDER' is neither a regular file nor a block device",
+            "--blockdev d0: 'FOLDER' is neither a regular file nor a block device",
             "--blockdev=driver=file,read-only=on,node-name=d0,filename=FOLDER"));
   }
 
@@ -265,7 +266,7 @@ class RunRefusalTest {
             "driver=file,node-name=d0,filename=disk",
             "--blockdev",
             "driver=null-co,node-name=d0")
-        .assertRefusal(1, "Duplicate nodes with node-name='d0'");
+        .assertRefusal(1, "--blockdev d0: Duplicate nodes with node-name='d0'");
   }
 
   @Test
@@ -279,7 +280,7 @@ class RunRefusalTest {
             "kernel",
             "--blockdev",
             "driver=file,node-name=d0,filename=disk")
-        .assertRefusal(1, "Could not open 'disk': EACCES (Permission denied)");
+        .assertRefusal(1, "--blockdev d0: Could not open 'disk': EACCES (Permission denied)");
   }
 
   @Test

@@ -348,7 +348,8 @@ final class StorageDaemonTest {
   void inTheBackgroundItStillRefusesOnStandardError() throws Exception {
     SpindleProcess.finish(
             daemon("--daemonize", "--blockdev", "driver=file,node-name=disk,filename=absent"))
-        .assertRefusal(1, "Could not open 'absent': ENOENT (No such file or directory)");
+        .assertRefusal(
+            1, "--blockdev disk: Could not open 'absent': ENOENT (No such file or directory)");
   }
 
   @Test
