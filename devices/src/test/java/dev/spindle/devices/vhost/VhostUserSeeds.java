@@ -178,7 +178,15 @@ final class VhostUserSeeds {
     put(
         bytes,
         VhostUserRequest.SET_PROTOCOL_FEATURES,
-        new Word(VhostUserFeatures.REPLY_ACK | VhostUserFeatures.CONFIG | VhostUserFeatures.MQ));
+        new Word(
+            VhostUserFeatures.MQ
+                | VhostUserFeatures.LOG_SHMFD
+                | VhostUserFeatures.REPLY_ACK
+                | VhostUserFeatures.BACKEND_REQ
+                | VhostUserFeatures.CONFIG
+                | VhostUserFeatures.INFLIGHT_SHMFD
+                | VhostUserFeatures.CONFIGURE_MEM_SLOTS
+                | VhostUserFeatures.STATUS));
     put(bytes, VhostUserRequest.SET_FEATURES, new Word(features));
     return bytes;
   }
