@@ -12,6 +12,7 @@ import dev.spindle.block.job.Jobs;
 import dev.spindle.block.object.UserObject;
 import dev.spindle.block.options.OptionException;
 import dev.spindle.block.options.Options;
+import dev.spindle.block.throttle.ThrottleGroup;
 import dev.spindle.devices.virtio.blk.QueuePlacement;
 import dev.spindle.devices.virtio.blk.VirtioBlkDevice;
 import dev.spindle.linux.LinuxException;
@@ -20,6 +21,7 @@ import dev.spindle.vmm.machine.VirtualMachineConfig.ThrottleGroupOption;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
@@ -137,6 +139,16 @@ public final class BlockLayer implements AutoCloseable {
     BlockNode node = graph.find(option.drive());
     return new VirtioBlkDevice(
         option.id(), mainLoop, node, option.blk(), new QueuePlacement(contexts));
+  }
+
+  /**
+   * A disk has left a throttle group, if it was in one: a group that was made for disks goes with
+   * the last of them, and who made one himself keeps it. Control side.
+   */
+  public void leftThrottleGroup(Optional<ThrottleGroup> group) throws BlockException {
+    if (group.isPresent() && group.get().isEmpty() && objects.find(group.get().name()).isEmpty()) {
+      graph.throttleGroups().remove(group.get().name());
+    }
   }
 
   private static MainLoop startMainLoop() throws IOException {

@@ -2,6 +2,7 @@
 package dev.spindle.vmm.machine;
 
 import dev.spindle.block.graph.BlockException;
+import dev.spindle.block.throttle.ThrottleGroup;
 import dev.spindle.devices.pci.PciHostBridge;
 import dev.spindle.devices.virtio.VirtioDevice;
 import dev.spindle.devices.virtio.VirtioPciOptions;
@@ -219,7 +220,7 @@ public final class Peripherals implements ObjectTree.Devices, AutoCloseable {
 
   private VirtioBlkDevice makeDisk(DeviceOption.Disk option, Closer holds) throws BlockException {
     VirtioBlkDevice disk = blockLayer.makeDisk(option);
-    holds.add(disk::close);
+    holds.add(() -> letGo(disk));
     disk.onIoError(new DiskErrorReports(machine, disk, errorListeners));
     // It works while the machine runs.
     if (!machine.state().isRunning()) {
@@ -229,6 +230,12 @@ public final class Peripherals implements ObjectTree.Devices, AutoCloseable {
         machine.addVmStateNotifier(
             DISK_PRIORITY, (running, state) -> followRunState(disk, running)));
     return disk;
+  }
+
+  private void letGo(VirtioBlkDevice disk) throws BlockException {
+    Optional<ThrottleGroup> group = Optional.ofNullable(disk.backend().throttleGroup());
+    disk.close();
+    blockLayer.leftThrottleGroup(group);
   }
 
   /** Each drive quiesces its own requests and nobody else's. */

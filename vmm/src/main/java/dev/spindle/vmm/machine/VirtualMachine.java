@@ -168,12 +168,10 @@ public final class VirtualMachine implements AutoCloseable {
    *     nothing has moved then
    */
   public void moveDisk(String deviceId, String ioThreadId) throws BlockException {
-    VirtioBlkDevice disk = disk(deviceId);
-    IoThread target = ioThread(ioThreadId);
-    control(
+    this.<Void, BlockException>control(
         "move-disk",
         () -> {
-          disk.moveTo(target.context());
+          disk(deviceId).moveTo(ioThread(ioThreadId).context());
           return null;
         });
   }

@@ -197,6 +197,27 @@ class HotplugTest {
   }
 
   @Test
+  void theLimitsOfADiskGoWithIt() throws Exception {
+    make(obedient());
+    machine.start();
+    qmp.ask("device_add", DISK + ", 'id': 'vd0'");
+    String limits =
+        "'id': 'vd0', 'bps': 0, 'bps_rd': 0, 'bps_wr': 0, 'iops': 9, 'iops_rd': 0, 'iops_wr': 0";
+    qmp.ask("block_set_io_throttle", limits);
+    String group = "'qom-type': 'throttle-group', 'id': 'vd0'";
+    assertTrue(qmp.refused("object-add", group).contains("vd0"));
+    qmp.ask("device_del", "'id': 'vd0'");
+    qmp.await("DEVICE_DELETED");
+    qmp.ask("object-add", group);
+    // A group that a user made stays.
+    qmp.ask("device_add", DISK + ", 'id': 'vd1'");
+    qmp.ask("block_set_io_throttle", limits.replace("'vd0'", "'vd1'") + ", 'group': 'vd0'");
+    qmp.ask("device_del", "'id': 'vd1'");
+    qmp.await("DEVICE_DELETED");
+    qmp.ask("object-del", "'id': 'vd0'");
+  }
+
+  @Test
   void aDiskShowsAnotherNode() throws Exception {
     make(new Code32().halt());
     machine.start();

@@ -106,11 +106,6 @@ public final class ThrottleCommands {
       }
       backend.setThrottle(group);
     }
-    // Who made a group himself keeps it.
-    if (before != null
-        && before.isEmpty()
-        && machine.blockLayer().objects().find(before.name()).isEmpty()) {
-      machine.graph().throttleGroups().remove(before.name());
-    }
+    machine.blockLayer().leftThrottleGroup(Optional.ofNullable(before));
   }
 }
