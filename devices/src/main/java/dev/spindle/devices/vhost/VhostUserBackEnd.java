@@ -24,6 +24,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The protocol's back end: what one front end has said so far, and the queues that work because of
@@ -31,6 +33,8 @@ import java.util.stream.IntStream;
  * side.
  */
 final class VhostUserBackEnd implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(VhostUserBackEnd.class);
+
   private static final long PROTOCOL_FEATURES =
       VhostUserFeatures.MQ
           | VhostUserFeatures.LOG_SHMFD
@@ -242,6 +246,7 @@ final class VhostUserBackEnd implements AutoCloseable {
     }
     features = value;
     featuresSet = true;
+    LOG.debug("{}: its client has features 0x{}", export.describe(), Long.toHexString(value));
     if (!working) {
       export.model().agree(features);
       if ((value & VhostUserFeatures.PROTOCOL_FEATURES) == 0) {

@@ -36,8 +36,22 @@ public final class Logging extends ContextAwareBase implements Configurator {
     appender.setEncoder(encoder);
     appender.start();
     Logger root = context.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME);
-    root.setLevel(Level.toLevel(System.getenv(LEVEL_VARIABLE), Level.WARN));
     root.addAppender(appender);
+    root.setLevel(Level.WARN);
+    String wanted = System.getenv(LEVEL_VARIABLE);
+    if (wanted != null) {
+      Level level = Level.toLevel(wanted, null);
+      if (level == null) {
+        context
+            .getLogger(Logging.class)
+            .warn(
+                "{}={} is no level: error, warn, info, debug, trace or off",
+                LEVEL_VARIABLE,
+                wanted);
+      } else {
+        root.setLevel(level);
+      }
+    }
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 }

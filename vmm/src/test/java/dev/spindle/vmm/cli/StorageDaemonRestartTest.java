@@ -4,6 +4,7 @@ package dev.spindle.vmm.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.spindle.devices.virtio.VirtioFeatures;
 import dev.spindle.vmm.guest.QemuGuest;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,20 +30,22 @@ final class StorageDaemonRestartTest {
     Files.deleteIfExists(pidFile);
     // Its coming back tells that the daemon is ready; the other socket stays as the kill left it.
     Files.deleteIfExists(folder.resolve("data.sock"));
-    Process daemon =
+    ProcessBuilder builder =
         SpindleProcess.prepare(
-                folder,
-                List.of(),
-                "storage-daemon",
-                "--object=iothread,id=io0",
-                "--blockdev=driver=file,node-name=root,read-only=on,filename="
-                    + QemuGuest.rootDisk(),
-                "--blockdev=driver=file,node-name=data,cache.direct=on,filename=" + data,
-                "--export=vhost-user-blk,id=root,node-name=root,addr.type=unix,addr.path=root.sock",
-                "--export=vhost-user-blk,id=data,node-name=data,writable=on,iothread=io0,"
-                    + "num-queues=2,addr.type=unix,addr.path=data.sock",
-                "--pidfile=" + pidFile)
-            .inheritIO()
+            folder,
+            List.of(),
+            "storage-daemon",
+            "--object=iothread,id=io0",
+            "--blockdev=driver=file,node-name=root,read-only=on,filename=" + QemuGuest.rootDisk(),
+            "--blockdev=driver=file,node-name=data,cache.direct=on,filename=" + data,
+            "--export=vhost-user-blk,id=root,node-name=root,addr.type=unix,addr.path=root.sock",
+            "--export=vhost-user-blk,id=data,node-name=data,writable=on,iothread=io0,"
+                + "num-queues=2,addr.type=unix,addr.path=data.sock",
+            "--pidfile=" + pidFile);
+    builder.environment().put("SPINDLE_LOG", "debug");
+    Process daemon =
+        builder
+            .redirectError(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()))
             .start();
     while (daemon.isAlive() && !Files.exists(folder.resolve("data.sock"))) {
       Thread.onSpinWait();
@@ -74,9 +77,19 @@ final class StorageDaemonRestartTest {
       assertTrue(kills > 0);
       daemon.toHandle().destroy();
       assertEquals(0, daemon.waitFor());
+      assertEquals(packed.equals("on"), hasPackedRings());
     } finally {
       qemu.destroyForcibly().waitFor();
       daemon.destroyForcibly().waitFor();
     }
+  }
+
+  /** What QEMU and the guest have agreed on, of all their connections. */
+  private boolean hasPackedRings() throws Exception {
+    return Files.readString(folder.resolve("log"))
+        .lines()
+        .filter(line -> line.contains("'data': its client has features"))
+        .map(line -> Long.parseUnsignedLong(line.replaceAll(".*0x", ""), 16))
+        .anyMatch(features -> (features & VirtioFeatures.RING_PACKED) != 0);
   }
 }
