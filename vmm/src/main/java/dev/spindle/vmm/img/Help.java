@@ -17,6 +17,9 @@ final class Help {
     Makes, describes, copies and changes disk images. Command lines and output are those of
     QEMU's qemu-img.
 
+      amend    -o OPTIONS [-f FORMAT] [-t CACHE] [-p] [-q] FILE
+      bench    [-c COUNT] [-d DEPTH] [-s SIZE] [-S STEP] [-o OFFSET] [-w] [--pattern BYTE]
+               [--flush-interval COUNT [--no-drain]] [-t CACHE] [-f FORMAT] [-U] FILE
       bitmap   (--add | --remove | --clear | --enable | --disable | --merge BITMAP)...
                [-b FILE [-F FORMAT]] [-g GRANULARITY] [-f FORMAT] FILE BITMAP
       check    [-f FORMAT] [-r leaks|all] [--output human|json] [-q] [-U] FILE

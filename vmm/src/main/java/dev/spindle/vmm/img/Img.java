@@ -84,6 +84,8 @@ public final class Img {
 
   private static ImgCommand command(String name) {
     return switch (name) {
+      case "amend" -> new AmendCommand();
+      case "bench" -> new BenchCommand();
       case "bitmap" -> new BitmapCommand();
       case "check" -> new CheckCommand();
       case "commit" -> new CommitCommand();

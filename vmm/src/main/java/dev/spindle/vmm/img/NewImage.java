@@ -48,10 +48,10 @@ final class NewImage {
   private final List<CreateOption> known;
   private final Map<String, String> given = new LinkedHashMap<>();
 
-  private NewImage(String format, ImageCreator creator) {
+  private NewImage(String format, ImageCreator creator, List<CreateOption> known) {
     this.format = format;
     this.creator = creator;
-    this.known = creator == null ? FILE : creator.toolOptions();
+    this.known = known;
   }
 
   /**
@@ -65,13 +65,23 @@ final class NewImage {
       throw new ToolException("Unknown file format '" + format + "'");
     }
     if (format.equals("raw") || format.equals("file")) {
-      return new NewImage(format, null);
+      return new NewImage(format, null, FILE);
     }
     ImageCreator creator = ImageCreator.load().get(format);
     if (creator == null) {
       throw new ToolException("Format driver '" + format + "' does not support image creation");
     }
-    return new NewImage(format, creator);
+    return new NewImage(format, creator, creator.toolOptions());
+  }
+
+  /**
+   * One that is there, of whose options some can be changed.
+   *
+   * @param known those
+   */
+  static NewImage amended(ToolBlocks blocks, String format, List<CreateOption> known)
+      throws ToolException {
+    return new NewImage(format, of(blocks, format).creator, known);
   }
 
   String format() {
@@ -111,7 +121,15 @@ final class NewImage {
     return known.stream()
         .filter(option -> option.name().equals(name))
         .findFirst()
-        .orElseThrow(() -> new ToolException("Invalid parameter '" + name + "'"));
+        .orElseThrow(() -> new ToolException("Invalid parameter '" + name + "'" + hint(name)));
+  }
+
+  /** What there is to say of an option that can be given to another command. */
+  private String hint(String name) {
+    boolean once =
+        creator != null
+            && creator.toolOptions().stream().anyMatch(option -> option.name().equals(name));
+    return once ? "\n" + ImgSession.HINT + "This option is only supported for image creation" : "";
   }
 
   private static void check(CreateOption option, String value) throws ToolException {
@@ -140,8 +158,13 @@ final class NewImage {
 
   /** What {@code -o help} prints. */
   String help() {
-    StringBuilder text = new StringBuilder("Supported ").append(format).append(" options:\n");
-    known.stream()
+    return "Supported " + format + " options:\n" + lines(known);
+  }
+
+  /** A line for each of some options. */
+  static String lines(List<CreateOption> options) {
+    StringBuilder text = new StringBuilder();
+    options.stream()
         .sorted((one, other) -> one.name().compareTo(other.name()))
         .forEach(
             option ->

@@ -125,6 +125,7 @@ final class SideBySide {
   private static String filter(byte[] text, Path folder) {
     return new String(text, StandardCharsets.UTF_8)
         .replace(folder + "/", "@")
+        .replaceAll("completed in [0-9.]+ seconds", "completed in TIME")
         .replaceAll("#block\\d+", "#block")
         .replaceAll("\\d{4}(-\\d\\d){2} \\d\\d(:\\d\\d){2} ", "DATE ")
         .replaceAll("(?m)( 00:00:00\\.000) +0?$", "$1")

@@ -116,6 +116,11 @@ final class HeaderFile {
     return Arrays.equals(one, from, from + SECTOR, other, from, from + SECTOR);
   }
 
+  /** Has the header be one of another version, or with other compatible features. */
+  void amend(Storage file, int version, long compatible) throws Qcow2Exception {
+    rewrite(file, header.withVersion(version, compatible));
+  }
+
   private void rewrite(Storage file, Qcow2Header next) throws Qcow2Exception {
     byte[] cluster = Arrays.copyOf(next.encode(), 1 << next.clusterBits());
     Bytes.write(file, 0, cluster);

@@ -89,6 +89,22 @@ final class ImageResize {
     image.settle(io);
   }
 
+  /**
+   * Gives up what clusters hold that are in L2 tables.
+   *
+   * @param from where a cluster begins
+   * @param end within the last one, or where it ends
+   */
+  void giveUp(long from, long end) throws Qcow2Exception {
+    long size = geometry.clusterSize();
+    image.change(
+        io,
+        () -> {
+          giveUp(from, (end + size - 1) & -size, false);
+          return null;
+        });
+  }
+
   /** With the lock. */
   private void giveUpFrom(long first) throws Qcow2Exception {
     int l1Size = image.map().l1Size();

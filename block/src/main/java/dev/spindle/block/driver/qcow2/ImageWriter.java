@@ -357,7 +357,8 @@ final class ImageWriter {
     }
   }
 
-  private void writeZeroes(Qcow2Io io, long offset, long length) throws Qcow2Exception {
+  /** Writes zeroes as data. */
+  void writeZeroes(Qcow2Io io, long offset, long length) throws Qcow2Exception {
     try (BounceBuffers.Buffer zeroes = io.data().buffers().take(length)) {
       zeroes.memory().fill((byte) 0);
       write(io, offset, zeroes.vector(), 0, length);

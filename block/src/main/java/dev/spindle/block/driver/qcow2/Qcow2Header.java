@@ -289,6 +289,9 @@ record Qcow2Header(
 
   /** What a header that is made from another may have otherwise. */
   private final class Draft {
+    private int newVersion = version;
+    private long newCompatible = compatible;
+    private byte[] newMoreFields = moreFields;
     private long newSize = size;
     private int newL1Size = l1Size;
     private long newL1Offset = l1Offset;
@@ -303,7 +306,7 @@ record Qcow2Header(
 
     Qcow2Header finished() {
       return new Qcow2Header(
-          version,
+          newVersion,
           clusterBits,
           newSize,
           newL1Size,
@@ -314,11 +317,11 @@ record Qcow2Header(
           newSnapshotCount,
           newSnapshotsOffset,
           newIncompatible,
-          compatible,
+          newCompatible,
           newAutoclear,
           refcountOrder,
           compressionType,
-          moreFields,
+          newMoreFields,
           newExtensions,
           newBackingName);
     }
@@ -328,6 +331,31 @@ record Qcow2Header(
     Draft draft = new Draft();
     changes.accept(draft);
     return draft.finished();
+  }
+
+  /**
+   * Of a version, which has all features that this one has but the compatible ones.
+   *
+   * @param newVersion 2 or 3
+   */
+  Qcow2Header withVersion(int newVersion, long newCompatible) {
+    List<HeaderExtension> next = new ArrayList<>(extensions);
+    boolean named = next.stream().anyMatch(one -> one.type() == HeaderExtension.FEATURE_NAMES);
+    if (newVersion < 3) {
+      next.removeIf(one -> one.type() == HeaderExtension.FEATURE_NAMES);
+    } else if (!named) {
+      next.add(HeaderExtension.featureNames());
+    }
+    return with(draft -> {
+          draft.newVersion = newVersion;
+          draft.newCompatible = newCompatible;
+          draft.newExtensions = next;
+          if (newVersion < 3) {
+            draft.newAutoclear = 0;
+            draft.newMoreFields = new byte[0];
+          }
+        })
+        .fitting();
   }
 
   Qcow2Header withFeatures(long newIncompatible, long newAutoclear) {

@@ -19,6 +19,7 @@ import dev.spindle.block.graph.DrainedSection;
 import dev.spindle.block.graph.GraphChange;
 import dev.spindle.block.graph.OpeningOptions;
 import dev.spindle.block.graph.Transaction;
+import dev.spindle.block.image.AmendableImage;
 import dev.spindle.block.image.BackedImage;
 import dev.spindle.block.image.CheckableImage;
 import dev.spindle.block.image.DescribedImage;
@@ -44,7 +45,8 @@ import org.slf4j.LoggerFactory;
 
 /** A node that shows a qcow2 image. */
 final class Qcow2Node extends BlockNode
-    implements BackedImage,
+    implements AmendableImage,
+        BackedImage,
         CheckableImage,
         DescribedImage,
         EmptiedImage,
@@ -369,6 +371,25 @@ final class Qcow2Node extends BlockNode
       onFile(
           io -> {
             new ImageResize(image, io, writer).giveUpAll();
+            return null;
+          });
+    }
+  }
+
+  @Override
+  public void checkAmendment(Amendment amendment) throws BlockException {
+    new ImageAmendment(image, amendment).check();
+  }
+
+  @Override
+  public void amend(Amendment amendment) throws BlockException {
+    if (readOnly()) {
+      throw new BlockException("Node '" + name() + "' is read-only");
+    }
+    try (DrainedSection section = DrainedSection.begin(this)) {
+      onAll(
+          io -> {
+            new ImageAmendment(image, amendment).run(io, writer);
             return null;
           });
     }
