@@ -2,6 +2,7 @@
 package dev.spindle.block.driver.qcow2;
 
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -76,6 +77,10 @@ final class ImageCheck {
     addTable(header.snapshotsOffset(), tableBytes);
     addBitmaps(image.bitmaps());
     header.encryption().ifPresent(keys -> addTable(keys.offset(), keys.length()));
+    if (fixErrors && mustRebuild()) {
+      messages.accept("Rebuilding refcount structure");
+      new RefcountRebuild(image, file, references).run();
+    }
     addRefcounts();
     long end = compare();
     checkFlags(l1);
@@ -220,6 +225,56 @@ final class ImageCheck {
     return past;
   }
 
+  /** Whether some cluster in use has no place for its refcount, or a refcount block is none. */
+  private boolean mustRebuild() {
+    long before = corruptionsFixed;
+    for (int i = 0; i < refcounts.tableSize(); i++) {
+      long block = refcounts.block(i);
+      Optional<String> wrong = wrong(i, block);
+      if (wrong.isPresent()) {
+        messages.accept(wrong.get());
+        corruptionsFixed++;
+      } else if (block != 0) {
+        long cluster = block >>> geometry.clusterBits();
+        if (references.get(cluster) > 0) {
+          messages.accept("ERROR refcount block %d refcount=2".formatted(i));
+          corruptionsFixed++;
+        } else {
+          needRefcount(cluster);
+        }
+      }
+    }
+    long table = refcounts.tableOffset() >>> geometry.clusterBits();
+    for (long i = 0; i < geometry.clusters(8L * refcounts.tableSize()); i++) {
+      needRefcount(table + i);
+    }
+    for (long at = references.next(0); at >= 0; at = references.next(at + 1)) {
+      needRefcount(at);
+    }
+    return corruptionsFixed > before;
+  }
+
+  private void needRefcount(long cluster) {
+    if (!isCounted(cluster)) {
+      messages.accept(
+          "ERROR cluster %d refcount=0 reference=%d"
+              .formatted(cluster, Math.max(1, references.get(cluster))));
+      corruptionsFixed++;
+    }
+  }
+
+  /** Why an entry of the refcount table leads to no block; empty if it does, or says so. */
+  private Optional<String> wrong(int index, long block) {
+    if (block < 0 || !geometry.isAligned(block)) {
+      return Optional.of(
+          "ERROR refcount block %d is not cluster aligned; refcount table entry corrupted"
+              .formatted(index));
+    }
+    return block >= file.length()
+        ? Optional.of("ERROR refcount block %d is outside image".formatted(index))
+        : Optional.empty();
+  }
+
   private void addRefcounts() {
     addTable(refcounts.tableOffset(), 8L * refcounts.tableSize());
     for (int i = 0; i < refcounts.tableSize(); i++) {
@@ -227,10 +282,9 @@ final class ImageCheck {
       if (block == 0) {
         continue;
       }
-      if (block < 0 || !geometry.isAligned(block)) {
-        error("ERROR refcount block %d is not cluster aligned; refcount table entry corrupted", i);
-      } else if (block >= file.length()) {
-        error("ERROR refcount block %d is outside image", i);
+      Optional<String> wrong = wrong(i, block);
+      if (wrong.isPresent()) {
+        error("%s", wrong.get());
       } else if (references.add(block >>> geometry.clusterBits()) > 0) {
         error("ERROR refcount block %d refcount=2", i);
       }
@@ -249,7 +303,7 @@ final class ImageCheck {
         continue;
       }
       int found = references.get(cluster);
-      long said = isCounted(cluster) || cluster >= counted ? refcounts.get(file, cluster) : 0;
+      long said = said(cluster);
       if (said != 0 || found != 0) {
         end = cluster + 1;
       }
@@ -259,6 +313,11 @@ final class ImageCheck {
       cluster++;
     }
     return end;
+  }
+
+  /** A cluster's refcount; 0 if it has no place for one. */
+  private long said(long cluster) throws Qcow2Exception {
+    return isCounted(cluster) ? refcounts.get(file, cluster) : 0;
   }
 
   private boolean isCounted(long cluster) {
@@ -311,7 +370,7 @@ final class ImageCheck {
       if (table == 0 || !geometry.isAligned(table)) {
         continue;
       }
-      long refcount = refcounts.get(file, table >>> geometry.clusterBits());
+      long refcount = said(table >>> geometry.clusterBits());
       if (refcount == 1 != Entry.isCopied(l1[i])) {
         flag("L2 cluster: l1_index=%d l1_entry=%x refcount=%d", i, l1[i], refcount);
         if (fixErrors) {
@@ -349,7 +408,7 @@ final class ImageCheck {
           || !geometry.isAligned(host)) {
         continue;
       }
-      long refcount = refcounts.get(file, host >>> geometry.clusterBits());
+      long refcount = said(host >>> geometry.clusterBits());
       if (refcount == 1 != Entry.isCopied(descriptor)) {
         flag("data cluster: l2_entry=%x refcount=%d", descriptor, refcount);
         words[i] ^= Entry.COPIED;

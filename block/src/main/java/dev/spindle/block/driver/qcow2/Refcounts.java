@@ -3,6 +3,7 @@ package dev.spindle.block.driver.qcow2;
 
 import dev.spindle.linux.Errno;
 import java.util.Arrays;
+import java.util.function.LongPredicate;
 
 /**
  * How often each cluster of the file is referred to, and which are free. What is taken here reaches
@@ -84,6 +85,37 @@ final class Refcounts {
   /** Where the table is, in bytes. */
   long tableOffset() {
     return tableOffset;
+  }
+
+  /**
+   * Uses another table, to which the header leads.
+   *
+   * @param inUse tells of a cluster whether something else refers to it
+   */
+  void replace(long[] newTable, long newOffset, LongPredicate inUse) {
+    int bits = geometry.clusterBits();
+    forget(tableOffset >>> bits, geometry.clusters(8L * table.length), inUse);
+    for (long entry : table) {
+      if (isUsable(geometry, entry)) {
+        forget(entry >>> bits, 1, inUse);
+      }
+    }
+    pages.clear();
+    table = newTable;
+    tableOffset = newOffset;
+    firstMaybeFree = 0;
+    metadata.add(newOffset >>> bits, geometry.clusters(8L * newTable.length));
+    Arrays.stream(newTable)
+        .filter(entry -> entry != 0)
+        .forEach(entry -> metadata.add(entry >>> bits, 1));
+  }
+
+  private void forget(long first, long clusters, LongPredicate inUse) {
+    for (long cluster = first; cluster < first + clusters; cluster++) {
+      if (!inUse.test(cluster)) {
+        metadata.remove(cluster, 1);
+      }
+    }
   }
 
   boolean isDirty() {

@@ -20,6 +20,24 @@ final class References {
     return part == null ? 0 : part[(int) cluster & (1 << PART_BITS) - 1];
   }
 
+  /** The first cluster from {@code from} on that is referred to; -1 if there is none. */
+  long next(long from) {
+    for (long at = nextPart(from); at >= 0; at = nextPart(at)) {
+      long partEnd = ((at >>> PART_BITS) + 1) << PART_BITS;
+      for (; at < partEnd; at++) {
+        if (get(at) > 0) {
+          return at;
+        }
+      }
+    }
+    return -1;
+  }
+
+  /** Behind the last cluster that may be referred to. */
+  long end() {
+    return parts.isEmpty() ? 0 : (parts.lastKey() + 1) << PART_BITS;
+  }
+
   /** The first cluster from {@code from} on whose part has references; -1 if there is none. */
   long nextPart(long from) {
     Long part = parts.ceilingKey(from >>> PART_BITS);

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.spindle.block.format.QemuTool;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,6 +16,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The check says what qemu-img check says, and mends what that then finds in order. */
@@ -61,6 +63,57 @@ class CheckTest {
     storage.save(file);
     said = QemuTool.run("qemu-img", "check", "-f", "qcow2", file.toString());
     assertTrue(said.contains(stats), stats + "\n" + said);
+  }
+
+  /** What is wrong with the refcount table is in a word at a place in it. */
+  @ParameterizedTest
+  @CsvSource({
+    "512,16,0,0",
+    "512,16,1,0",
+    "512,16,0,0x1000001",
+    "512,16,1,0x10000000",
+    "512,16,1,-512",
+    "512,64,3,0",
+    "1024,1,0,0",
+    "4096,16,0,1"
+  })
+  void refcountsThatAreNowhereAreMadeAnew(int cluster, int bits, int entry, String word)
+      throws Exception {
+    Path file = folder.resolve("image.qcow2");
+    QemuImg.create(file, "cluster_size=%d,refcount_bits=%d".formatted(cluster, bits), 1 << 20);
+    QemuImg.io(file, List.of("write -P 1 0 600k", "write -P 2 900k 4k"));
+    if (bits > 1) {
+      QemuTool.run("qemu-img", "snapshot", "-c", "one", file.toString());
+      QemuImg.io(file, List.of("write -P 3 100k 4k"));
+    }
+    final byte[] contents = QemuImg.contents(file);
+    byte[] bytes = Files.readAllBytes(file);
+    ByteBuffer all = ByteBuffer.wrap(bytes);
+    all.putLong((int) all.getLong(48) + 8 * entry, Long.decode(word));
+    Files.write(file, bytes);
+    MemoryStorage storage = MemoryStorage.of(file);
+    OpenedImage image = OpenedImage.writable(storage);
+    List<String> messages = new ArrayList<>();
+    CheckResult before = ImageCheck.run(image.image, image.io, true, false, message -> {});
+    assertTrue(before.corruptions() > 0);
+    CheckResult found = ImageCheck.run(image.image, image.io, true, true, messages::add);
+    assertEquals(0, found.corruptions() + found.leaks());
+    assertTrue(messages.contains("Rebuilding refcount structure"), messages::toString);
+    // What is there is known to be there, and written around.
+    image.write(950 << 10, new byte[] {4, 5, 6});
+    image.settle();
+    Path mended = folder.resolve("mended.qcow2");
+    storage.save(mended);
+    QemuImg.check(mended);
+    System.arraycopy(new byte[] {4, 5, 6}, 0, contents, 950 << 10, 3);
+    assertArrayEquals(contents, QemuImg.contents(mended));
+    if (word.length() > 1 && !word.endsWith("1")) {
+      // A block past the end of the file is one that QEMU tries to save, and counts otherwise.
+      return;
+    }
+    String said =
+        QemuTool.attempt("qemu-img", "check", "-r", "all", "-f", "qcow2", file.toString()).output();
+    assertTrue(said.contains(found.corruptionsFixed() + " corruptions"), found + "\n" + said);
   }
 
   @Test
